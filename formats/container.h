@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/container.h - the formats that can be read; the table is the list. */
+#pragma once
+#include "formats/model.h"
+
+enum container_kind { CONTAINER_GGUF, CONTAINER_SAFETENSORS, CONTAINER_FOLDER, CONTAINER_COUNT };
+
+struct container {
+    enum container_kind kind;
+    const char *name;   /* "gguf" */
+    const char *suffix; /* ".gguf"; NULL for folders */
+    bool (*sniff)(const uint8_t *head, size_t n); /* NULL for folders */
+    int (*read)(struct model *m, struct root *root, const char *path, struct err *err);
+};
+
+extern const struct container containers[CONTAINER_COUNT];
+
+/* Read the headers of what lies at @path: the kind is found from its content (a folder: from
+ * config.json). A split GGUF is given by any of its parts. 64 bytes to a few MB are read, no
+ * weight. @path: relative to @root. */
+int model_open(struct model **out, struct root *root, const char *path, struct err *err);
+
+/* Readers. */
+int gguf_read(struct model *m, struct root *root, const char *path, struct err *err);
+int safetensors_read(struct model *m, struct root *root, const char *path, struct err *err);
+int folder_read(struct model *m, struct root *root, const char *path, struct err *err);

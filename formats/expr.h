@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/expr.h - a tensor of a view as a function of the tensors of its source. Built by a
+ * table of an architecture, evaluated by fs/render.c for just the elements that are read.
+ *
+ * An expression is a matrix of `rows` rows of `cols` elements: cols is the fastest dimension of
+ * the tensor, rows the product of the others. Gathers (ROWS, STACK) choose rows; steps (ADD,
+ * ROUND) change numbers one by one; leaves (TENSOR, LITERAL) hold them. */
+#pragma once
+#include "formats/arena.h"
+#include "formats/hash.h"
+#include "formats/tensor.h"
+
+/* Which input row is output row r: write r in the mixed radix len[0..n) (slowest first); the
+ * input row is offset + sum(digit[i] * stride[i]). Serves slices, head permutations and the
+ * splitting of fused tensors. */
+struct row_map {
+    uint64_t offset;
+    uint32_t n;
+    uint64_t len[4], stride[4]; /* rows */
+};
+
+enum expr_op { EXPR_TENSOR, EXPR_LITERAL, EXPR_ROWS, EXPR_STACK, EXPR_ADD, EXPR_ROUND };
+
+struct expr {
+    enum expr_op op;
+    uint64_t rows, cols;
+    union {
+        const struct tensor *tensor;                    /* TENSOR */
+        const float *literal;                           /* LITERAL: rows * cols values */
+        struct { const struct expr *in; struct row_map map; } gather; /* ROWS */
+        struct { const struct expr **in; uint32_t n; } stack; /* STACK: one below the other */
+        struct { const struct expr *in; float addend; } add;  /* ADD */
+        struct { const struct expr *in; enum dtype to; } round; /* ROUND: through a narrower type */
+    };
+};
+
+/* Constructors: NULL when memory fails or the shapes do not fit; NULL in gives NULL out. */
+const struct expr *expr_tensor(struct arena *a, const struct tensor *t);
+/* The same numbers in rows of @cols (a reshape): only of a TENSOR whose dtype has no blocks. */
+const struct expr *expr_tensor_as(struct arena *a, const struct tensor *t, uint64_t cols);
+const struct expr *expr_literal(struct arena *a, const float *values, uint64_t n); /* one row */
+const struct expr *expr_rows(struct arena *a, const struct expr *in, struct row_map map);
+const struct expr *expr_slice(struct arena *a, const struct expr *in, uint64_t first,
+                              uint64_t count);
+const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uint32_t n);
+const struct expr *expr_add(struct arena *a, const struct expr *in, float addend);
+const struct expr *expr_round(struct arena *a, const struct expr *in, enum dtype to);
+/* [x][y] rows within each of rows/(x*y) groups become [y][x]: the head permutation of llama's q
+ * and k is expr_swap(heads' rows, x = 2, y = head_dim / 2) on the way to GGUF, and
+ * x = head_dim / 2, y = 2 on the way back. */
+const struct expr *expr_swap(struct arena *a, const struct expr *in, uint64_t x, uint64_t y);
+
+enum { EXPR_MAX_STEPS = 8 };
+
+/* Elements [elem, elem + count) of an expression lie next to each other in one leaf, from
+ * leaf_elem on; then come the steps, steps[0] first. */
+struct expr_run {
+    const struct expr *leaf; /* TENSOR or LITERAL */
+    uint64_t leaf_elem, count;
+    uint32_t n_steps;
+    const struct expr *steps[EXPR_MAX_STEPS]; /* ADD or ROUND */
+};
+
+/* The longest run that begins at @elem (row-major), at most @count elements. */
+void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_run *run);
+
+/* The type whose bytes the expression only moves; DTYPE_NONE if it computes, or mixes types. */
+enum dtype expr_copies(const struct expr *e);
+
+/* The tensor if all bytes of the expression are those of one tensor in its order, else NULL. */
+const struct tensor *expr_identity(const struct expr *e);
+
+/* Add the expression and what its leaves are (not their names) to a key; ident of each source
+ * is given by @source_hash[tensor.src]. */
+void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *source_hash);

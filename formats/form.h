@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/form.h - a model in the names, shapes and metadata of one family of containers: what a
+ * planner writes. For a model that is in the wanted form already each expression is its tensor;
+ * otherwise a table in formats/arch/ says how one becomes the other. */
+#pragma once
+#include "formats/expr.h"
+#include "formats/kv.h"
+#include "formats/model.h"
+
+struct target {
+    struct str name;
+    enum dtype dtype; /* its type before any quantization; the expression yields this precision */
+    uint32_t n_dims;
+    uint64_t dims[TENSOR_MAX_DIMS]; /* slowest first */
+    const struct expr *expr;
+};
+
+struct form {
+    struct arena *arena;    /* the view's: targets, names and expressions live there */
+    struct target *targets; /* in the order in which they are written */
+    uint32_t n_targets;
+    struct kv_list kvs;  /* for GGUF: all pairs in order, general.architecture first */
+    struct str metadata; /* for safetensors: JSON of __metadata__, or empty */
+};
+
+/* The outtypes of the converter of Hugging Face folders. */
+enum outtype { OUTTYPE_AUTO, OUTTYPE_F32, OUTTYPE_F16, OUTTYPE_BF16, OUTTYPE_Q8_0 };
+
+/* A model as it is: names, shapes and pairs unchanged. */
+int form_identity(struct form *f, const struct model *m, struct err *err);
+
+/* A Hugging Face folder as the GGUF that convert_hf_to_gguf.py makes with --outtype @out: types,
+ * pairs and order of tensors are the converter's. formats/arch/arch.c. */
+int form_gguf_from_hf(struct form *f, const struct model *m, enum outtype out, struct err *err);
+
+/* A GGUF in the names, shapes and row order of Hugging Face. formats/arch/arch.c. */
+int form_hf_from_gguf(struct form *f, const struct model *m, struct err *err);

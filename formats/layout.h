@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/layout.h - the whole view as a list of extents, known before any weight is read. */
+#pragma once
+#include "formats/arena.h"
+#include "formats/err.h"
+#include "formats/expr.h"
+
+/* One tensor that has to be converted. Its bytes are cached under @key, in chunks. */
+struct conversion {
+    struct str name; /* of the tensor in the view, for messages */
+    const struct expr *expr;
+    enum dtype to;
+    uint64_t elems, bytes; /* of the whole tensor in @to */
+    bool cached;           /* false where making the bytes costs no more than finding them */
+    struct hash128 key;    /* filled by layout_hash */
+};
+
+enum extent_kind { EXTENT_ZERO, EXTENT_LITERAL, EXTENT_COPY, EXTENT_CONVERT };
+
+struct extent {
+    uint64_t off, len; /* bytes in the view */
+    enum extent_kind kind;
+    union {
+        const uint8_t *literal;                       /* @len bytes, in the layout's arena */
+        struct { uint32_t src; uint64_t off; } copy;  /* model source and place in it */
+        const struct conversion *convert;             /* the whole tensor: len == bytes */
+    };
+};
+
+/* Extents are sorted, touch each other and cover [0, size). */
+struct layout {
+    struct arena *arena;
+    struct extent *extents;
+    uint32_t n, cap;
+    uint64_t size;    /* bytes */
+    uint64_t convert; /* bytes in CONVERT extents that are cached */
+};
+
+/* Append at the end; nothing is appended for a length of zero. 0, -ENOMEM or -EFBIG. */
+int layout_zero(struct layout *l, uint64_t len, struct err *err);
+int layout_literal(struct layout *l, const void *bytes, uint64_t len, struct err *err);
+int layout_copy(struct layout *l, uint32_t src, uint64_t off, uint64_t len, struct err *err);
+/* The expression's numbers in type @to: a COPY where those bytes lie in the source as they are,
+ * else a CONVERT. */
+int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum dtype to,
+                  struct err *err);
+
+/* The extent that holds byte @off (< size); the last one touched is a good @hint, else 0. */
+const struct extent *layout_find(const struct layout *l, uint64_t off);
+
+/* Give each conversion its cache key. @source_hash: model_source_hashes. */
+int layout_hash(struct layout *l, const struct hash128 *source_hash, struct err *err);

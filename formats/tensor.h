@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/tensor.h - one tensor as a source stores it. */
+#pragma once
+#include "formats/str.h"
+#include "quant/dtype.h"
+#include <stdint.h>
+
+enum { TENSOR_MAX_DIMS = 8, TENSOR_MAX_NAME = 4096 };
+
+struct tensor {
+    struct str name;
+    enum dtype dtype;
+    uint32_t n_dims;                /* 0: a scalar */
+    uint64_t dims[TENSOR_MAX_DIMS]; /* slowest first (GGUF files list the fastest first) */
+    uint64_t elems;                 /* product of dims */
+    uint32_t src;                   /* index into the model's sources */
+    uint64_t off, bytes;            /* place in that source; checked against its size */
+};
+
+/* The fastest dimension: elements a row. 1 for a scalar. */
+static inline uint64_t tensor_row(const uint64_t *dims, uint32_t n_dims) {
+    return n_dims ? dims[n_dims - 1] : 1;
+}
