@@ -18,6 +18,7 @@ struct block_kernel {
 
 /* One member a type. f16 and bf16 are blocks of one element. */
 struct kernels {
+    unsigned cpu; /* the mask it was filled for; first, so that no block_kernel has offset 0 */
     struct block_kernel f16, bf16;
 };
 
