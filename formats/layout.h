@@ -23,7 +23,7 @@ struct extent {
     union {
         const uint8_t *literal;                       /* @len bytes, in the layout's arena */
         struct { uint32_t src; uint64_t off; } copy;  /* model source and place in it */
-        const struct conversion *convert;             /* the whole tensor: len == bytes */
+        struct conversion *convert;                   /* the whole tensor: len == bytes */
     };
 };
 
@@ -45,7 +45,7 @@ int layout_copy(struct layout *l, uint32_t src, uint64_t off, uint64_t len, stru
 int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum dtype to,
                   struct err *err);
 
-/* The extent that holds byte @off (< size); the last one touched is a good @hint, else 0. */
+/* The extent that holds byte @off (< size). */
 const struct extent *layout_find(const struct layout *l, uint64_t off);
 
 /* Give each conversion its cache key. @source_hash: model_source_hashes. */

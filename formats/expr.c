@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/expr.c - building expressions, and following an element through them. */
+#include "formats/expr.h"
+#include "formats/checked.h"
+
+static struct expr *new_expr(struct arena *a, enum expr_op op, uint64_t rows, uint64_t cols) {
+    uint64_t elems;
+    if (!checked_mul(rows, cols, &elems))
+        return NULL;
+    struct expr *e = arena_new(a, struct expr);
+    if (e)
+        *e = (struct expr){ .op = op, .rows = rows, .cols = cols };
+    return e;
+}
+
+const struct expr *expr_tensor(struct arena *a, const struct tensor *t) {
+    const uint64_t cols = tensor_row(t->dims, t->n_dims);
+    struct expr *e = new_expr(a, EXPR_TENSOR, cols ? t->elems / cols : 0, cols);
+    if (e)
+        e->tensor = t;
+    return e;
+}
+
+const struct expr *expr_tensor_as(struct arena *a, const struct tensor *t, uint64_t cols) {
+    if (!cols || t->elems % cols || dtype_info[t->dtype].block_elems != 1)
+        return NULL;
+    struct expr *e = new_expr(a, EXPR_TENSOR, t->elems / cols, cols);
+    if (e)
+        e->tensor = t;
+    return e;
+}
+
+const struct expr *expr_literal(struct arena *a, const float *values, uint64_t n) {
+    struct expr *e = new_expr(a, EXPR_LITERAL, 1, n);
+    float *copy = arena_array(a, float, n);
+    if (!e || !copy)
+        return NULL;
+    memcpy(copy, values, n * sizeof *values);
+    e->literal = copy;
+    return e;
+}
+
+/* Rows of the output of @map; false when some row would lie outside [0, in_rows). */
+static bool map_rows(const struct row_map *map, uint64_t in_rows, uint64_t *rows) {
+    uint64_t last = map->offset, total = 1;
+    if (map->n > sizeof map->len / sizeof *map->len)
+        return false;
+    for (uint32_t i = 0; i < map->n; i++) {
+        uint64_t reach;
+        if (!map->len[i] || !checked_mul(map->len[i] - 1, map->stride[i], &reach) ||
+            !checked_add(last, reach, &last) || !checked_mul(total, map->len[i], &total))
+            return false;
+    }
+    *rows = total;
+    return last < in_rows;
+}
+
+const struct expr *expr_rows(struct arena *a, const struct expr *in, struct row_map map) {
+    uint64_t rows;
+    if (!in || !map_rows(&map, in->rows, &rows))
+        return NULL;
+    struct expr *e = new_expr(a, EXPR_ROWS, rows, in->cols);
+    if (e) {
+        e->gather.in = in;
+        e->gather.map = map;
+    }
+    return e;
+}
+
+const struct expr *expr_slice(struct arena *a, const struct expr *in, uint64_t first,
+                              uint64_t count) {
+    return expr_rows(a, in, (struct row_map){ first, 1, { count }, { 1 } });
+}
+
+const struct expr *expr_swap(struct arena *a, const struct expr *in, uint64_t x, uint64_t y) {
+    uint64_t group;
+    if (!in || !checked_mul(x, y, &group) || !group || in->rows % group)
+        return NULL;
+    return expr_rows(a, in, (struct row_map){
+        0, 3, { in->rows / group, y, x }, { group, 1, y } });
+}
+
+const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uint32_t n) {
+    uint64_t rows = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (!in[i] || in[i]->cols != in[0]->cols || !checked_add(rows, in[i]->rows, &rows))
+            return NULL;
+    if (n == 0)
+        return NULL;
+    struct expr *e = new_expr(a, EXPR_STACK, rows, in[0]->cols);
+    const struct expr **copy = arena_array(a, const struct expr *, n);
+    if (!e || !copy)
+        return NULL;
+    memcpy(copy, in, n * sizeof *in);
+    e->stack.in = copy;
+    e->stack.n = n;
+    return e;
+}
+
+const struct expr *expr_add(struct arena *a, const struct expr *in, float addend) {
+    struct expr *e = in ? new_expr(a, EXPR_ADD, in->rows, in->cols) : NULL;
+    if (e) {
+        e->add.in = in;
+        e->add.addend = addend;
+    }
+    return e;
+}
+
+const struct expr *expr_round(struct arena *a, const struct expr *in, enum dtype to) {
+    if (!in || to == DTYPE_F32 || expr_copies(in) == to)
+        return in; /* rounding would change nothing */
+    struct expr *e = new_expr(a, EXPR_ROUND, in->rows, in->cols);
+    if (e) {
+        e->round.in = in;
+        e->round.to = to;
+    }
+    return e;
+}
+
+/* The input row of output row @r; *run: how many rows follow each other in the input too. */
+static uint64_t map_row(const struct row_map *map, uint64_t r, uint64_t *run) {
+    uint64_t in = map->offset;
+    *run = 1;
+    for (uint32_t i = map->n; i-- > 0;) {
+        const uint64_t digit = r % map->len[i];
+        r /= map->len[i];
+        in += digit * map->stride[i];
+        if (i == map->n - 1 && map->stride[i] == 1)
+            *run = map->len[i] - digit;
+    }
+    return in;
+}
+
+void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_run *run) {
+    const struct expr *steps[EXPR_MAX_STEPS];
+    uint32_t n = 0;
+    while (e->op != EXPR_TENSOR && e->op != EXPR_LITERAL) {
+        uint64_t limit = count;
+        if (e->op == EXPR_ROWS) {
+            uint64_t rows;
+            const uint64_t col = elem % e->cols;
+            elem = map_row(&e->gather.map, elem / e->cols, &rows) * e->cols + col;
+            limit = rows * e->cols - col;
+            e = e->gather.in;
+        } else if (e->op == EXPR_STACK) {
+            uint32_t i = 0;
+            while (elem >= e->stack.in[i]->rows * e->cols)
+                elem -= e->stack.in[i++]->rows * e->cols;
+            limit = e->stack.in[i]->rows * e->cols - elem;
+            e = e->stack.in[i];
+        } else {
+            if (n < EXPR_MAX_STEPS) /* tables build two at the most */
+                steps[n++] = e;
+            e = e->op == EXPR_ADD ? e->add.in : e->round.in;
+        }
+        if (limit < count)
+            count = limit;
+    }
+    run->leaf = e;
+    run->leaf_elem = elem;
+    run->count = count;
+    run->n_steps = n;
+    for (uint32_t i = 0; i < n; i++) /* the innermost step comes first */
+        run->steps[i] = steps[n - 1 - i];
+}
+
+enum dtype expr_copies(const struct expr *e) {
+    while (e->op == EXPR_ROWS)
+        e = e->gather.in;
+    if (e->op == EXPR_TENSOR)
+        return e->tensor->dtype;
+    if (e->op != EXPR_STACK)
+        return DTYPE_NONE;
+    const enum dtype first = expr_copies(e->stack.in[0]);
+    for (uint32_t i = 1; i < e->stack.n; i++)
+        if (expr_copies(e->stack.in[i]) != first)
+            return DTYPE_NONE;
+    return first;
+}
+
+const struct tensor *expr_identity(const struct expr *e) {
+    while (e->op == EXPR_ROWS && e->gather.map.n == 1 && e->gather.map.offset == 0 &&
+           e->gather.map.stride[0] == 1 && e->rows == e->gather.in->rows)
+        e = e->gather.in;
+    return e->op == EXPR_TENSOR ? e->tensor : NULL;
+}
+
+void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *source_hash) {
+    hasher_u64(h, e->op);
+    hasher_u64(h, e->rows);
+    hasher_u64(h, e->cols);
+    switch (e->op) {
+    case EXPR_TENSOR:
+        hasher_add(h, source_hash[e->tensor->src].b, sizeof source_hash->b);
+        hasher_u64(h, e->tensor->dtype);
+        hasher_u64(h, e->tensor->off);
+        hasher_u64(h, e->tensor->bytes);
+        break;
+    case EXPR_LITERAL:
+        hasher_bytes(h, e->literal, e->rows * e->cols * sizeof *e->literal);
+        break;
+    case EXPR_ROWS:
+        hasher_u64(h, e->gather.map.offset);
+        hasher_u64(h, e->gather.map.n);
+        for (uint32_t i = 0; i < e->gather.map.n; i++) {
+            hasher_u64(h, e->gather.map.len[i]);
+            hasher_u64(h, e->gather.map.stride[i]);
+        }
+        expr_hash(e->gather.in, h, source_hash);
+        break;
+    case EXPR_STACK:
+        hasher_u64(h, e->stack.n);
+        for (uint32_t i = 0; i < e->stack.n; i++)
+            expr_hash(e->stack.in[i], h, source_hash);
+        break;
+    case EXPR_ADD:
+        hasher_bytes(h, &e->add.addend, sizeof e->add.addend);
+        expr_hash(e->add.in, h, source_hash);
+        break;
+    case EXPR_ROUND:
+        hasher_u64(h, e->round.to);
+        expr_hash(e->round.in, h, source_hash);
+        break;
+    }
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/layout.c - building and searching the list of extents. */
+#include "formats/layout.h"
+#include "formats/checked.h"
+#include <errno.h>
+
+/* Tensors below this are converted whenever they are read: finding them would cost as much. */
+enum { CACHE_MIN_BYTES = 64 << 10 };
+
+static struct extent *append(struct layout *l, uint64_t len, enum extent_kind kind,
+                             struct err *err) {
+    uint64_t end;
+    if (!checked_add(l->size, len, &end) || end > INT64_MAX) {
+        err_set(err, -EFBIG, "the view would be larger than a file can be");
+        return NULL;
+    }
+    if (l->n == l->cap) {
+        const uint32_t cap = l->cap ? l->cap * 2 : 64;
+        struct extent *grown = arena_array(l->arena, struct extent, cap);
+        if (!grown) {
+            err_set(err, -ENOMEM, "no memory for the layout");
+            return NULL;
+        }
+        if (l->n)
+            memcpy(grown, l->extents, l->n * sizeof *grown);
+        l->extents = grown;
+        l->cap = cap;
+    }
+    struct extent *e = &l->extents[l->n++];
+    *e = (struct extent){ .off = l->size, .len = len, .kind = kind };
+    l->size = end;
+    return e;
+}
+
+int layout_zero(struct layout *l, uint64_t len, struct err *err) {
+    if (len == 0 || append(l, len, EXTENT_ZERO, err))
+        return 0;
+    return err ? err->code : -ENOMEM;
+}
+
+int layout_literal(struct layout *l, const void *bytes, uint64_t len, struct err *err) {
+    if (len == 0)
+        return 0;
+    struct extent *e = append(l, len, EXTENT_LITERAL, err);
+    if (!e)
+        return err ? err->code : -ENOMEM;
+    e->literal = bytes;
+    return 0;
+}
+
+int layout_copy(struct layout *l, uint32_t src, uint64_t off, uint64_t len, struct err *err) {
+    if (len == 0)
+        return 0;
+    struct extent *e = append(l, len, EXTENT_COPY, err);
+    if (!e)
+        return err ? err->code : -ENOMEM;
+    e->copy.src = src;
+    e->copy.off = off;
+    return 0;
+}
+
+int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum dtype to,
+                  struct err *err) {
+    const uint64_t elems = e->rows * e->cols; /* checked when the expression was built */
+    const struct tensor *t = expr_identity(e);
+    uint64_t bytes;
+    if (t && t->dtype == to)
+        return layout_copy(l, t->src, t->off, t->bytes, err);
+    if (e->op == EXPR_LITERAL && to == DTYPE_F32)
+        return layout_literal(l, e->literal, elems * sizeof(float), err);
+    if (e->cols % dtype_info[to].block_elems || !dtype_bytes(to, elems, &bytes))
+        return err_set(err, -ENOTSUP, "%.*s: rows of %llu elements do not fit %s", STR_ARG(name),
+                       (unsigned long long)e->cols, dtype_info[to].name);
+    if (bytes == 0)
+        return 0;
+    struct conversion *c = arena_new(l->arena, struct conversion);
+    struct extent *x = c ? append(l, bytes, EXTENT_CONVERT, err) : NULL;
+    if (!x)
+        return err_set(err, -ENOMEM, "no memory for the layout");
+    *c = (struct conversion){ .name = name, .expr = e, .to = to, .elems = elems, .bytes = bytes };
+    c->cached = expr_copies(e) != to && bytes >= CACHE_MIN_BYTES;
+    x->convert = c;
+    if (c->cached)
+        l->convert += bytes;
+    return 0;
+}
+
+const struct extent *layout_find(const struct layout *l, uint64_t off) {
+    uint32_t lo = 0, hi = l->n;
+    while (hi - lo > 1) {
+        const uint32_t mid = lo + (hi - lo) / 2;
+        if (l->extents[mid].off <= off)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    return &l->extents[lo];
+}
+
+int layout_hash(struct layout *l, const struct hash128 *source_hash, struct err *err) {
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (l->extents[i].kind != EXTENT_CONVERT)
+            continue;
+        struct conversion *c = l->extents[i].convert;
+        struct hasher *h = hasher_new();
+        if (!h)
+            return err_set(err, -ENOMEM, "no memory for the layout");
+        hasher_u64(h, c->to);
+        hasher_u64(h, dtype_info[c->to].rev);
+        expr_hash(c->expr, h, source_hash);
+        c->key = hasher_end(h);
+    }
+    return 0;
+}
