@@ -29,6 +29,6 @@ void err_prefix(struct err *err, const char *where) {
         return;
     char old[sizeof err->msg];
     memcpy(old, err->msg, sizeof old);
-    snprintf(err->msg, sizeof err->msg, "%.120s: %.*s", where, (int)sizeof old - 1, old);
+    snprintf(err->msg, sizeof err->msg, "%.100s: %.150s", where, old);
     make_printable(err->msg);
 }

@@ -68,7 +68,7 @@ int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum 
         return layout_copy(l, t->src, t->off, t->bytes, err);
     if (e->op == EXPR_LITERAL && to == DTYPE_F32)
         return layout_literal(l, e->literal, elems * sizeof(float), err);
-    if (e->cols % dtype_info[to].block_elems || !dtype_bytes(to, elems, &bytes))
+    if (!dtype_bytes(to, elems, &bytes) || e->cols % dtype_info[to].block_elems)
         return err_set(err, -ENOTSUP, "%.*s: rows of %llu elements do not fit %s", STR_ARG(name),
                        (unsigned long long)e->cols, dtype_info[to].name);
     if (bytes == 0)
