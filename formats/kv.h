@@ -46,6 +46,8 @@ bool kv_set_array(struct kv_list *l, struct arena *a, const char *key, enum kv_t
 bool kv_set_strs(struct kv_list *l, struct arena *a, const char *key, const struct str *v,
                  uint64_t n);
 void kv_remove(struct kv_list *l, struct str key);
+/* Without a search for the key, which must be new; nothing is copied. For long lists. */
+bool kv_append(struct kv_list *l, struct arena *a, struct kv kv);
 
 /* NULL when there is none. */
 const struct kv *kv_find(const struct kv_list *l, struct str key);
@@ -54,6 +56,13 @@ bool kv_get_u64(const struct kv_list *l, const char *key, uint64_t *out);
 bool kv_get_str(const struct kv_list *l, const char *key, struct str *out);
 bool kv_get_array(const struct kv_list *l, const char *key, struct kv_array *out);
 bool kv_get_f64(const struct kv_list *l, const char *key, double *out); /* any number */
+
+bool kv_array(const struct kv *kv, struct kv_array *out); /* @kv may be NULL */
+/* The next element: the text of a string, the little-endian bytes of a number. False at the end. */
+bool kv_array_next(struct kv_array *a, struct str *elem);
+/* An encoded value or element. False when it is of another kind; u64 comes out as its bits. */
+bool kv_integer(enum kv_type type, struct str value, int64_t *out);
+bool kv_real(enum kv_type type, struct str value, double *out);
 
 /* Bytes of one number of @type; 0 for strings and arrays. */
 uint32_t kv_type_bytes(enum kv_type type);
