@@ -2,29 +2,39 @@
  * kernels/kernels.h - the table of block kernels. A kernel is pure: flat arrays in and out, no
  * allocation, no I/O, no errors. Every entry writes the same bytes as the portable C one. */
 #pragma once
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* Decode @blocks whole blocks at @src (any alignment) into blocks * block_elems floats. */
+/* Decode @blocks whole blocks at @src (any alignment) into blocks * block_elems floats. The bytes
+ * are those of ggml's dequantize_row_*; where a scale is a NaN, which NaN comes out is not
+ * specified. */
 typedef void block_decode_fn(float *dst, const void *src, size_t blocks);
 
-/* Encode blocks * block_elems floats into @blocks whole blocks at @dst (any alignment). */
+/* Encode blocks * block_elems floats into @blocks whole blocks at @dst (any alignment). @dst and
+ * @src do not overlap. The bytes are those of ggml's quantize_row_*_ref for every finite input. A
+ * block with a NaN or an infinity in it is written as zeros, but f16 and bf16, which have both,
+ * keep them (a NaN becomes quiet). */
 typedef void block_encode_fn(void *dst, const float *src, size_t blocks);
 
 struct block_kernel {
-    block_decode_fn *decode;
-    block_encode_fn *encode;
+    block_decode_fn *decode; /* NULL: none */
+    block_encode_fn *encode; /* NULL: none */
 };
 
-/* One member a type. f16 and bf16 are blocks of one element. */
+/* One member a type; blocks.h has their layout. The first row's are blocks of one element. */
 struct kernels {
     unsigned cpu; /* the mask it was filled for; first, so that no block_kernel has offset 0 */
-    struct block_kernel f16, bf16;
+    bool (*f32_all_finite)(const float *src, size_t elems);
+    struct block_kernel f64, f16, bf16, f8_e4m3, f8_e5m2;
+    struct block_kernel q4_0, q4_1, q5_0, q5_1, q8_0;
+    struct block_kernel q6_k;
 };
 
 enum cpu { CPU_AVX2 = 1 << 0, CPU_AVX512 = 1 << 1, CPU_ALL = ~0 };
 
-/* What the CPU *and* the OS allow. */
+/* What the CPU *and* the OS allow, less what the environment forbids: WEIGHTFS_CPU=none leaves
+ * the portable kernels, =avx2 those and AVX2; other values leave all. */
 unsigned cpu_detect(void);
 
 /* Fill the table: portable C, then whatever @cpu (a mask of enum cpu) adds; 0: portable only. */

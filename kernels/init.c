@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/init.c - fills the table: portable first, then weakest to strongest; the last wins. */
+#include "kernels/portable.h"
+#include "kernels/simd/add.h"
+
+#define DECODE(type) .type = { .decode = type##_decode_c }
+#define BOTH(type)   .type = { .decode = type##_decode_c, .encode = type##_encode_c }
+
+static const struct kernels portable = {
+    .f32_all_finite = f32_all_finite_c,
+    DECODE(f64),
+    BOTH(f16),
+    BOTH(bf16),
+    DECODE(f8_e4m3),
+    DECODE(f8_e5m2),
+    BOTH(q4_0),
+    BOTH(q4_1),
+    BOTH(q5_0),
+    BOTH(q5_1),
+    BOTH(q8_0),
+    BOTH(q6_k),
+};
+
+void kernels_init(struct kernels *k, unsigned cpu) {
+    *k = portable;
+    k->cpu = cpu;
+#ifdef WEIGHTFS_X86
+    if (cpu & CPU_AVX2)
+        lanes_add_avx2(k);
+    if (cpu & CPU_AVX512)
+        lanes_add_avx512(k);
+#endif
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/portable.h - the portable kernels: the definition of the bytes, which the others are
+ * held to, and which the others call for the blocks they cannot do. */
+#pragma once
+#include "kernels/kernels.h"
+
+bool f32_all_finite_c(const float *src, size_t elems);
+
+block_decode_fn f64_decode_c, f16_decode_c, bf16_decode_c, f8_e4m3_decode_c, f8_e5m2_decode_c;
+block_encode_fn f16_encode_c, bf16_encode_c;
+
+block_decode_fn q4_0_decode_c, q4_1_decode_c, q5_0_decode_c, q5_1_decode_c, q8_0_decode_c;
+block_encode_fn q4_0_encode_c, q4_1_encode_c, q5_0_encode_c, q5_1_encode_c, q8_0_encode_c;
+
+block_decode_fn q6_k_decode_c;
+block_encode_fn q6_k_encode_c;

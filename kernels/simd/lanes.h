@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/simd/lanes.h - what the lane bodies stand on: each is compiled once for each instruction
+ * set, over a vec_*.h that gives VL lanes, vf of float, vi of int32_t and vm, a mask of lanes.
+ *
+ * Arithmetic is by C operators, and a cast between vf and vi keeps the bits. The contract: each
+ * lane does the scalar operations of the portable code in its order, so that the bytes are equal.
+ * vf_min and vf_max may give either operand where one is a NaN or both are zeros. */
+#pragma once
+#include "kernels/blocks.h"
+#include "kernels/f16.h"
+#include "kernels/portable.h"
+#include "kernels/simd/add.h"
+#include <stdbool.h>
+
+#define INLINE static inline __attribute__((always_inline))
+/* For loops over vectors: left rolled, their arrays would live in memory. */
+#define UNROLL _Pragma("GCC unroll 16")
+
+#if defined LANES_AVX512
+#include "kernels/simd/vec_avx512.h"
+#define LANES(name) name##_avx512
+#elif defined LANES_AVX2
+#include "kernels/simd/vec_avx2.h"
+#define LANES(name) name##_avx2
+#else
+#error "compiled once for each instruction set: see kernels/meson.build"
+#endif
+
+block_decode_fn LANES(f64_decode), LANES(f16_decode), LANES(bf16_decode);
+block_decode_fn LANES(f8_e4m3_decode), LANES(f8_e5m2_decode);
+block_encode_fn LANES(f16_encode), LANES(bf16_encode);
+bool LANES(f32_all_finite)(const float *src, size_t elems);
+
+block_decode_fn LANES(q4_0_decode), LANES(q4_1_decode), LANES(q5_0_decode), LANES(q5_1_decode);
+block_decode_fn LANES(q8_0_decode), LANES(q6_k_decode);
+block_encode_fn LANES(q4_0_encode), LANES(q4_1_encode), LANES(q5_0_encode), LANES(q5_1_encode);
+block_encode_fn LANES(q8_0_encode), LANES(q6_k_encode);
+
+INLINE vm vf_gt(vf a, vf b) {
+    return vf_lt(b, a);
+}
+INLINE bool vm_any(vm a) {
+    return vm_bits(a) != 0;
+}
+INLINE vi vi_select(vm m, vi yes, vi no) {
+    return (vi)vf_select(m, (vf)yes, (vf)no);
+}
+INLINE vi vi_abs_bits(vf a) {
+    return (vi)a & 0x7fffffff;
+}
+INLINE vf vf_inverse_or_0(vf d) {
+    return vf_select(vf_eq(d, vf_set1(0)), vf_set1(0), vf_set1(1) / d);
+}
+
+/* int_nearest() of scalar.h, for all numbers. */
+INLINE vi vi_nearest(vf v) {
+    return ((vi)(v + 12582912.0f) & 0x7fffff) - 0x400000;
+}
+
+INLINE vi op_max(vi a, vi b) {
+    return vi_max(a, b);
+}
+INLINE vi op_fmax(vi a, vi b) {
+    return (vi)vf_max((vf)a, (vf)b);
+}
+INLINE vi op_fmin(vi a, vi b) {
+    return (vi)vf_min((vf)a, (vf)b);
+}
+
+/* Rows of VL floats, @stride elements apart, to columns: lane k of x[i] is src[k * stride + i]. */
+INLINE void vf_load_columns(vf x[VL], const float *src, size_t stride) {
+    vi r[VL];
+    UNROLL for (int k = 0; k < VL; k++) r[k] = (vi)vf_load(src + stride * (size_t)k);
+    vi_transpose(r);
+    UNROLL for (int k = 0; k < VL; k++) x[k] = (vf)r[k];
+}
+
+/* How an encoder does a fixed number of blocks; false: not done, the portable code must. */
+typedef bool group_encode_fn(void *dst, const float *src);
+
+/* Encode @blocks by groups of @group. The last group overlaps the one before it rather than to
+ * leave a rest: the same blocks give the same bytes. */
+INLINE void encode_groups(void *dst, const float *src, size_t blocks, size_t block_elems,
+                          size_t block_bytes, size_t group, group_encode_fn *encode,
+                          block_encode_fn *portable) {
+    if (blocks < group) {
+        portable(dst, src, blocks);
+        return;
+    }
+    for (size_t i = 0; i < blocks; i += group) {
+        const size_t first = i + group <= blocks ? i : blocks - group;
+        char *d = (char *)dst + first * block_bytes;
+        const float *s = src + first * block_elems;
+        if (!encode(d, s))
+            portable(d, s, group);
+    }
+}

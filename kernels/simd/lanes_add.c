@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/simd/lanes_add.c - puts one instruction set's kernels into the table. */
+#include "kernels/simd/lanes.h"
+
+#define DECODE(type) k->type.decode = LANES(type##_decode)
+#define ENCODE(type) k->type.encode = LANES(type##_encode)
+
+void LANES(lanes_add)(struct kernels *k) {
+    k->f32_all_finite = LANES(f32_all_finite);
+    DECODE(f64);
+    DECODE(f16);
+    DECODE(bf16);
+    DECODE(f8_e4m3);
+    DECODE(f8_e5m2);
+    ENCODE(f16);
+    ENCODE(bf16);
+
+    DECODE(q4_0);
+    DECODE(q4_1);
+    DECODE(q5_0);
+    DECODE(q5_1);
+    DECODE(q8_0);
+    ENCODE(q4_0);
+    ENCODE(q4_1);
+    ENCODE(q5_0);
+    ENCODE(q5_1);
+    ENCODE(q8_0);
+
+    DECODE(q6_k);
+    ENCODE(q6_k);
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/simd/lanes_q6_k.c - the encoder of q6_k, a sub-block of 16 in each lane. */
+#include "kernels/pack.h"
+#include "kernels/scalar.h"
+#include "kernels/simd/lanes.h"
+
+/* Two super-blocks at once: their vectors are independent, which hides latency. */
+enum { SUBS = 16, SUB_ELEMS = 16, SUPERS = 2, VECS = SUPERS * SUBS / VL };
+enum { STEPS = 18, TOGETHER = 3 }; /* candidate scales, and how many are tried in one pass */
+#define TINY 1e-15f
+
+struct search {
+    vf x[VECS][SUB_ELEMS], w[VECS][SUB_ELEMS], wx[VECS][SUB_ELEMS]; /* w = x^2 */
+    vf max[VECS], scale[VECS], best[VECS], inverse[VECS];
+};
+
+/* The level of an integral float, in -32..31. On the bits: the ports of float min and max are the
+ * busy ones. As unsigned, negative floats come after all others, by magnitude. */
+INLINE vf clamp_level(vf l) {
+    return (vf)vi_min_unsigned(vi_min((vi)l, (vi)vf_set1(31)), (vi)vf_set1(-32));
+}
+
+/* Loads a vector of sub-blocks and finds max, the first of the greatest magnitude. */
+INLINE bool load_subs(struct search *s, int g, const float *src) {
+    for (int i = 0; i < SUB_ELEMS; i += VL)
+        vf_load_columns(s->x[g] + i, src + (size_t)SUB_ELEMS * VL * (size_t)g + i, SUB_ELEMS);
+    vi absmax = { 0 };
+    for (int i = 0; i < SUB_ELEMS; i++) {
+        const vf x = s->x[g][i];
+        absmax = vi_max(absmax, vi_abs_bits(x));
+        s->w[g][i] = x * x;
+        s->wx[g][i] = x * x * x;
+    }
+    s->max[g] = vf_set1(0);
+    for (int i = SUB_ELEMS - 1; i >= 0; i--) /* backwards: the first one is then the last written */
+        s->max[g] = vf_select(vf_eq(vf_abs(s->x[g][i]), (vf)absmax), s->x[g][i], s->max[g]);
+    return !vm_any(vm_not(vf_lt((vf)absmax, vf_set1(__builtin_inff()))));
+}
+
+INLINE void fit_first(struct search *s) {
+    vf sum_lx[VECS], sum_l2[VECS];
+    UNROLL for (int g = 0; g < VECS; g++) {
+        s->inverse[g] = -32.0f / s->max[g];
+        sum_lx[g] = sum_l2[g] = vf_set1(0);
+    }
+    for (int i = 0; i < SUB_ELEMS; i++) {
+        UNROLL for (int g = 0; g < VECS; g++) {
+            const vf l = clamp_level(vf_rint(s->inverse[g] * s->x[g][i]));
+            sum_lx[g] += s->wx[g][i] * l;
+            sum_l2[g] += s->w[g][i] * l * l;
+        }
+    }
+    UNROLL for (int g = 0; g < VECS; g++) {
+        const vm none = vf_eq(sum_l2[g], vf_set1(0));
+        s->scale[g] = vf_select(none, vf_set1(0), sum_lx[g] / sum_l2[g]);
+        s->best[g] = s->scale[g] * sum_lx[g];
+    }
+}
+
+/* Tries TOGETHER candidates, and takes them in their order. */
+INLINE void fit_candidates(struct search *s, const float *numerator) {
+    vf inverse[VECS][TOGETHER], sum_lx[VECS][TOGETHER], sum_l2[VECS][TOGETHER];
+    UNROLL for (int g = 0; g < VECS; g++) {
+        UNROLL for (int c = 0; c < TOGETHER; c++) {
+            inverse[g][c] = numerator[c] / s->max[g];
+            sum_lx[g][c] = sum_l2[g][c] = vf_set1(0);
+        }
+    }
+    _Pragma("GCC unroll 4") for (int i = 0; i < SUB_ELEMS; i++) {
+        UNROLL for (int g = 0; g < VECS; g++) {
+            UNROLL for (int c = 0; c < TOGETHER; c++) {
+                const vf l = clamp_level(vf_rint(inverse[g][c] * s->x[g][i]));
+                sum_lx[g][c] += s->wx[g][i] * l;
+                sum_l2[g][c] += s->w[g][i] * l * l;
+            }
+        }
+    }
+    UNROLL for (int c = 0; c < TOGETHER; c++) {
+        UNROLL for (int g = 0; g < VECS; g++) {
+            const vf lx = sum_lx[g][c], l2 = sum_l2[g][c], scale = lx / l2;
+            const vm better = vm_and(vf_gt(l2, vf_set1(0)), vf_gt(lx * lx, s->best[g] * l2));
+            s->scale[g] = vf_select(better, scale, s->scale[g]);
+            s->best[g] = vf_select(better, scale * lx, s->best[g]);
+            s->inverse[g] = vf_select(better, inverse[g][c], s->inverse[g]);
+        }
+    }
+}
+
+INLINE void search_scales(struct search *s) {
+    float numerators[STEPS];
+    for (int i = 0; i < STEPS; i++)
+        numerators[i] = -(32 + 0.1f * (float)(i < 9 ? i - 9 : i - 8));
+    fit_first(s);
+    for (int step = 0; step < STEPS; step += TOGETHER)
+        fit_candidates(s, numerators + step);
+    for (int g = 0; g < VECS; g++) {
+        const vm tiny = vf_lt(vf_abs(s->max[g]), vf_set1(TINY));
+        s->scale[g] = vf_select(tiny, vf_set1(0), s->scale[g]);
+    }
+}
+
+/* Levels by the rounded scales; by the search's inverse where the rounded scale is 0. */
+INLINE void store_levels(uint8_t *q, const struct search *s, int g, const int8_t *scales, float d) {
+    float lane[VL];
+    for (int k = 0; k < VL; k++)
+        lane[k] = d * scales[k];
+    const vf scale = vf_load(lane);
+    const vm zero = vf_eq(scale, vf_set1(0)), tiny = vf_lt(vf_abs(s->max[g]), vf_set1(TINY));
+    vi bytes[4];
+    for (int part = 0; part < 4; part++) {
+        bytes[part] = vi_set1(0);
+        UNROLL for (int i = 0; i < 4; i++) {
+            const vf x = s->x[g][4 * part + i];
+            vi l = vi_nearest(x / scale);
+            if (__builtin_expect(vm_any(zero), 0))
+                l = vi_select(zero, vi_nearest(x * s->inverse[g]), l);
+            l = vi_max(vi_min(l, vi_set1(31)), vi_set1(-32)) + 32;
+            l = vi_select(vm_and(zero, tiny), vi_set1(0), l);
+            bytes[part] |= l << (8 * i);
+        }
+    }
+    vi_store_columns4(q, bytes);
+}
+
+INLINE void encode_super(struct q6_k *b, const struct search *s, int first) {
+    float scales[SUBS];
+    uint8_t q[SUPER_ELEMS];
+    for (int g = 0; g < SUBS / VL; g++)
+        vf_store(scales + VL * g, s->scale[first + g]);
+    const float max = first_absmax(scales, SUBS);
+    if (fabsf(max) < TINY) {
+        memset(b, 0, sizeof *b);
+        return;
+    }
+    const float inverse = -128 / max;
+    b->d = f16_from_f32(1 / inverse);
+    for (int i = 0; i < SUBS; i++) {
+        const int32_t scale = int_nearest(inverse * scales[i]);
+        b->scales[i] = (int8_t)(scale < 127 ? scale : 127);
+    }
+    for (int g = 0; g < SUBS / VL; g++)
+        store_levels(q + SUB_ELEMS * VL * g, s, first + g, b->scales + VL * g, f32_from_f16(b->d));
+    q6_k_pack(b, q);
+}
+
+static bool q6_k_group(void *dst, const float *src) {
+    struct search s;
+    bool finite = true;
+    for (int g = 0; g < VECS; g++)
+        finite &= load_subs(&s, g, src);
+    if (!finite)
+        return false;
+    search_scales(&s);
+    for (int i = 0; i < SUPERS; i++)
+        encode_super((struct q6_k *)dst + i, &s, i * SUBS / VL);
+    return true;
+}
+
+void LANES(q6_k_encode)(void *dst, const float *src, size_t blocks) {
+    encode_groups(dst, src, blocks, SUPER_ELEMS, sizeof(struct q6_k), SUPERS, q6_k_group,
+                  q6_k_encode_c);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/simd/vec_avx2.h - the vector operations of lanes.h, on 8 lanes: AVX2 and F16C. */
+#pragma once
+#include <immintrin.h>
+#include <stdint.h>
+
+enum { VL = 8 };
+typedef __m256 vf;
+typedef int32_t vi __attribute__((vector_size(32)));
+typedef __m256 vm; /* all bits of a lane, or none */
+
+INLINE vf vf_load(const float *p) {
+    return _mm256_loadu_ps(p);
+}
+INLINE void vf_store(float *p, vf v) {
+    _mm256_storeu_ps(p, v);
+}
+INLINE vi vi_load(const void *p) {
+    return (vi)_mm256_loadu_si256(p);
+}
+INLINE void vi_store(void *p, vi v) {
+    _mm256_storeu_si256(p, (__m256i)v);
+}
+INLINE vf vf_set1(float v) {
+    return _mm256_set1_ps(v);
+}
+INLINE vi vi_set1(int32_t v) {
+    return (vi)_mm256_set1_epi32(v);
+}
+
+INLINE vf vf_abs(vf a) {
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
+}
+INLINE vf vf_min(vf a, vf b) {
+    return _mm256_min_ps(a, b);
+}
+INLINE vf vf_max(vf a, vf b) {
+    return _mm256_max_ps(a, b);
+}
+INLINE vf vf_sqrt(vf a) {
+    return _mm256_sqrt_ps(a);
+}
+INLINE vf vf_rint(vf a) {
+    return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+INLINE vf vf_from_int(vi a) {
+    return _mm256_cvtepi32_ps((__m256i)a);
+}
+INLINE vi vi_trunc(vf a) {
+    return (vi)_mm256_cvttps_epi32(a);
+}
+
+INLINE vi vi_min(vi a, vi b) {
+    return (vi)_mm256_min_epi32((__m256i)a, (__m256i)b);
+}
+INLINE vi vi_max(vi a, vi b) {
+    return (vi)_mm256_max_epi32((__m256i)a, (__m256i)b);
+}
+INLINE vi vi_min_unsigned(vi a, vi b) {
+    return (vi)_mm256_min_epu32((__m256i)a, (__m256i)b);
+}
+INLINE uint32_t vi_sign_bits(vi a) {
+    return (uint32_t)_mm256_movemask_ps((vf)a);
+}
+
+INLINE vm vf_lt(vf a, vf b) {
+    return _mm256_cmp_ps(a, b, _CMP_LT_OQ);
+}
+INLINE vm vf_eq(vf a, vf b) {
+    return _mm256_cmp_ps(a, b, _CMP_EQ_OQ);
+}
+INLINE vm vm_and(vm a, vm b) {
+    return _mm256_and_ps(a, b);
+}
+INLINE vm vm_or(vm a, vm b) {
+    return _mm256_or_ps(a, b);
+}
+INLINE vm vm_not(vm a) {
+    return (vm) ~(vi)a;
+}
+INLINE uint32_t vm_bits(vm a) {
+    return (uint32_t)_mm256_movemask_ps(a);
+}
+INLINE vf vf_select(vm m, vf yes, vf no) {
+    return _mm256_blendv_ps(no, yes, m);
+}
+
+INLINE void vf_store_f16(void *p, vf v) {
+    _mm_storeu_si128(p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+/* The low 8 bits of each lane. */
+INLINE void vi_store16_u8(void *p, const vi v[2]) {
+    const __m256i words = _mm256_packus_epi32((__m256i)(v[0] & 0xff), (__m256i)(v[1] & 0xff));
+    const __m256i order = _mm256_permute4x64_epi64(words, 0xd8); /* undo the halves' interleave */
+    _mm_storeu_si128(
+        p, _mm_packus_epi16(_mm256_castsi256_si128(order), _mm256_extracti128_si256(order, 1)));
+}
+
+INLINE __m256i zip_lo(__m256i a, __m256i b) {
+    return _mm256_unpacklo_epi32(a, b);
+}
+INLINE __m256i zip_hi(__m256i a, __m256i b) {
+    return _mm256_unpackhi_epi32(a, b);
+}
+INLINE __m256i zip_lo2(__m256i a, __m256i b) {
+    return _mm256_unpacklo_epi64(a, b);
+}
+INLINE __m256i zip_hi2(__m256i a, __m256i b) {
+    return _mm256_unpackhi_epi64(a, b);
+}
+INLINE __m256i halves_lo(__m256i a, __m256i b) {
+    return _mm256_permute2x128_si256(a, b, 0x20);
+}
+INLINE __m256i halves_hi(__m256i a, __m256i b) {
+    return _mm256_permute2x128_si256(a, b, 0x31);
+}
+
+/* In each group of four rows, 4 by 4 within each half of a vector. */
+INLINE void transpose_halves(__m256i *r, int rows) {
+    UNROLL for (int i = 0; i < rows; i += 4) {
+        const __m256i a = zip_lo(r[i], r[i + 1]), b = zip_hi(r[i], r[i + 1]);
+        const __m256i c = zip_lo(r[i + 2], r[i + 3]), d = zip_hi(r[i + 2], r[i + 3]);
+        r[i] = zip_lo2(a, c);
+        r[i + 1] = zip_hi2(a, c);
+        r[i + 2] = zip_lo2(b, d);
+        r[i + 3] = zip_hi2(b, d);
+    }
+}
+
+INLINE void vi_transpose(vi out[8]) {
+    __m256i r[8];
+    UNROLL for (int i = 0; i < 8; i++) r[i] = (__m256i)out[i];
+    transpose_halves(r, 8);
+    UNROLL for (int i = 0; i < 4; i++) {
+        out[i] = (vi)halves_lo(r[i], r[4 + i]);
+        out[4 + i] = (vi)halves_hi(r[i], r[4 + i]);
+    }
+}
+
+/* Lane k of the four vectors to the 16 bytes at p + 16 * k. */
+INLINE void vi_store_columns4(void *p, const vi v[4]) {
+    __m256i r[4];
+    UNROLL for (int i = 0; i < 4; i++) r[i] = (__m256i)v[i];
+    transpose_halves(r, 4);
+    vi_store(p, (vi)halves_lo(r[0], r[1]));
+    vi_store((char *)p + 32, (vi)halves_lo(r[2], r[3]));
+    vi_store((char *)p + 64, (vi)halves_hi(r[0], r[1]));
+    vi_store((char *)p + 96, (vi)halves_hi(r[2], r[3]));
+}
+
+/* Lane k of the result: all lanes of r[k] put together by @op, in no stated order. */
+INLINE vi vi_reduce_rows(const vi r[8], vi (*op)(vi, vi)) {
+    __m256i v[4];
+    UNROLL for (int i = 0; i < 4; i++) {
+        const __m256i a = (__m256i)r[i], b = (__m256i)r[i + 4];
+        v[i] = (__m256i)op((vi)halves_lo(a, b), (vi)halves_hi(a, b));
+    }
+    const __m256i t0 = (__m256i)op((vi)zip_lo(v[0], v[1]), (vi)zip_hi(v[0], v[1]));
+    const __m256i t1 = (__m256i)op((vi)zip_lo(v[2], v[3]), (vi)zip_hi(v[2], v[3]));
+    return op((vi)zip_lo2(t0, t1), (vi)zip_hi2(t0, t1));
+}

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/simd/vec_avx512.h - the vector operations of lanes.h, on 16 lanes: AVX-512 F BW DQ VL. */
+#pragma once
+#include <immintrin.h>
+#include <stdint.h>
+
+enum { VL = 16 };
+typedef __m512 vf;
+typedef int32_t vi __attribute__((vector_size(64)));
+typedef __mmask16 vm;
+
+INLINE vf vf_load(const float *p) {
+    return _mm512_loadu_ps(p);
+}
+INLINE void vf_store(float *p, vf v) {
+    _mm512_storeu_ps(p, v);
+}
+INLINE vi vi_load(const void *p) {
+    return (vi)_mm512_loadu_si512(p);
+}
+INLINE void vi_store(void *p, vi v) {
+    _mm512_storeu_si512(p, (__m512i)v);
+}
+INLINE vf vf_set1(float v) {
+    return _mm512_set1_ps(v);
+}
+INLINE vi vi_set1(int32_t v) {
+    return (vi)_mm512_set1_epi32(v);
+}
+
+INLINE vf vf_abs(vf a) {
+    return _mm512_abs_ps(a);
+}
+INLINE vf vf_min(vf a, vf b) {
+    return _mm512_min_ps(a, b);
+}
+INLINE vf vf_max(vf a, vf b) {
+    return _mm512_max_ps(a, b);
+}
+INLINE vf vf_sqrt(vf a) {
+    return _mm512_sqrt_ps(a);
+}
+INLINE vf vf_rint(vf a) {
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+INLINE vf vf_from_int(vi a) {
+    return _mm512_cvtepi32_ps((__m512i)a);
+}
+INLINE vi vi_trunc(vf a) {
+    return (vi)_mm512_cvttps_epi32(a);
+}
+
+INLINE vi vi_min(vi a, vi b) {
+    return (vi)_mm512_min_epi32((__m512i)a, (__m512i)b);
+}
+INLINE vi vi_max(vi a, vi b) {
+    return (vi)_mm512_max_epi32((__m512i)a, (__m512i)b);
+}
+INLINE vi vi_min_unsigned(vi a, vi b) {
+    return (vi)_mm512_min_epu32((__m512i)a, (__m512i)b);
+}
+INLINE uint32_t vi_sign_bits(vi a) {
+    return _mm512_movepi32_mask((__m512i)a);
+}
+
+INLINE vm vf_lt(vf a, vf b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
+}
+INLINE vm vf_eq(vf a, vf b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
+}
+INLINE vm vm_and(vm a, vm b) {
+    return a & b;
+}
+INLINE vm vm_or(vm a, vm b) {
+    return a | b;
+}
+INLINE vm vm_not(vm a) {
+    return (vm)~a;
+}
+INLINE uint32_t vm_bits(vm a) {
+    return a;
+}
+INLINE vf vf_select(vm m, vf yes, vf no) {
+    return _mm512_mask_blend_ps(m, no, yes);
+}
+
+INLINE void vf_store_f16(void *p, vf v) {
+    _mm256_storeu_si256(p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+}
+INLINE void vi_store16_u8(void *p, const vi v[1]) {
+    _mm_storeu_si128(p, _mm512_cvtepi32_epi8((__m512i)v[0]));
+}
+
+INLINE __m512i zip_lo(__m512i a, __m512i b) {
+    return _mm512_unpacklo_epi32(a, b);
+}
+INLINE __m512i zip_hi(__m512i a, __m512i b) {
+    return _mm512_unpackhi_epi32(a, b);
+}
+INLINE __m512i zip_lo2(__m512i a, __m512i b) {
+    return _mm512_unpacklo_epi64(a, b);
+}
+INLINE __m512i zip_hi2(__m512i a, __m512i b) {
+    return _mm512_unpackhi_epi64(a, b);
+}
+INLINE __m512i quarters_even(__m512i a, __m512i b) {
+    return _mm512_shuffle_i32x4(a, b, 0x88);
+}
+INLINE __m512i quarters_odd(__m512i a, __m512i b) {
+    return _mm512_shuffle_i32x4(a, b, 0xdd);
+}
+
+/* In each group of four rows, 4 by 4 within each quarter of a vector. */
+INLINE void transpose_quarters(__m512i *r, int rows) {
+    UNROLL for (int i = 0; i < rows; i += 4) {
+        const __m512i a = zip_lo(r[i], r[i + 1]), b = zip_hi(r[i], r[i + 1]);
+        const __m512i c = zip_lo(r[i + 2], r[i + 3]), d = zip_hi(r[i + 2], r[i + 3]);
+        r[i] = zip_lo2(a, c);
+        r[i + 1] = zip_hi2(a, c);
+        r[i + 2] = zip_lo2(b, d);
+        r[i + 3] = zip_hi2(b, d);
+    }
+}
+
+INLINE void vi_transpose(vi out[16]) {
+    __m512i r[16], t[16];
+    UNROLL for (int i = 0; i < 16; i++) r[i] = (__m512i)out[i];
+    transpose_quarters(r, 16);
+    UNROLL for (int i = 0; i < 4; i++) {
+        t[i] = quarters_even(r[i], r[4 + i]);
+        t[4 + i] = quarters_odd(r[i], r[4 + i]);
+        t[8 + i] = quarters_even(r[8 + i], r[12 + i]);
+        t[12 + i] = quarters_odd(r[8 + i], r[12 + i]);
+    }
+    UNROLL for (int i = 0; i < 8; i++) {
+        const int to = (i & 3) + 4 * (i >> 2); /* columns 4q + i from quarter q of the rows */
+        out[to] = (vi)quarters_even(t[i], t[8 + i]);
+        out[8 + to] = (vi)quarters_odd(t[i], t[8 + i]);
+    }
+}
+
+/* Lane k of the four vectors to the 16 bytes at p + 16 * k. */
+INLINE void vi_store_columns4(void *p, const vi v[4]) {
+    __m512i r[4], t[4];
+    UNROLL for (int i = 0; i < 4; i++) r[i] = (__m512i)v[i];
+    transpose_quarters(r, 4);
+    t[0] = _mm512_shuffle_i32x4(r[0], r[1], 0x44);
+    t[1] = _mm512_shuffle_i32x4(r[2], r[3], 0x44);
+    t[2] = _mm512_shuffle_i32x4(r[0], r[1], 0xee);
+    t[3] = _mm512_shuffle_i32x4(r[2], r[3], 0xee);
+    vi_store(p, (vi)quarters_even(t[0], t[1]));
+    vi_store((char *)p + 64, (vi)quarters_odd(t[0], t[1]));
+    vi_store((char *)p + 128, (vi)quarters_even(t[2], t[3]));
+    vi_store((char *)p + 192, (vi)quarters_odd(t[2], t[3]));
+}
+
+/* Lane k of the result: all lanes of r[k] put together by @op, in no stated order. */
+INLINE vi vi_reduce_rows(const vi r[16], vi (*op)(vi, vi)) {
+    __m512i v[4];
+    UNROLL for (int i = 0; i < 4; i++) {
+        const __m512i a = (__m512i)r[i], b = (__m512i)r[i + 4];
+        const __m512i c = (__m512i)r[i + 8], d = (__m512i)r[i + 12];
+        const vi ab =
+            op((vi)_mm512_shuffle_i32x4(a, b, 0x44), (vi)_mm512_shuffle_i32x4(a, b, 0xee));
+        const vi cd =
+            op((vi)_mm512_shuffle_i32x4(c, d, 0x44), (vi)_mm512_shuffle_i32x4(c, d, 0xee));
+        v[i] = (__m512i)op((vi)quarters_even((__m512i)ab, (__m512i)cd),
+                           (vi)quarters_odd((__m512i)ab, (__m512i)cd));
+    }
+    const __m512i t0 = (__m512i)op((vi)zip_lo(v[0], v[1]), (vi)zip_hi(v[0], v[1]));
+    const __m512i t1 = (__m512i)op((vi)zip_lo(v[2], v[3]), (vi)zip_hi(v[2], v[3]));
+    return op((vi)zip_lo2(t0, t1), (vi)zip_hi2(t0, t1));
+}

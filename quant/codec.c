@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * quant/codec.c - finds the kernel of a type. */
+#include "quant/codec.h"
+#include <errno.h>
+#include <string.h>
+
+/* The row's kernel in @k; one without functions where the type has none. */
+static struct block_kernel find_kernel(const struct kernels *k, enum dtype type) {
+    struct block_kernel found = { NULL, NULL };
+    if (dtype_info[type].kernel)
+        memcpy(&found, (const char *)k + dtype_info[type].kernel, sizeof found);
+    return found;
+}
+
+int codec_decode(const struct kernels *k, enum dtype from, float *dst, const void *src,
+                 uint64_t elems) {
+    if (from == DTYPE_F32) {
+        memcpy(dst, src, elems * sizeof *dst);
+        return 0;
+    }
+    const struct block_kernel found = find_kernel(k, from);
+    if (!found.decode)
+        return -ENOTSUP;
+    found.decode(dst, src, elems / dtype_info[from].block_elems);
+    return 0;
+}
+
+int codec_encode(const struct kernels *k, enum dtype to, void *dst, const float *src,
+                 uint64_t elems) {
+    if (to == DTYPE_F32) {
+        memcpy(dst, src, elems * sizeof *src);
+        return 0;
+    }
+    const struct block_kernel found = find_kernel(k, to);
+    if (!found.encode)
+        return -ENOTSUP;
+    found.encode(dst, src, elems / dtype_info[to].block_elems);
+    return 0;
+}
+
+bool codec_can_decode(enum dtype from) {
+    struct kernels portable;
+    kernels_init(&portable, 0);
+    return from == DTYPE_F32 || find_kernel(&portable, from).decode;
+}
+
+bool codec_can_encode(enum dtype to) {
+    struct kernels portable;
+    kernels_init(&portable, 0);
+    return to == DTYPE_F32 || find_kernel(&portable, to).encode;
+}

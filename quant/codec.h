@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * quant/codec.h - f32 from any type and any type from f32; kernels/ is below. */
+#pragma once
+#include "kernels/kernels.h"
+#include "quant/dtype.h"
+
+/* Convert @elems elements, whole blocks of the type, from or to f32; f32 itself is a copy. Blocks
+ * lie at any address; floats are aligned. Source and target do not overlap. Pure, thread-safe, and
+ * the same bytes whatever @k was filled for. kernels.h says what a NaN or an infinity becomes.
+ * Returns 0, or -ENOTSUP if the type has no kernel; @dst is then untouched. */
+int codec_decode(const struct kernels *k, enum dtype from, float *dst, const void *src,
+                 uint64_t elems);
+int codec_encode(const struct kernels *k, enum dtype to, void *dst, const float *src,
+                 uint64_t elems);
+
+/* Whether the calls above would return 0. */
+bool codec_can_decode(enum dtype from);
+bool codec_can_encode(enum dtype to);

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tests/check.c - checkkernel: runs the tests of kernels for one set of CPU features.
+ *   checkkernel [--cpu none|avx2|avx512] [--seed N] [--blocks N] [--bench]
+ * Exits 77, a skip, where the CPU lacks the set. Without a seed, the time is one; it is printed. */
+#include "tests/check.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+void check_fail(struct check *t, const char *what, const char *how) {
+    if (t->failed++ < 20)
+        fprintf(stderr, "FAIL %s, %s: cpu %s, seed %llu, blocks %zu\n", what, how, t->cpu_name,
+                (unsigned long long)t->seed, t->blocks);
+}
+
+void check_bytes(struct check *t, const char *what, const char *how, const void *want,
+                 const void *got, size_t bytes, size_t block_bytes) {
+    const uint8_t *w = want, *g = got;
+    t->done++;
+    if (!memcmp(w, g, bytes))
+        return;
+    size_t i = 0;
+    while (w[i] == g[i])
+        i++;
+    check_fail(t, what, how);
+    if (t->failed <= 20)
+        fprintf(stderr, "  block %zu of %zu, byte %zu: want %02x, got %02x\n", i / block_bytes,
+                bytes / block_bytes, i % block_bytes, w[i], g[i]);
+}
+
+static const struct {
+    const char *name;
+    unsigned cpu;
+} sets[] = {
+    { "none", 0 },
+    { "avx2", CPU_AVX2 },
+    { "avx512", CPU_AVX2 | CPU_AVX512 },
+};
+
+static unsigned find_set(const char *name) {
+    for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
+        if (!strcmp(sets[i].name, name))
+            return sets[i].cpu;
+    fprintf(stderr, "checkkernel: no such CPU set: %s\n", name);
+    exit(2);
+}
+
+int main(int argc, char **argv) {
+    struct check t = { .cpu_name = "none", .blocks = 67, .seed = (uint64_t)time(NULL) };
+    for (int i = 1; i < argc; i++) {
+        const char *value = i + 1 < argc ? argv[i + 1] : "";
+        if (!strcmp(argv[i], "--bench"))
+            t.bench = true;
+        else if (!strcmp(argv[i], "--cpu"))
+            t.cpu_name = value, i++;
+        else if (!strcmp(argv[i], "--seed"))
+            t.seed = strtoull(value, NULL, 0), i++;
+        else if (!strcmp(argv[i], "--blocks"))
+            t.blocks = strtoull(value, NULL, 0), i++;
+        else
+            return fprintf(stderr, "checkkernel: what is %s?\n", argv[i]), 2;
+    }
+    const unsigned cpu = find_set(t.cpu_name);
+    if ((cpu_detect() & cpu) != cpu)
+        return 77;
+    kernels_init(&t.portable, 0);
+    kernels_init(&t.tested, cpu);
+    t.random = t.seed;
+    if (t.bench)
+        return check_bench(&t), 0;
+    check_dtype(&t);
+    check_floats(&t);
+    check_blocks(&t);
+    printf("cpu %s, seed %llu: %u comparisons, %u failed\n", t.cpu_name, (unsigned long long)t.seed,
+           t.done, t.failed);
+    return t.failed ? 1 : 0;
+}

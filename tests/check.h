@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tests/check.h - for the tests of kernels: seeded fills, comparison byte by byte, rates. */
+#pragma once
+#include "kernels/kernels.h"
+#include "quant/dtype.h"
+
+struct check {
+    const char *cpu_name;
+    struct kernels portable, tested;
+    uint64_t seed;   /* of everything; printed when something fails */
+    uint64_t random; /* state of check_random */
+    size_t blocks;   /* a fill; odd, so that rests are met */
+    bool bench;
+    unsigned failed, done;
+};
+
+/* Numbers that encoders are known to go wrong on, each with a fill of its own. */
+enum check_fill {
+    FILL_NORMAL,
+    FILL_UNIFORM,
+    FILL_ZERO,
+    FILL_SIGNED_ZERO,
+    FILL_SUBNORMAL,
+    FILL_TINY,
+    FILL_HUGE,
+    FILL_LIMITS,
+    FILL_TIES,
+    FILL_BELOW_HALF,
+    FILL_ONE_HOT,
+    FILL_CONSTANT,
+    FILL_REPEATED,
+    FILL_OUTLIERS,
+    FILL_MIRRORED,
+    FILL_OFFSET,
+    FILL_CLOSE,
+    FILL_FEW_LEVELS,
+    FILL_RAW,
+    FILL_INFINITE_INVERSE,
+    FILL_MIXED,      /* another fill for each run of elements */
+    FILL_NOT_FINITE, /* mixed, with NaNs and infinities; from here on */
+    FILL_COUNT,
+};
+
+uint64_t check_random(struct check *t);
+
+/* The name that is printed for @fill. */
+const char *check_fill_name(enum check_fill fill);
+
+/* Fill @n floats. Runs of @run elements (a block or a part of one) share their scale. */
+void check_fill_f32(struct check *t, float *dst, size_t n, size_t run, enum check_fill fill);
+
+/* Compare, and say where they differ first. @unit: bytes a block. */
+void check_bytes(struct check *t, const char *what, const char *how, const void *want,
+                 const void *got, size_t bytes, size_t unit);
+
+/* Count a failure. */
+void check_fail(struct check *t, const char *what, const char *how);
+
+/* The tests: one a file. */
+void check_blocks(struct check *t);
+void check_floats(struct check *t);
+void check_dtype(struct check *t);
+void check_bench(struct check *t);

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tests/check_blocks.c - every kernel of the tested table against the portable one, bit for bit,
+ * on all fills, at odd addresses, with a canary on both sides of what is written. */
+#include "tests/check.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CANARY = 64, CANARY_BYTE = 0xa5 };
+
+/* A buffer whose payload begins one byte past an aligned address. */
+struct guarded {
+    uint8_t *start, *payload;
+    size_t bytes;
+};
+
+static struct guarded guarded_new(size_t bytes, size_t shift) {
+    struct guarded g = { aligned_alloc(64, (bytes + 2 * CANARY + 127) / 64 * 64), NULL, bytes };
+    if (!g.start)
+        abort();
+    g.payload = g.start + CANARY + shift;
+    memset(g.start, CANARY_BYTE, bytes + 2 * CANARY + shift);
+    return g;
+}
+
+static bool guarded_intact(const struct guarded *g) {
+    for (const uint8_t *p = g->start; p < g->payload; p++)
+        if (*p != CANARY_BYTE)
+            return false;
+    for (size_t i = 0; i < CANARY; i++)
+        if (g->payload[g->bytes + i] != CANARY_BYTE)
+            return false;
+    return true;
+}
+
+static struct block_kernel kernel_of(const struct kernels *k, enum dtype type) {
+    struct block_kernel found = { NULL, NULL };
+    if (dtype_info[type].kernel)
+        memcpy(&found, (const char *)k + dtype_info[type].kernel, sizeof found);
+    return found;
+}
+
+static void run_encode(struct check *t, enum dtype type, const char *how, const float *src,
+                       size_t blocks) {
+    const struct dtype_info *info = &dtype_info[type];
+    const size_t bytes = blocks * info->block_bytes;
+    struct guarded want = guarded_new(bytes, 0), got = guarded_new(bytes, 1);
+    kernel_of(&t->portable, type).encode(want.payload, src, blocks);
+    kernel_of(&t->tested, type).encode(got.payload, src, blocks);
+    check_bytes(t, info->name, how, want.payload, got.payload, bytes, info->block_bytes);
+    if (!guarded_intact(&want) || !guarded_intact(&got))
+        check_fail(t, info->name, "encode wrote outside");
+    free(want.start);
+    free(got.start);
+}
+
+/* Which NaN a decoder gives is not specified. */
+static void unify_nans(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (x[i] != x[i])
+            memset(&x[i], 0xff, sizeof x[i]);
+}
+
+static void run_decode(struct check *t, enum dtype type, const char *how, const uint8_t *src,
+                       size_t blocks) {
+    const struct dtype_info *info = &dtype_info[type];
+    const size_t elems = blocks * info->block_elems, bytes = elems * sizeof(float);
+    struct guarded want = guarded_new(bytes, 0), got = guarded_new(bytes, 4);
+    kernel_of(&t->portable, type).decode((float *)(void *)want.payload, src, blocks);
+    kernel_of(&t->tested, type).decode((float *)(void *)got.payload, src, blocks);
+    if (info->block_elems > 1) {
+        unify_nans((float *)(void *)want.payload, elems);
+        unify_nans((float *)(void *)got.payload, elems);
+    }
+    check_bytes(t, info->name, how, want.payload, got.payload, bytes,
+                info->block_elems * sizeof(float));
+    if (!guarded_intact(&want) || !guarded_intact(&got))
+        check_fail(t, info->name, "decode wrote outside");
+    free(want.start);
+    free(got.start);
+}
+
+static void check_encode(struct check *t, enum dtype type) {
+    const uint32_t elems = dtype_info[type].block_elems;
+    static const size_t runs[] = { 16, 32, 256 };
+    float *src = malloc((t->blocks * elems + 64) * sizeof *src);
+    if (!src)
+        abort();
+    for (enum check_fill fill = 0; fill < FILL_COUNT; fill++) {
+        for (size_t r = 0; r < sizeof runs / sizeof *runs; r++) {
+            const size_t blocks = r ? t->blocks : 1 + t->blocks % 19; /* fewer than one group too */
+            float *at = src + 1 + check_random(t) % 16;
+            check_fill_f32(t, at, blocks * elems, runs[r], fill);
+            run_encode(t, type, check_fill_name(fill), at, blocks);
+        }
+    }
+    free(src);
+}
+
+static void check_decode(struct check *t, enum dtype type) {
+    const size_t bytes = t->blocks * dtype_info[type].block_bytes;
+    uint8_t *src = malloc(bytes + 16);
+    if (!src)
+        abort();
+    for (int round = 0; round < 8; round++) {
+        uint8_t *at = src + 1 + round;
+        for (size_t i = 0; i < bytes; i++)
+            at[i] = (uint8_t)(check_random(t) >> 32);
+        run_decode(t, type, "random bytes", at, t->blocks);
+    }
+    free(src);
+}
+
+void check_blocks(struct check *t) {
+    for (enum dtype type = DTYPE_NONE + 1; type < DTYPE_COUNT; type++) {
+        const struct block_kernel k = kernel_of(&t->tested, type);
+        const struct block_kernel c = kernel_of(&t->portable, type);
+        if (!k.encode != !c.encode || !k.decode != !c.decode)
+            check_fail(t, dtype_info[type].name, "not the same kernels");
+        if (k.encode && k.encode != c.encode)
+            check_encode(t, type);
+        if (k.decode && k.decode != c.decode)
+            check_decode(t, type);
+    }
+}
