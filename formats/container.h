@@ -24,3 +24,8 @@ int model_open(struct model **out, struct root *root, const char *path, struct e
 int gguf_read(struct model *m, struct root *root, const char *path, struct err *err);
 int safetensors_read(struct model *m, struct root *root, const char *path, struct err *err);
 int folder_read(struct model *m, struct root *root, const char *path, struct err *err);
+
+/* The identity of everything that lies at @path and that a view of it may depend on: of the file,
+ * of all parts of a split GGUF, of a folder's files. *mtime_ns: of the newest. Reads no content. */
+int model_identity(struct root *root, const char *path, struct hash128 *out, int64_t *mtime_ns,
+                   struct err *err);

@@ -16,6 +16,7 @@ struct folder {
 
 void folder_free(struct folder *f); /* what is malloced; the rest is in the model's arena */
 
-/* The identity of all that a conversion of the folder may depend on: the name and the identity
- * of every file in it. Costs one readdir and a stat a file. */
-int folder_hash(struct root *root, const char *path, struct hash128 *out, struct err *err);
+/* The identity of all that a conversion of the folder may depend on: its name, the name and identity
+ * of every file in it. *mtime_ns: of the newest. Costs one readdir and a stat a file. */
+int folder_hash(struct root *root, const char *path, struct hash128 *out, int64_t *mtime_ns,
+                struct err *err);

@@ -34,4 +34,4 @@ enum flight_state flight_join(struct flight *f, const struct chunk_key *key, str
 struct chunk *flight_peek(struct flight *f, const struct chunk_key *key);
 /* After MINE: the chunk, or NULL and why. The caller keeps its own reference. */
 void flight_land(struct flight *f, const struct chunk_key *key, struct chunk *chunk, int rc);
-uint64_t flight_bytes(const struct flight *f); /* in memory */
+uint64_t flight_bytes(struct flight *f); /* in memory */

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/identity.c - what a view depends on, without reading it. */
+#include "formats/container.h"
+#include "formats/folder.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+/* "NAME-00001-of-00003.gguf": the number of parts, and the length of NAME; 0: not split. */
+static unsigned split_parts(const char *path, size_t *prefix) {
+    static const char tail[] = "-00001-of-00001.gguf";
+    const size_t n = strlen(path);
+    unsigned part, parts;
+    int used = 0;
+    if (n < sizeof tail)
+        return 0;
+    *prefix = n - (sizeof tail - 1);
+    if (sscanf(path + *prefix, "-%5u-of-%5u.gguf%n", &part, &parts, &used) != 2 ||
+        used != sizeof tail - 1 || part < 1 || part > parts)
+        return 0;
+    return parts;
+}
+
+static int add_file(struct hasher *h, struct root *root, const char *path, int64_t *mtime_ns,
+                    struct err *err) {
+    struct stat st;
+    int rc = root_stat(root, path, &st);
+    if (rc < 0)
+        return err_set(err, rc, "%s: %s", path, strerror(-rc));
+    const struct ident id = ident_from_stat(&st);
+    hasher_ident(h, &id);
+    if (id.mtime_ns > *mtime_ns)
+        *mtime_ns = id.mtime_ns;
+    return 0;
+}
+
+/* A part that is missing is part of the identity too: it may come. */
+static int add_parts(struct hasher *h, struct root *root, const char *path, size_t prefix,
+                     unsigned parts, int64_t *mtime_ns) {
+    char name[PATH_MAX];
+    for (unsigned i = 1; i <= parts; i++) {
+        snprintf(name, sizeof name, "%.*s-%05u-of-%05u.gguf", (int)prefix, path, i, parts);
+        if (add_file(h, root, name, mtime_ns, NULL) < 0)
+            hasher_u64(h, i);
+    }
+    return 0;
+}
+
+int model_identity(struct root *root, const char *path, struct hash128 *out, int64_t *mtime_ns,
+                   struct err *err) {
+    struct stat st;
+    int rc = root_stat(root, path, &st);
+    if (rc < 0)
+        return err_set(err, rc, "%s: %s", path, strerror(-rc));
+    *mtime_ns = 0;
+    if (S_ISDIR(st.st_mode))
+        return folder_hash(root, path, out, mtime_ns, err);
+    struct hasher *h = hasher_new();
+    if (!h)
+        return err_set(err, -ENOMEM, "no memory");
+    size_t prefix;
+    const unsigned parts = split_parts(path, &prefix);
+    rc = parts ? add_parts(h, root, path, prefix, parts, mtime_ns)
+               : add_file(h, root, path, mtime_ns, err);
+    *out = hasher_end(h);
+    return rc;
+}

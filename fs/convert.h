@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fs/convert.h - evaluating an expression for some blocks of a converted tensor: inputs from the
+ * source, through a tile of floats, into the target's blocks. */
+#pragma once
+#include "fs/view.h"
+
+/* Bytes [off, off + len) of the converted tensor, any offset and length: blocks that are cut are
+ * converted whole aside. Written in full, or an error: -ESTALE when the source has changed,
+ * -EDOM for numbers that the target cannot hold, -ENOTSUP, or what the read said. */
+int convert_range(struct view *v, const struct conversion *c, uint64_t off, uint64_t len,
+                  uint8_t *dst, struct err *err);

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fs/view.c - from a source and a spec to a planned view, remembered at three levels: sizes on
+ * disk, models and views in memory. No lock is held while something is read or planned; two
+ * threads that want the same view at once may both plan it, and one plan is dropped. */
+#include "fs/view.h"
+#include "formats/container.h"
+#include "formats/plan.h"
+#include "fs/cache.h"
+#include "fs/engine.h"
+#include "fs/lru.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    PLAN_REV = 1, /* bumped when a planner writes other sizes: forgets those that persist */
+    MAX_VIEWS = 256,
+    MAX_MODELS = 128,
+    MAX_INFOS = 1 << 16,
+    LAYOUT_BYTES = 32 << 20, /* of views that nobody holds; likewise of models */
+    MODEL_BYTES = 64 << 20,
+    RETRY_AFTER_S = 1 /* what could not be made is tried again */
+};
+
+struct views {
+    struct lru *views, *models, *infos;
+};
+
+/* --- infos: what stat needs --- */
+
+struct info {
+    _Atomic uint32_t refs;
+    struct view_info v;
+    time_t made; /* CLOCK_MONOTONIC, seconds */
+};
+
+static void info_ref(void *p) {
+    ((struct info *)p)->refs++;
+}
+
+static void info_unref(void *p) {
+    struct info *i = p;
+    if (--i->refs == 0)
+        free(i);
+}
+
+static time_t monotonic_s(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec;
+}
+
+static bool info_get(struct views *vs, const struct hash128 *id, struct view_info *out) {
+    struct info *i = lru_get(vs->infos, id);
+    const bool fresh = i && (!i->v.error.code || monotonic_s() - i->made < RETRY_AFTER_S);
+    if (fresh)
+        *out = i->v;
+    if (i)
+        info_unref(i);
+    return fresh;
+}
+
+static void info_put(struct views *vs, const struct view_info *v) {
+    struct info *i = calloc(1, sizeof *i);
+    if (!i)
+        return;
+    i->refs = 1;
+    i->v = *v;
+    i->made = monotonic_s();
+    lru_put(vs->infos, &v->id, i, sizeof *i);
+    info_unref(i);
+}
+
+/* --- identity --- */
+
+/* @model: of the source; @v->id: of the view. */
+static int identify(struct engine *e, const char *source, const struct spec *spec,
+                    struct hash128 *model, struct view_info *v, struct err *err) {
+    int rc = model_identity(e->root, source, model, &v->mtime_ns, err);
+    if (rc < 0)
+        return rc;
+    char text[SPEC_MAX_TEXT];
+    spec_text(spec, text, sizeof text);
+    struct hasher *h = hasher_new();
+    if (!h)
+        return err_set(err, -ENOMEM, "no memory");
+    hasher_u64(h, PLAN_REV);
+    hasher_add(h, model->b, sizeof model->b);
+    hasher_u64(h, spec->format);
+    hasher_bytes(h, text, strlen(text));
+    v->id = hasher_end(h);
+    return 0;
+}
+
+static struct spec with_defaults(const struct engine *e, const struct spec *spec) {
+    struct spec s = *spec;
+    s.requantize |= e->requantize;
+    return s;
+}
+
+/* --- models --- */
+
+static void ref_model(void *m) {
+    model_ref(m);
+}
+
+static void unref_model(void *m) {
+    model_unref(m);
+}
+
+static int model_by_id(struct model **out, struct engine *e, const char *source,
+                       const struct hash128 *id, struct err *err) {
+    *out = lru_get(e->views->models, id);
+    if (*out)
+        return 0;
+    int rc = model_open(out, e->root, source, err);
+    if (rc == 0)
+        lru_put(e->views->models, id, *out, (*out)->arena.used);
+    return rc;
+}
+
+int view_model(struct model **out, struct engine *e, const char *source, struct err *err) {
+    struct hash128 id;
+    int64_t mtime_ns;
+    int rc = model_identity(e->root, source, &id, &mtime_ns, err);
+    return rc < 0 ? rc : model_by_id(out, e, source, &id, err);
+}
+
+/* --- views --- */
+
+struct view *view_ref(struct view *v) {
+    v->refs++;
+    return v;
+}
+
+void view_unref(struct view *v) {
+    if (!v || --v->refs > 0)
+        return;
+    arena_fini(&v->arena);
+    model_unref(v->model);
+    free(v->source);
+    free(v);
+}
+
+static void ref_view(void *v) {
+    view_ref(v);
+}
+
+static void unref_view(void *v) {
+    view_unref(v);
+}
+
+static int plan(struct view *v, struct err *err) {
+    v->layout.arena = &v->arena;
+    int rc = plan_view(&v->layout, v->model, &v->spec, err);
+    if (rc < 0)
+        return rc;
+    struct hash128 *hashes = model_source_hashes(v->model);
+    if (!hashes)
+        return err_set(err, -ENOMEM, "no memory");
+    rc = layout_hash(&v->layout, hashes, err);
+    free(hashes);
+    v->info.size = v->layout.size;
+    return rc;
+}
+
+static int make_view(struct view **out, struct engine *e, const char *source,
+                     const struct spec *spec, const struct hash128 *model,
+                     const struct view_info *info, struct err *err) {
+    struct view *v = calloc(1, sizeof *v);
+    if (!v)
+        return err_set(err, -ENOMEM, "no memory");
+    v->refs = 1;
+    v->engine = e;
+    v->spec = *spec;
+    v->info = *info;
+    v->source = strdup(source);
+    int rc = v->source ? 0 : err_set(err, -ENOMEM, "no memory");
+    if (rc == 0)
+        rc = model_by_id(&v->model, e, source, model, err);
+    if (rc == 0)
+        rc = plan(v, err);
+    if (rc == 0)
+        *out = v;
+    else
+        view_unref(v);
+    return rc;
+}
+
+/* The size as the cache on disk remembers it. */
+static bool size_remembered(struct engine *e, struct view_info *v) {
+    return cache_fact_get(e->cache, &v->id, &v->size, sizeof v->size) == (int)sizeof v->size;
+}
+
+static void remember(struct engine *e, const struct view_info *v) {
+    info_put(e->views, v);
+    cache_fact_put(e->cache, &v->id, &v->size, sizeof v->size);
+}
+
+int view_open(struct view **out, struct engine *e, const char *source, const struct spec *spec,
+              struct err *err) {
+    const struct spec s = with_defaults(e, spec);
+    for (int attempt = 0; attempt < 3; attempt++) {
+        struct hash128 model, again;
+        struct view_info info = { 0 };
+        int rc = identify(e, source, &s, &model, &info, err);
+        if (rc < 0)
+            return rc;
+        *out = lru_get(e->views->views, &info.id);
+        if (*out)
+            return 0;
+        struct err why = { 0 };
+        rc = make_view(out, e, source, &s, &model, &info, &why);
+        /* a source that changed meanwhile may have been read half old, half new */
+        if (model_identity(e->root, source, &again, &info.mtime_ns, err) == 0 &&
+            memcmp(&again, &model, sizeof model) != 0) {
+            lru_remove(e->views->models, &model);
+            if (rc == 0)
+                view_unref(*out);
+            continue;
+        }
+        if (rc < 0)
+            return err_set(err, rc, "%s", why.msg);
+        lru_put(e->views->views, &info.id, *out, (*out)->arena.used);
+        remember(e, &(*out)->info);
+        return 0;
+    }
+    return err_set(err, -ESTALE, "%s: changes all the time", source);
+}
+
+int view_stat(struct engine *e, const char *source, const struct spec *spec,
+              struct view_info *info, struct err *err) {
+    const struct spec s = with_defaults(e, spec);
+    struct hash128 model;
+    *info = (struct view_info){ 0 };
+    int rc = identify(e, source, &s, &model, info, err);
+    if (rc < 0 || info_get(e->views, &info->id, info))
+        return rc;
+    if (size_remembered(e, info)) {
+        info_put(e->views, info);
+        return 0;
+    }
+    struct view *v;
+    struct err why = { 0 };
+    rc = view_open(&v, e, source, spec, &why);
+    if (rc == 0) {
+        *info = v->info;
+        view_unref(v);
+    } else {
+        info->error = why;
+        info->error.code = rc;
+        info_put(e->views, info);
+        log_info("%s: %s", source, why.msg);
+    }
+    return 0;
+}
+
+uint64_t view_cached(const struct view *v) {
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < v->layout.n; i++) {
+        const struct extent *x = &v->layout.extents[i];
+        if (x->kind != EXTENT_CONVERT || !x->convert->cached)
+            continue;
+        const uint64_t n = cache_count(v->engine->cache, &x->convert->key);
+        sum += n == chunk_count(x->convert) ? x->len : n * chunk_stride(x->convert);
+    }
+    return sum;
+}
+
+int views_new(struct views **out, struct err *err) {
+    struct views *vs = calloc(1, sizeof *vs);
+    if (vs) {
+        vs->views = lru_new(MAX_VIEWS, LAYOUT_BYTES, ref_view, unref_view);
+        vs->models = lru_new(MAX_MODELS, MODEL_BYTES, ref_model, unref_model);
+        vs->infos = lru_new(MAX_INFOS, UINT64_MAX, info_ref, info_unref);
+    }
+    if (vs && vs->views && vs->models && vs->infos) {
+        *out = vs;
+        return 0;
+    }
+    views_free(vs);
+    return err_set(err, -ENOMEM, "no memory");
+}
+
+void views_free(struct views *vs) {
+    if (!vs)
+        return;
+    lru_free(vs->views);
+    lru_free(vs->models);
+    lru_free(vs->infos);
+    free(vs);
+}
+
+uint32_t views_count(const struct views *vs) {
+    return lru_count(vs->views);
+}
