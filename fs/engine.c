@@ -9,7 +9,9 @@
 #include <limits.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* Finished chunks in memory: what eight sequential readers have in front of them. */
 enum { KEEP_BYTES = 48 << 20 };

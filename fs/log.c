@@ -3,6 +3,7 @@
 #include "fs/log.h"
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <syslog.h>
 

@@ -6,7 +6,8 @@
 #include "formats/model.h"
 #include "formats/spec.h"
 
-struct engine;
+struct engine; /* fs/engine.h */
+struct views;
 
 /* What lookup and stat need; no view has to be open for it. */
 struct view_info {

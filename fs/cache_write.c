@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fs/cache_write.c - the one thread that writes: puts in batches, times of last use, evictions. */
+#include "fs/cache_env.h"
+#include "fs/log.h"
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/statvfs.h>
+#include <time.h>
+
+enum {
+    VALUE_MAGIC = 0x31434657, /* "WFC1" */
+    TOUCH_EVERY_S = 60,       /* a use sooner after the last one is not written down */
+    RETRY_AFTER_S = 30,       /* after a write that failed */
+    FLUSH_TOUCHES_S = 5,
+};
+
+static uint64_t clock_s(clockid_t id) {
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (uint64_t)t.tv_sec;
+}
+
+/* --- values --- */
+
+struct db_key db_key_from(const struct chunk_key *key) {
+    struct db_key k;
+    const uint64_t index = htobe64(key->index);
+    memcpy(k.tensor, key->tensor.b, sizeof k.tensor);
+    memcpy(k.index, &index, sizeof k.index);
+    return k;
+}
+
+static uint64_t checksum(const struct value_header *h, const void *data) {
+    struct value_header zeroed = *h;
+    zeroed.checksum = 0;
+    return hash64(data, h->len) ^ hash64(&zeroed, sizeof zeroed);
+}
+
+void value_seal(struct chunk *chunk) {
+    struct value_header h = { .magic = VALUE_MAGIC, .len = chunk->len,
+                              .key = db_key_from(&chunk->key) };
+    h.checksum = checksum(&h, chunk_data(chunk));
+    memcpy(chunk->value, &h, sizeof h);
+}
+
+bool value_good(const MDB_val *value, const struct db_key *key, uint32_t len) {
+    struct value_header h;
+    if (value->mv_size != CHUNK_VALUE)
+        return false;
+    memcpy(&h, value->mv_data, sizeof h);
+    return h.magic == VALUE_MAGIC && h.len <= CHUNK_DATA && (len == 0 || h.len == len) &&
+           memcmp(&h.key, key, sizeof *key) == 0 &&
+           checksum(&h, (const char *)value->mv_data + CHUNK_HEADER) == h.checksum;
+}
+
+/* --- stamps --- */
+
+static int put(MDB_txn *txn, MDB_dbi db, const void *k, size_t kn, const void *v, size_t vn) {
+    MDB_val key = { kn, (void *)k }, value = { vn, (void *)v };
+    return mdb_put(txn, db, &key, &value, 0);
+}
+
+static int set_stamp(struct cache *c, MDB_txn *txn, const struct db_key *key, uint64_t now) {
+    struct db_used used = { .key = *key };
+    MDB_val k = { sizeof *key, (void *)key }, v;
+    int rc = mdb_get(txn, c->db[DB_STAMPS], &k, &v);
+    if (rc == 0 && v.mv_size == sizeof used.stamp) {
+        uint64_t last;
+        memcpy(&last, v.mv_data, sizeof last);
+        if (now < be64toh(last) + TOUCH_EVERY_S && now >= be64toh(last))
+            return 0;
+        memcpy(used.stamp, &last, sizeof last);
+        MDB_val old = { sizeof used, &used };
+        rc = mdb_del(txn, c->db[DB_USED], &old, NULL);
+    }
+    if (rc && rc != MDB_NOTFOUND)
+        return rc;
+    const uint64_t be = htobe64(now);
+    memcpy(used.stamp, &be, sizeof be);
+    rc = put(txn, c->db[DB_USED], &used, sizeof used, "", 0);
+    return rc ? rc : put(txn, c->db[DB_STAMPS], key, sizeof *key, &be, sizeof be);
+}
+
+int cache_delete(struct cache *c, MDB_txn *txn, const struct db_key *key) {
+    struct db_used used = { .key = *key };
+    MDB_val k = { sizeof *key, (void *)key }, v;
+    if (mdb_get(txn, c->db[DB_STAMPS], &k, &v) == 0 && v.mv_size == sizeof used.stamp) {
+        memcpy(used.stamp, v.mv_data, sizeof used.stamp);
+        MDB_val old = { sizeof used, &used };
+        mdb_del(txn, c->db[DB_USED], &old, NULL);
+        mdb_del(txn, c->db[DB_STAMPS], &k, NULL);
+    }
+    int rc = mdb_del(txn, c->db[DB_CHUNKS], &k, NULL);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* --- room --- */
+
+/* Delete the @n chunks that were used longest ago. */
+static int evict(struct cache *c, MDB_txn *txn, unsigned n) {
+    MDB_cursor *cur;
+    int rc = mdb_cursor_open(txn, c->db[DB_USED], &cur);
+    unsigned gone = 0;
+    while (!rc && gone < n) {
+        MDB_val k, v;
+        rc = mdb_cursor_get(cur, &k, &v, MDB_FIRST);
+        if (rc || k.mv_size != sizeof(struct db_used))
+            break;
+        struct db_used used;
+        memcpy(&used, k.mv_data, sizeof used);
+        rc = cache_delete(c, txn, &used.key);
+        gone++;
+    }
+    mdb_cursor_close(cur);
+    pthread_mutex_lock(&c->lock);
+    c->evicted += gone;
+    pthread_mutex_unlock(&c->lock);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* 5 % of the disk stays free for others. */
+static bool disk_is_low(const struct cache *c) {
+    struct statvfs vfs;
+    return statvfs(c->dir, &vfs) == 0 && vfs.f_bavail < vfs.f_blocks / 20;
+}
+
+/* Pages that a transaction frees can be used by a later one only: so this is one of its own.
+ * *n is lowered to what may be added. */
+static int make_room(struct cache *c, unsigned *n) {
+    const bool low = disk_is_low(c);
+    MDB_txn *txn;
+    int rc = cache_begin(c, 0, &txn);
+    if (rc)
+        return rc;
+    const uint64_t need = (uint64_t)*n * (CHUNK_VALUE + 16), used = cache_pages_used(c, txn);
+    if (used + need <= c->map_bytes / 5 * 4 && !low) {
+        cache_end(c, txn);
+        return 0;
+    }
+    MDB_stat st;
+    if (low && mdb_stat(txn, c->db[DB_CHUNKS], &st) == 0 && st.ms_entries < *n)
+        *n = (unsigned)st.ms_entries; /* only what takes the place of something else */
+    rc = evict(c, txn, *n);
+    if (!rc)
+        return cache_commit(c, txn);
+    cache_end(c, txn);
+    return rc;
+}
+
+/* --- the writer --- */
+
+void cache_fail(struct cache *c, int rc, const char *what) {
+    pthread_mutex_lock(&c->lock);
+    const bool first = !c->failed;
+    c->failed = true;
+    c->retry_at = clock_s(CLOCK_MONOTONIC) + RETRY_AFTER_S;
+    snprintf(c->error, sizeof c->error, "%s: %s", what, mdb_strerror(rc));
+    pthread_cond_broadcast(&c->room);
+    pthread_mutex_unlock(&c->lock);
+    if (first)
+        log_warning("cache %s: %s: %s; views are read without it", c->dir, what,
+                    mdb_strerror(rc));
+}
+
+struct batch {
+    struct chunk *chunk[BATCH_MAX];
+    struct db_key touched[TOUCH_MAX];
+    struct pending_fact *facts;
+    unsigned n, n_touched;
+};
+
+static int write_batch(struct cache *c, const struct batch *b) {
+    const uint64_t now = clock_s(CLOCK_REALTIME);
+    MDB_txn *txn;
+    unsigned n = b->n;
+    int rc = n ? make_room(c, &n) : 0;
+    if (rc)
+        return rc;
+    rc = cache_begin(c, 0, &txn);
+    if (rc)
+        return rc;
+    for (unsigned i = 0; i < n && !rc; i++) {
+        const struct db_key key = db_key_from(&b->chunk[i]->key);
+        value_seal(b->chunk[i]);
+        rc = put(txn, c->db[DB_CHUNKS], &key, sizeof key, b->chunk[i]->value, CHUNK_VALUE);
+        if (!rc)
+            rc = set_stamp(c, txn, &key, now);
+    }
+    for (unsigned i = 0; i < b->n_touched && !rc; i++) {
+        MDB_val k = { sizeof b->touched[i], (void *)&b->touched[i] }, v;
+        if (mdb_get(txn, c->db[DB_STAMPS], &k, &v) == 0) /* else it was evicted since */
+            rc = set_stamp(c, txn, &b->touched[i], now);
+    }
+    for (const struct pending_fact *f = b->facts; f && !rc; f = f->next)
+        rc = put(txn, c->db[DB_FACTS], f->key.b, sizeof f->key.b, f->value, f->n);
+    if (!rc)
+        return cache_commit(c, txn);
+    cache_end(c, txn);
+    return rc;
+}
+
+/* A full map although a fifth should be free: another process added, or the free list is cut up. */
+static int evict_more(struct cache *c) {
+    MDB_txn *txn;
+    int rc = cache_begin(c, 0, &txn);
+    if (rc)
+        return rc;
+    rc = evict(c, txn, 4 * BATCH_MAX);
+    if (!rc)
+        return cache_commit(c, txn);
+    cache_end(c, txn);
+    return rc;
+}
+
+/* Wait for work and take it; false: the cache is being closed and all is written. */
+static bool take_batch(struct cache *c, struct batch *b) {
+    pthread_mutex_lock(&c->lock);
+    while (!c->queued && !c->facts && !c->stop) {
+        struct timespec until;
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec += FLUSH_TOUCHES_S;
+        if (pthread_cond_timedwait(&c->work, &c->lock, &until) == ETIMEDOUT && c->n_touched)
+            break;
+    }
+    b->n = c->queued < BATCH_MAX ? c->queued : BATCH_MAX;
+    for (unsigned i = 0; i < b->n; i++)
+        b->chunk[i] = c->queue[(c->head + i) % QUEUE_MAX];
+    b->n_touched = c->n_touched;
+    memcpy(b->touched, c->touched, c->n_touched * sizeof *c->touched);
+    c->n_touched = 0;
+    b->facts = c->facts;
+    c->facts = NULL;
+    const bool more = b->n || b->n_touched || b->facts || !c->stop;
+    pthread_mutex_unlock(&c->lock);
+    return more;
+}
+
+/* Chunks stay visible in the queue until they are on their way to the disk for good. */
+static void drop_batch(struct cache *c, struct batch *b, int rc) {
+    pthread_mutex_lock(&c->lock);
+    c->head = (c->head + b->n) % QUEUE_MAX;
+    c->queued -= b->n;
+    if (rc)
+        c->dropped += b->n;
+    else if (b->n)
+        c->failed = false;
+    pthread_cond_broadcast(&c->room);
+    pthread_mutex_unlock(&c->lock);
+    for (unsigned i = 0; i < b->n; i++)
+        chunk_unref(b->chunk[i]);
+    while (b->facts) {
+        struct pending_fact *next = b->facts->next;
+        free(b->facts);
+        b->facts = next;
+    }
+}
+
+void *cache_writer(void *arg) {
+    struct cache *c = arg;
+    struct batch *b = malloc(sizeof *b);
+    while (b && take_batch(c, b)) {
+        int rc = write_batch(c, b);
+        if (rc == MDB_MAP_FULL && evict_more(c) == 0)
+            rc = write_batch(c, b);
+        if (rc)
+            cache_fail(c, rc, "cannot be written");
+        drop_batch(c, b, rc);
+    }
+    free(b);
+    return NULL;
+}
