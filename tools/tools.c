@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tools/tools.c - the table of verbs. */
-#include "tools/tools.h"
+#include "tools/verbs.h"
 #include <stddef.h>
 #include <string.h>
 
 const struct tool tools[] = {
+    { "info", "tell what a model or a view consists of", tool_info },
+    { "convert", "write a view to an ordinary file", tool_convert },
+    { "warm", "convert views now, into the cache", tool_warm },
+    { "status", "tell what a mount does", tool_status },
+    { "cache", "look at the cache, check it, empty it", tool_cache },
     { 0 },
 };
 

@@ -12,7 +12,7 @@ enum tool_exit {
 
 struct tool {
     const char *name;
-    const char *help; /* one line */
+    const char *help;                  /* one line */
     int (*run)(int argc, char **argv); /* argv[0] is the verb; returns enum tool_exit */
 };
 

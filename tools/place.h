@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tools/place.h - what a path on the command line means: a model on disk, or a view of one. What
+ * exists is what it is; else DIR/NAME.FORMAT@SPEC is a view of a model in DIR. */
+#pragma once
+#include "fs/engine.h"
+#include "fs/view.h"
+
+struct place {
+    struct engine *engine; /* opened on the folder it lies in; closed by place_close */
+    char *source;          /* path of the model, relative to the engine's root */
+    const char *name;      /* the last component of the path, in the caller's string */
+    bool is_view;
+    struct spec spec; /* of a view */
+};
+
+/* -ENOENT when the path neither exists nor is the name of a view, with the reason. */
+int place_open(struct place *p, const char *path, const struct engine_options *o, struct err *err);
+void place_close(struct place *p);
