@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/decode_int.c - decoders of the blocks of 32 with one scale.
  * Source: ggml/src/ggml-quants.c, dequantize_row_q4_0, _q4_1, _q5_0, _q5_1, _q8_0. */
-#include "kernels/blocks.h"
-#include "kernels/f16.h"
-#include "kernels/portable.h"
+#include "kernels/plain.h"
 
 enum { ELEMS = 32 };
 
-void q4_0_decode_c(float *dst, const void *src, size_t blocks) {
+void PLAIN(q4_0_decode)(float *restrict dst, const void *restrict src, size_t blocks) {
     const struct q4_0 *b = src;
     for (size_t i = 0; i < blocks; i++, b++, dst += ELEMS) {
         const float d = f32_from_f16(b->d);
@@ -18,7 +16,7 @@ void q4_0_decode_c(float *dst, const void *src, size_t blocks) {
     }
 }
 
-void q4_1_decode_c(float *dst, const void *src, size_t blocks) {
+void PLAIN(q4_1_decode)(float *restrict dst, const void *restrict src, size_t blocks) {
     const struct q4_1 *b = src;
     for (size_t i = 0; i < blocks; i++, b++, dst += ELEMS) {
         const float d = f32_from_f16(b->d), m = f32_from_f16(b->m);
@@ -34,7 +32,7 @@ static inline int fifth(uint32_t qh, int j) {
     return (int)(qh >> j & 1) << 4;
 }
 
-void q5_0_decode_c(float *dst, const void *src, size_t blocks) {
+void PLAIN(q5_0_decode)(float *restrict dst, const void *restrict src, size_t blocks) {
     const struct q5_0 *b = src;
     for (size_t i = 0; i < blocks; i++, b++, dst += ELEMS) {
         const float d = f32_from_f16(b->d);
@@ -46,7 +44,7 @@ void q5_0_decode_c(float *dst, const void *src, size_t blocks) {
     }
 }
 
-void q5_1_decode_c(float *dst, const void *src, size_t blocks) {
+void PLAIN(q5_1_decode)(float *restrict dst, const void *restrict src, size_t blocks) {
     const struct q5_1 *b = src;
     for (size_t i = 0; i < blocks; i++, b++, dst += ELEMS) {
         const float d = f32_from_f16(b->d), m = f32_from_f16(b->m);
@@ -58,7 +56,7 @@ void q5_1_decode_c(float *dst, const void *src, size_t blocks) {
     }
 }
 
-void q8_0_decode_c(float *dst, const void *src, size_t blocks) {
+void PLAIN(q8_0_decode)(float *restrict dst, const void *restrict src, size_t blocks) {
     const struct q8_0 *b = src;
     for (size_t i = 0; i < blocks; i++, b++, dst += ELEMS) {
         const float d = f32_from_f16(b->d);

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/decode_k.c - decoders of the K-types.
  * Source: ggml/src/ggml-quants.c, dequantize_row_q6_K. */
-#include "kernels/blocks.h"
-#include "kernels/f16.h"
-#include "kernels/portable.h"
+#include "kernels/plain.h"
 
 /* Sixteen elements of q6_k: @ql and @qh at the bits of the first of them. */
 static inline void decode_q6_sub(float *dst, const uint8_t *ql, int ql_shift, const uint8_t *qh,
@@ -14,7 +12,7 @@ static inline void decode_q6_sub(float *dst, const uint8_t *ql, int ql_shift, co
     }
 }
 
-void q6_k_decode_c(float *dst, const void *src, size_t blocks) {
+void PLAIN(q6_k_decode)(float *restrict dst, const void *restrict src, size_t blocks) {
     const struct q6_k *b = src;
     for (size_t i = 0; i < blocks; i++, b++, dst += SUPER_ELEMS) {
         const float d = f32_from_f16(b->d);

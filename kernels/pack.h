@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/pack.h - levels, one a byte in the order of the elements, into the fields of a block.
- * Plain loops, which compilers turn into SIMD where they are included. */
+ * Plain loops, which become SIMD where they are included. */
 #pragma once
 #include "kernels/blocks.h"
 

@@ -78,7 +78,7 @@ ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
 
 say "== threads"
 build tsan -Db_sanitize=thread -Db_lundef=false
-TSAN_OPTIONS=halt_on_error=1 meson_tests tsan --suite engine --timeout-multiplier 8
+TSAN_OPTIONS=halt_on_error=1 meson_tests tsan --suite unit --no-suite kernels --timeout-multiplier 8
 
 [ ${#broken[@]} -eq 0 ] || say "Not in order: ${broken[*]}"
 say "$passed passed, $failed failed, $skipped skipped"

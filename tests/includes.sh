@@ -33,7 +33,7 @@ folder 'fs/|formats/|quant/|kernels/kernels.h' $(files 'fs/*.[ch]' | grep -vE "^
 folder 'fs/|formats/|quant/|tools/tools.h' $(files 'fs/*.[ch]' | grep -E "^$mount")
 folder 'tools/|fs/|formats/|quant/' $(files 'tools/*.[ch]')
 
-door 'lmdb\.h' 'fs/cache[a-z_]*\.c'
+door 'lmdb\.h' 'fs/cache[a-z_]*\.[ch]'
 door '(fuse|fuse3)' 'fs/[a-z_]*\.[ch]|tools/bench/[a-z_]*\.c'
 door 'xxhash\.h' 'formats/hash\.c'
 door 'json' 'formats/json[a-z_]*\.c'
