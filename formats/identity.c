@@ -2,24 +2,10 @@
  * formats/identity.c - what a view depends on, without reading it. */
 #include "formats/container.h"
 #include "formats/folder.h"
+#include "formats/gguf.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
-
-/* "NAME-00001-of-00003.gguf": the number of parts, and the length of NAME; 0: not split. */
-static unsigned split_parts(const char *path, size_t *prefix) {
-    static const char tail[] = "-00001-of-00001.gguf";
-    const size_t n = strlen(path);
-    unsigned part, parts;
-    int used = 0;
-    if (n < sizeof tail)
-        return 0;
-    *prefix = n - (sizeof tail - 1);
-    if (sscanf(path + *prefix, "-%5u-of-%5u.gguf%n", &part, &parts, &used) != 2 ||
-        used != sizeof tail - 1 || part < 1 || part > parts)
-        return 0;
-    return parts;
-}
 
 static int add_file(struct hasher *h, struct root *root, const char *path, int64_t *mtime_ns,
                     struct err *err) {
@@ -59,7 +45,7 @@ int model_identity(struct root *root, const char *path, struct hash128 *out, int
     if (!h)
         return err_set(err, -ENOMEM, "no memory");
     size_t prefix;
-    const unsigned parts = split_parts(path, &prefix);
+    const unsigned parts = gguf_split_parts(path, &prefix);
     rc = parts ? add_parts(h, root, path, prefix, parts, mtime_ns)
                : add_file(h, root, path, mtime_ns, err);
     *out = hasher_end(h);

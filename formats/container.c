@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/container.c - the table of formats, and opening a model by its content. */
+#include "formats/container.h"
+#include "formats/gguf.h"
+#include "formats/folder.h"
+#include <errno.h>
+
+static bool sniff_gguf(const uint8_t *head, size_t n) {
+    return n >= 4 && !memcmp(head, "GGUF", 4);
+}
+
+/* A u64 length below 2^32 and the brace of the header. */
+static bool sniff_safetensors(const uint8_t *head, size_t n) {
+    return n >= 9 && head[8] == '{' && !memcmp(head + 4, "\0\0\0\0", 4);
+}
+
+const struct container containers[CONTAINER_COUNT] = {
+    { CONTAINER_GGUF, "gguf", ".gguf", sniff_gguf, gguf_read },
+    { CONTAINER_SAFETENSORS, "safetensors", ".safetensors", sniff_safetensors, safetensors_read },
+    { CONTAINER_FOLDER, "folder", NULL, NULL, folder_read },
+};
+
+/* What users call the model in file @path: without folder, part and extension. */
+static struct str file_name(const char *path) {
+    size_t n;
+    struct str s = str_from(path);
+    if (gguf_split_parts(path, &n))
+        s.n = n;
+    const char *slash = memrchr(s.p, '/', s.n);
+    if (slash) {
+        s.n -= (size_t)(slash + 1 - s.p);
+        s.p = slash + 1;
+    }
+    for (size_t i = 0; i < CONTAINER_COUNT; i++)
+        if (containers[i].suffix && s.n > strlen(containers[i].suffix) &&
+            str_ends(s, str_from(containers[i].suffix)))
+            return (struct str){ s.p, s.n - strlen(containers[i].suffix) };
+    return s;
+}
+
+/* The row for the file at @path. A file that has the suffix of a format, but not its content, is
+ * damaged; others are just not ours. */
+static int find_container(const struct container **out, struct root *root, const char *path,
+                          struct err *err) {
+    uint8_t head[16];
+    struct source *s;
+    int ret = source_open(&s, root, path, err);
+    if (ret < 0)
+        return ret;
+    uint64_t size = source_ident(s)->size;
+    size_t n = size < sizeof head ? (size_t)size : sizeof head;
+    ret = source_pread(s, head, n, 0, err);
+    source_close(s);
+    if (ret < 0)
+        return ret;
+    for (size_t i = 0; i < CONTAINER_COUNT; i++)
+        if (containers[i].sniff && containers[i].sniff(head, n)) {
+            *out = &containers[i];
+            return 0;
+        }
+    for (size_t i = 0; i < CONTAINER_COUNT; i++)
+        if (containers[i].suffix && str_ends(str_from(path), str_from(containers[i].suffix)))
+            return err_set(err, -EBADMSG, "its content is not %s", containers[i].name);
+    return err_set(err, -ENOTSUP, "neither GGUF nor safetensors");
+}
+
+int model_open(struct model **out, struct root *root, const char *path, struct err *err) {
+    const struct container *c = &containers[CONTAINER_FOLDER];
+    struct model *m;
+    struct stat st;
+    int ret = root_stat(root, path, &st);
+    if (ret < 0)
+        return err_set(err, ret, "%s: %s", path, strerror(-ret));
+    if (!S_ISDIR(st.st_mode))
+        ret = find_container(&c, root, path, err);
+    if (ret == 0)
+        ret = model_new(&m, file_name(path), err);
+    if (ret == 0) {
+        m->container = c;
+        ret = c->read(m, root, path, err);
+        if (ret < 0)
+            model_unref(m);
+    }
+    if (ret < 0) {
+        err_prefix(err, path);
+        return ret;
+    }
+    *out = m;
+    return 0;
+}
