@@ -7,7 +7,7 @@
 #include "formats/cleanup.h"
 #include "formats/container.h"
 #include "formats/json.h"
-#include "formats/text.h"
+#include "formats/buffer.h"
 #include <errno.h>
 
 static bool read_shape(struct tensor *t, const struct json *shape) {
@@ -81,26 +81,26 @@ static int check_cover(const struct tensor *tensors, uint32_t n, uint64_t base, 
 
 /* Values must be strings. The text is written again, so that no escape of the file is left. */
 static int read_metadata(struct model *m, const struct json *meta, struct err *err) {
-    struct text t = { 0 };
+    struct buffer t = { 0 };
     if (json_is_null(meta))
         return 0;
     if (json_type(meta) != JSON_OBJECT)
         return err_set(err, -EBADMSG, "__metadata__ is not an object");
-    text_z(&t, "{");
+    buffer_z(&t, "{");
     for (struct json_iter it = json_iter(meta); json_next(&it);) {
         struct str value;
         if (!json_str(it.value, &value)) {
-            text_fini(&t);
+            buffer_fini(&t);
             return err_set(err, -EBADMSG, "__metadata__: %.*s is not a string", STR_ARG(it.key));
         }
-        text_z(&t, t.n > 1 ? "," : "");
-        text_json(&t, it.key);
-        text_z(&t, ":");
-        text_json(&t, value);
+        buffer_z(&t, t.n > 1 ? "," : "");
+        buffer_json(&t, it.key);
+        buffer_z(&t, ":");
+        buffer_json(&t, value);
     }
-    text_z(&t, "}");
+    buffer_z(&t, "}");
     m->metadata = t.failed ? (struct str){ 0 } : arena_str(&m->arena, (struct str){ t.p, t.n });
-    text_fini(&t);
+    buffer_fini(&t);
     return m->metadata.p ? 0 : err_set(err, -ENOMEM, "no memory for __metadata__");
 }
 
