@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/decode_int.c - decoders of the blocks of 32 with one scale.
  * Source: ggml/src/ggml-quants.c, dequantize_row_q4_0, _q4_1, _q5_0, _q5_1, _q8_0. */
-#include "kernels/plain.h"
+#include "kernels/blocks.h"
+#include "kernels/f16.h"
+#include "kernels/portable.h"
 
 enum { ELEMS = 32 };
 
-void PLAIN(q4_0_decode)(float *restrict dst, const void *restrict src, size_t blocks) {
+void q4_0_decode_c(float *dst, const void *src, size_t blocks) {
     const struct q4_0 *b = src;
     for (size_t i = 0; i < blocks; i++, b++, dst += ELEMS) {
         const float d = f32_from_f16(b->d);
@@ -16,7 +18,7 @@ void PLAIN(q4_0_decode)(float *restrict dst, const void *restrict src, size_t bl
     }
 }
 
-void PLAIN(q4_1_decode)(float *restrict dst, const void *restrict src, size_t blocks) {
+void q4_1_decode_c(float *dst, const void *src, size_t blocks) {
     const struct q4_1 *b = src;
     for (size_t i = 0; i < blocks; i++, b++, dst += ELEMS) {
         const float d = f32_from_f16(b->d), m = f32_from_f16(b->m);
@@ -32,7 +34,7 @@ static inline int fifth(uint32_t qh, int j) {
     return (int)(qh >> j & 1) << 4;
 }
 
-void PLAIN(q5_0_decode)(float *restrict dst, const void *restrict src, size_t blocks) {
+void q5_0_decode_c(float *dst, const void *src, size_t blocks) {
     const struct q5_0 *b = src;
     for (size_t i = 0; i < blocks; i++, b++, dst += ELEMS) {
         const float d = f32_from_f16(b->d);
@@ -44,7 +46,7 @@ void PLAIN(q5_0_decode)(float *restrict dst, const void *restrict src, size_t bl
     }
 }
 
-void PLAIN(q5_1_decode)(float *restrict dst, const void *restrict src, size_t blocks) {
+void q5_1_decode_c(float *dst, const void *src, size_t blocks) {
     const struct q5_1 *b = src;
     for (size_t i = 0; i < blocks; i++, b++, dst += ELEMS) {
         const float d = f32_from_f16(b->d), m = f32_from_f16(b->m);
@@ -56,7 +58,7 @@ void PLAIN(q5_1_decode)(float *restrict dst, const void *restrict src, size_t bl
     }
 }
 
-void PLAIN(q8_0_decode)(float *restrict dst, const void *restrict src, size_t blocks) {
+void q8_0_decode_c(float *dst, const void *src, size_t blocks) {
     const struct q8_0 *b = src;
     for (size_t i = 0; i < blocks; i++, b++, dst += ELEMS) {
         const float d = f32_from_f16(b->d);

@@ -55,11 +55,11 @@ static inline uint16_t bf16_from_f32(float f) {
     return (uint16_t)((bits & 0x7fffffff) > 0x7f800000 ? bits >> 16 | 0x40 : number);
 }
 
-/* OCP E4M3: no infinities, and one NaN of each sign. */
+/* OCP E4M3: no infinities, and one NaN of each sign, which becomes the NaN that PyTorch gives. */
 static inline float f32_from_f8_e4m3(uint8_t b) {
     const uint32_t sign = (uint32_t)(b & 0x80) << 24, mag = b & 0x7f;
     const uint32_t number = f32_bits(f32_from_bits(mag << 20) * 0x1p120f);
-    return f32_from_bits(sign | (mag == 0x7f ? 0x7fc00000 : number));
+    return f32_from_bits(sign | (mag == 0x7f ? 0x7ff00000 : number));
 }
 
 /* OCP E5M2: the upper byte of a binary16. */

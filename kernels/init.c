@@ -18,6 +18,10 @@ static const struct kernels portable = {
     BOTH(q5_0),
     BOTH(q5_1),
     BOTH(q8_0),
+    BOTH(q2_k),
+    BOTH(q3_k),
+    BOTH(q4_k),
+    BOTH(q5_k),
     BOTH(q6_k),
 };
 

@@ -28,7 +28,7 @@ struct kernels {
     bool (*f32_all_finite)(const float *src, size_t elems);
     struct block_kernel f64, f16, bf16, f8_e4m3, f8_e5m2;
     struct block_kernel q4_0, q4_1, q5_0, q5_1, q8_0;
-    struct block_kernel q6_k;
+    struct block_kernel q2_k, q3_k, q4_k, q5_k, q6_k;
 };
 
 enum cpu { CPU_AVX2 = 1 << 0, CPU_AVX512 = 1 << 1, CPU_ALL = ~0 };

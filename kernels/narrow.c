@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/narrow.c - f32 to narrower floats, round to nearest, ties to even. */
-#include "kernels/plain.h"
+#include "kernels/blocks.h"
+#include "kernels/f16.h"
+#include "kernels/portable.h"
 
 struct PACKED any_u16 {
     uint16_t v;
 };
 
-void PLAIN(f16_encode)(void *restrict dst, const float *restrict src, size_t blocks) {
+void f16_encode_c(void *dst, const float *src, size_t blocks) {
     struct any_u16 *d = dst;
     for (size_t i = 0; i < blocks; i++)
         d[i].v = f16_from_f32(src[i]);
 }
 
-void PLAIN(bf16_encode)(void *restrict dst, const float *restrict src, size_t blocks) {
+void bf16_encode_c(void *dst, const float *src, size_t blocks) {
     struct any_u16 *d = dst;
     for (size_t i = 0; i < blocks; i++)
         d[i].v = bf16_from_f32(src[i]);

@@ -12,5 +12,5 @@ block_encode_fn f16_encode_c, bf16_encode_c;
 block_decode_fn q4_0_decode_c, q4_1_decode_c, q5_0_decode_c, q5_1_decode_c, q8_0_decode_c;
 block_encode_fn q4_0_encode_c, q4_1_encode_c, q5_0_encode_c, q5_1_encode_c, q8_0_encode_c;
 
-block_decode_fn q6_k_decode_c;
-block_encode_fn q6_k_encode_c;
+block_decode_fn q2_k_decode_c, q3_k_decode_c, q4_k_decode_c, q5_k_decode_c, q6_k_decode_c;
+block_encode_fn q2_k_encode_c, q3_k_encode_c, q4_k_encode_c, q5_k_encode_c, q6_k_encode_c;

@@ -47,6 +47,19 @@ static inline int32_t int_clamp(int32_t v, int32_t min, int32_t max) {
     return v < min ? min : v > max ? max : v;
 }
 
+/* The six-bit scales of a q3_k, with 32 added, and their common scale. A NaN is passed over. */
+static inline uint16_t q3_k_scales(uint8_t sixes[16], const float scales[16]) {
+    const float max = first_absmax(scales, 16);
+    if (max == 0) {
+        memset(sixes, 0, 16);
+        return 0;
+    }
+    const float inverse = -32 / max;
+    for (int s = 0; s < 16; s++)
+        sixes[s] = (uint8_t)(int_clamp((int8_t)int_nearest(inverse * scales[s]), -32, 31) + 32);
+    return f16_from_f32(1 / inverse);
+}
+
 /* The loop of every portable encoder: finite blocks to @encode_block, zeros for the others. */
 static inline void encode_finite(void *dst, const float *src, size_t blocks, size_t block_elems,
                                  size_t block_bytes,

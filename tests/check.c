@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/check.c - checkkernel: runs the tests of kernels for one set of CPU features.
- *   checkkernel [--cpu none|avx2|avx512] [--seed N] [--blocks N] [--bench]
+ *   checkkernel [--cpu none|avx2|avx512] [--seed N] [--blocks N] [--golden FILE] [--bench]
  * Exits 77, a skip, where the CPU lacks the set. Without a seed, the time is one; it is printed. */
 #include "tests/check.h"
 #include <stdio.h>
@@ -48,6 +48,7 @@ static unsigned find_set(const char *name) {
 
 int main(int argc, char **argv) {
     struct check t = { .cpu_name = "none", .blocks = 67, .seed = (uint64_t)time(NULL) };
+    const char *golden = NULL;
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (!strcmp(argv[i], "--bench"))
@@ -58,6 +59,8 @@ int main(int argc, char **argv) {
             t.seed = strtoull(value, NULL, 0), i++;
         else if (!strcmp(argv[i], "--blocks"))
             t.blocks = strtoull(value, NULL, 0), i++;
+        else if (!strcmp(argv[i], "--golden"))
+            golden = value, i++;
         else
             return fprintf(stderr, "checkkernel: what is %s?\n", argv[i]), 2;
     }
@@ -71,6 +74,8 @@ int main(int argc, char **argv) {
         return check_bench(&t), 0;
     check_dtype(&t);
     check_floats(&t);
+    if (golden)
+        check_golden(&t, golden);
     check_blocks(&t);
     printf("cpu %s, seed %llu: %u comparisons, %u failed\n", t.cpu_name, (unsigned long long)t.seed,
            t.done, t.failed);

@@ -60,4 +60,5 @@ void check_fail(struct check *t, const char *what, const char *how);
 void check_blocks(struct check *t);
 void check_floats(struct check *t);
 void check_dtype(struct check *t);
+void check_golden(struct check *t, const char *path);
 void check_bench(struct check *t);

@@ -4,7 +4,8 @@
  *
  * Arithmetic is by C operators, and a cast between vf and vi keeps the bits. The contract: each
  * lane does the scalar operations of the portable code in its order, so that the bytes are equal.
- * vf_min and vf_max may give either operand where one is a NaN or both are zeros. */
+ * vf_min and vf_max may give either operand where one is a NaN or both are zeros; vi_trunc
+ * gives a negative number for what no int32 holds. Loads and stores take any address. */
 #pragma once
 #include "kernels/blocks.h"
 #include "kernels/f16.h"
@@ -59,6 +60,9 @@ INLINE vi vi_nearest(vf v) {
 
 INLINE vi op_max(vi a, vi b) {
     return vi_max(a, b);
+}
+INLINE vi op_max_unsigned(vi a, vi b) {
+    return vi_max_unsigned(a, b);
 }
 INLINE vi op_fmax(vi a, vi b) {
     return (vi)vf_max((vf)a, (vf)b);

@@ -12,22 +12,51 @@ struct scales {
     float inverse[VL], offset[VL];
 };
 
-INLINE vi reduce_blocks(const float *src, vi (*op)(vi, vi), int32_t mask) {
-    vi rows[VL];
-    UNROLL for (int k = 0; k < VL; k++) {
-        rows[k] = (vi)vf_load(src + ELEMS * k) & mask;
-        UNROLL for (int i = 1; i < VECS; i++) rows[k] =
-            op(rows[k], (vi)vf_load(src + ELEMS * k + VL * i) & mask);
-    }
-    return vi_reduce_rows(rows, op);
+/* One row a block: its VECS vectors put together. */
+INLINE vi reduce_block(const float *src, int k, vi (*op)(vi, vi), int32_t mask) {
+    vi row = (vi)vf_load(src + ELEMS * k) & mask;
+    UNROLL for (int i = 1; i < VECS; i++) row =
+        op(row, (vi)vf_load(src + ELEMS * k + VL * i) & mask);
+    return row;
 }
 
-/* first_absmax() of each block. Where both signs reach it, or all is zero, the first must be
- * looked for. A NaN may be lost here; the levels show it. */
-INLINE vf blocks_absmax(const float *src) {
-    const vf min = (vf)reduce_blocks(src, op_fmin, -1), max = (vf)reduce_blocks(src, op_fmax, -1);
-    vf found = vf_select(vf_lt(max, -min), min, max);
-    uint32_t ties = vm_bits(vf_eq(max, -min));
+INLINE vi reduce_blocks(const float *src, vi (*op)(vi, vi), int32_t mask) {
+    vi parts[4];
+    UNROLL for (int i = 0; i < 4; i++) {
+        vi rows[VL / 4];
+        UNROLL for (int j = 0; j < VL / 4; j++) rows[j] = reduce_block(src, i + 4 * j, op, mask);
+        parts[i] = vi_fold_rows(rows, op);
+    }
+    return vi_fold_parts(parts, op);
+}
+
+INLINE void blocks_extremes(const float *src, vi (*op_a)(vi, vi), vi (*op_b)(vi, vi), vi *a,
+                            vi *b) {
+    vi parts_a[4], parts_b[4];
+    UNROLL for (int i = 0; i < 4; i++) {
+        vi rows_a[VL / 4], rows_b[VL / 4];
+        UNROLL for (int j = 0; j < VL / 4; j++) {
+            rows_a[j] = reduce_block(src, i + 4 * j, op_a, -1);
+            rows_b[j] = reduce_block(src, i + 4 * j, op_b, -1);
+        }
+        parts_a[i] = vi_fold_rows(rows_a, op_a);
+        parts_b[i] = vi_fold_rows(rows_b, op_b);
+    }
+    *a = vi_fold_parts(parts_a, op_a);
+    *b = vi_fold_parts(parts_b, op_b);
+}
+
+/* first_absmax() of each block. As integers, the positive numbers are in their order, and as
+ * unsigned ones the negative numbers after them, by magnitude; infinity and NaN last. Where both
+ * signs reach the same, or all is zero, the first must be looked for. False: not finite. */
+INLINE bool blocks_absmax(const float *src, vf *out) {
+    vi high, low;
+    blocks_extremes(src, op_max, op_max_unsigned, &high, &low);
+    const vi up = vi_max(high, vi_set1(0)), down = low & (low >> 31) & 0x7fffffff;
+    vf found = vf_select(vf_lt((vf)up, (vf)down), (vf)low, (vf)up);
+    if (vi_sign_bits((0x7f800000 - 1) - vi_max(up, down)))
+        return false;
+    uint32_t ties = vm_bits(vf_eq((vf)up, (vf)down));
     if (__builtin_expect(ties != 0, 0)) {
         float lane[VL];
         vf_store(lane, found);
@@ -37,18 +66,28 @@ INLINE vf blocks_absmax(const float *src) {
         }
         found = vf_load(lane);
     }
-    return found;
+    *out = found;
+    return true;
 }
 
-INLINE void scales_symmetric(struct scales *s, const float *src, float divisor) {
-    const vf d = blocks_absmax(src) / divisor;
+/* False: a block has what is not finite, or an infinite inverse; the portable code knows what to
+ * make of them. */
+INLINE bool scales_symmetric(struct scales *s, const float *src, float divisor) {
+    vf absmax;
+    if (!blocks_absmax(src, &absmax))
+        return false;
+    const vf d = absmax / divisor, inverse = vf_inverse_or_0(d);
     vf_store_f16(s->d, d);
-    vf_store(s->inverse, vf_inverse_or_0(d));
+    vf_store(s->inverse, inverse);
+    return !vm_any(vf_eq(vf_abs(inverse), vf_set1(__builtin_inff())));
 }
 
-/* Where the minimum is zero, its sign is that of the first zero, which must be looked for. */
+/* A NaN may be lost here; the levels show it. Where the minimum is zero, its sign is that of the
+ * first zero, which must be looked for. */
 INLINE void scales_affine(struct scales *s, const float *src, float divisor) {
-    vf min = (vf)reduce_blocks(src, op_fmin, -1), max = (vf)reduce_blocks(src, op_fmax, -1);
+    vi low, high;
+    blocks_extremes(src, op_fmin, op_fmax, &low, &high);
+    vf min = (vf)low, max = (vf)high;
     uint32_t zeros = vm_bits(vf_eq(min, vf_set1(0)));
     if (__builtin_expect(zeros != 0, 0)) {
         float lane_min[VL], lane_max[VL];
@@ -74,16 +113,15 @@ INLINE bool levels_fit(vi seen) {
     return !vi_sign_bits(seen);
 }
 
-/* The levels of block @k, not yet clamped, and added up in @seen. */
-INLINE void levels_symmetric(vi q[VECS], vi *seen, const struct scales *s, const float *src, int k,
-                             float zero) {
+/* The levels of block @k. */
+INLINE void levels_symmetric(vi q[VECS], const struct scales *s, const float *src, int k,
+                             float zero, int32_t max) {
     const vf inverse = vf_set1(s->inverse[k]);
-    UNROLL for (int i = 0; i < VECS; i++) {
-        q[i] = vi_trunc(vf_load(src + ELEMS * k + VL * i) * inverse + zero);
-        *seen |= q[i];
-    }
+    UNROLL for (int i = 0; i < VECS; i++) q[i] =
+        vi_min(vi_trunc(vf_load(src + ELEMS * k + VL * i) * inverse + zero), vi_set1(max));
 }
 
+/* Not yet clamped, and put together in @seen. */
 INLINE void levels_affine(vi q[VECS], vi *seen, const struct scales *s, const float *src, int k) {
     const vf inverse = vf_set1(s->inverse[k]), offset = vf_set1(s->offset[k]);
     UNROLL for (int i = 0; i < VECS; i++) {
@@ -96,47 +134,51 @@ INLINE void clamp_levels(vi q[VECS], int32_t max) {
     UNROLL for (int i = 0; i < VECS; i++) q[i] = vi_min(q[i], vi_set1(max));
 }
 
+/* @q in 0..15. */
 INLINE void store_nibbles(uint8_t qs[16], const vi q[VECS]) {
     vi both[HALF_VECS];
-    UNROLL for (int i = 0; i < HALF_VECS; i++) both[i] = (q[i] & 15) | q[HALF_VECS + i] << 4;
-    vi_store16_u8(qs, both); /* the upper halves' fifth bits fall off here */
+    UNROLL for (int i = 0; i < HALF_VECS; i++) both[i] = q[i] | q[HALF_VECS + i] << 4;
+    vi_store16_u8(qs, both);
 }
 
-INLINE uint32_t fifth_bits(const vi q[VECS]) {
+/* @q in 0..31: the fifth bits are the result. */
+INLINE uint32_t store_fives(uint8_t qs[16], const vi q[VECS]) {
     uint32_t bits = 0;
-    UNROLL for (int i = 0; i < VECS; i++) bits |= vi_sign_bits(q[i] << 27) << (VL * i);
+    vi low[VECS];
+    UNROLL for (int i = 0; i < VECS; i++) {
+        bits |= vi_sign_bits(q[i] << 27) << (VL * i);
+        low[i] = q[i] & 15;
+    }
+    store_nibbles(qs, low);
     return bits;
 }
 
 static bool q4_0_group(void *dst, const float *src) {
     struct q4_0 *b = dst;
     struct scales s;
-    vi seen = { 0 };
-    scales_symmetric(&s, src, -8);
+    if (!scales_symmetric(&s, src, -8))
+        return false;
     for (int k = 0; k < VL; k++) {
         vi q[VECS];
-        levels_symmetric(q, &seen, &s, src, k, 8.5f);
-        clamp_levels(q, 15);
+        levels_symmetric(q, &s, src, k, 8.5f, 15);
         b[k].d = s.d[k];
         store_nibbles(b[k].qs, q);
     }
-    return levels_fit(seen);
+    return true;
 }
 
 static bool q5_0_group(void *dst, const float *src) {
     struct q5_0 *b = dst;
     struct scales s;
-    vi seen = { 0 };
-    scales_symmetric(&s, src, -16);
+    if (!scales_symmetric(&s, src, -16))
+        return false;
     for (int k = 0; k < VL; k++) {
         vi q[VECS];
-        levels_symmetric(q, &seen, &s, src, k, 16.5f);
-        clamp_levels(q, 31);
+        levels_symmetric(q, &s, src, k, 16.5f, 31);
         b[k].d = s.d[k];
-        b[k].qh = fifth_bits(q);
-        store_nibbles(b[k].qs, q);
+        b[k].qh = store_fives(b[k].qs, q);
     }
-    return levels_fit(seen);
+    return true;
 }
 
 static bool q4_1_group(void *dst, const float *src) {
@@ -165,8 +207,7 @@ static bool q5_1_group(void *dst, const float *src) {
         levels_affine(q, &seen, &s, src, k);
         b[k].d = s.d[k];
         b[k].m = s.min[k];
-        b[k].qh = fifth_bits(q);
-        store_nibbles(b[k].qs, q);
+        b[k].qh = store_fives(b[k].qs, q);
     }
     return levels_fit(seen);
 }
@@ -196,8 +237,7 @@ static bool q8_0_group(void *dst, const float *src) {
         UNROLL for (int i = 0; i < VECS; i++) q[i] =
             round_away(vf_load(src + ELEMS * k + VL * i) * inverses[k]);
         b[k].d = d_bits[k];
-        vi_store16_u8(b[k].qs, q);
-        vi_store16_u8(b[k].qs + 16, q + HALF_VECS);
+        vi_store32_s8(b[k].qs, q);
     }
     return true;
 }

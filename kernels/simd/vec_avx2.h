@@ -28,6 +28,10 @@ INLINE vi vi_set1(int32_t v) {
     return (vi)_mm256_set1_epi32(v);
 }
 
+INLINE vi vi_iota(void) {
+    return (vi){ 0, 1, 2, 3, 4, 5, 6, 7 };
+}
+
 INLINE vf vf_abs(vf a) {
     return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);
 }
@@ -59,6 +63,9 @@ INLINE vi vi_max(vi a, vi b) {
 INLINE vi vi_min_unsigned(vi a, vi b) {
     return (vi)_mm256_min_epu32((__m256i)a, (__m256i)b);
 }
+INLINE vi vi_max_unsigned(vi a, vi b) {
+    return (vi)_mm256_max_epu32((__m256i)a, (__m256i)b);
+}
 INLINE uint32_t vi_sign_bits(vi a) {
     return (uint32_t)_mm256_movemask_ps((vf)a);
 }
@@ -85,15 +92,46 @@ INLINE vf vf_select(vm m, vf yes, vf no) {
     return _mm256_blendv_ps(no, yes, m);
 }
 
+INLINE vf vf_set1_f16(uint16_t h) {
+    return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+INLINE vf vf_load_f16(const void *p) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(p));
+}
 INLINE void vf_store_f16(void *p, vf v) {
     _mm_storeu_si128(p, _mm256_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
-/* The low 8 bits of each lane. */
+INLINE vi vi_load_u8(const void *p) {
+    return (vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64(p));
+}
+INLINE vi vi_load_s8(const void *p) {
+    return (vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64(p));
+}
+INLINE vi vi_load_u16(const void *p) {
+    return (vi)_mm256_cvtepu16_epi32(_mm_loadu_si128(p));
+}
+/* The low 16 bits of each lane. */
+INLINE void vi_store_u16(void *p, vi v) {
+    const __m256i low = (__m256i)(v & 0xffff), packed = _mm256_packus_epi32(low, low);
+    _mm_storeu_si128(p, _mm256_castsi256_si128(_mm256_permute4x64_epi64(packed, 0x08)));
+}
+INLINE vf vf_load_f64(const void *p) {
+    const __m128 lo = _mm256_cvtpd_ps(_mm256_loadu_pd(p));
+    const __m128 hi = _mm256_cvtpd_ps(_mm256_loadu_pd((const double *)p + 4));
+    return _mm256_set_m128(hi, lo);
+}
+/* Lanes that fit into a byte. The packs work within halves; a permutation undoes that. */
 INLINE void vi_store16_u8(void *p, const vi v[2]) {
-    const __m256i words = _mm256_packus_epi32((__m256i)(v[0] & 0xff), (__m256i)(v[1] & 0xff));
-    const __m256i order = _mm256_permute4x64_epi64(words, 0xd8); /* undo the halves' interleave */
+    const __m256i words = _mm256_packus_epi32((__m256i)v[0], (__m256i)v[1]);
+    const __m256i order = _mm256_permute4x64_epi64(words, 0xd8);
     _mm_storeu_si128(
         p, _mm_packus_epi16(_mm256_castsi256_si128(order), _mm256_extracti128_si256(order, 1)));
+}
+INLINE void vi_store32_s8(void *p, const vi v[4]) {
+    const __m256i low = _mm256_packs_epi32((__m256i)v[0], (__m256i)v[1]);
+    const __m256i high = _mm256_packs_epi32((__m256i)v[2], (__m256i)v[3]);
+    const __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256(p, _mm256_permutevar8x32_epi32(_mm256_packs_epi16(low, high), order));
 }
 
 INLINE __m256i zip_lo(__m256i a, __m256i b) {
@@ -148,14 +186,16 @@ INLINE void vi_store_columns4(void *p, const vi v[4]) {
     vi_store((char *)p + 96, (vi)halves_hi(r[2], r[3]));
 }
 
-/* Lane k of the result: all lanes of r[k] put together by @op, in no stated order. */
-INLINE vi vi_reduce_rows(const vi r[8], vi (*op)(vi, vi)) {
-    __m256i v[4];
-    UNROLL for (int i = 0; i < 4; i++) {
-        const __m256i a = (__m256i)r[i], b = (__m256i)r[i + 4];
-        v[i] = (__m256i)op((vi)halves_lo(a, b), (vi)halves_hi(a, b));
-    }
-    const __m256i t0 = (__m256i)op((vi)zip_lo(v[0], v[1]), (vi)zip_hi(v[0], v[1]));
-    const __m256i t1 = (__m256i)op((vi)zip_lo(v[2], v[3]), (vi)zip_hi(v[2], v[3]));
-    return op((vi)zip_lo2(t0, t1), (vi)zip_hi2(t0, t1));
+/* Horizontal reductions of VL rows at once, each row to the lane of its number, by @op, in no
+ * stated order: rows i, i + 4 and so on to part i, then four parts to the result. */
+INLINE vi vi_fold_rows(const vi r[2], vi (*op)(vi, vi)) {
+    const __m256i a = (__m256i)r[0], b = (__m256i)r[1];
+    return op((vi)halves_lo(a, b), (vi)halves_hi(a, b));
+}
+
+INLINE vi vi_fold_parts(const vi p[4], vi (*op)(vi, vi)) {
+    const __m256i a = (__m256i)p[0], b = (__m256i)p[1], c = (__m256i)p[2], d = (__m256i)p[3];
+    const __m256i ab = (__m256i)op((vi)zip_lo(a, b), (vi)zip_hi(a, b));
+    const __m256i cd = (__m256i)op((vi)zip_lo(c, d), (vi)zip_hi(c, d));
+    return op((vi)zip_lo2(ab, cd), (vi)zip_hi2(ab, cd));
 }

@@ -28,6 +28,10 @@ INLINE vi vi_set1(int32_t v) {
     return (vi)_mm512_set1_epi32(v);
 }
 
+INLINE vi vi_iota(void) {
+    return (vi){ 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+}
+
 INLINE vf vf_abs(vf a) {
     return _mm512_abs_ps(a);
 }
@@ -59,6 +63,9 @@ INLINE vi vi_max(vi a, vi b) {
 INLINE vi vi_min_unsigned(vi a, vi b) {
     return (vi)_mm512_min_epu32((__m512i)a, (__m512i)b);
 }
+INLINE vi vi_max_unsigned(vi a, vi b) {
+    return (vi)_mm512_max_epu32((__m512i)a, (__m512i)b);
+}
 INLINE uint32_t vi_sign_bits(vi a) {
     return _mm512_movepi32_mask((__m512i)a);
 }
@@ -85,11 +92,39 @@ INLINE vf vf_select(vm m, vf yes, vf no) {
     return _mm512_mask_blend_ps(m, no, yes);
 }
 
+INLINE vf vf_set1_f16(uint16_t h) {
+    return _mm512_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
+}
+INLINE vf vf_load_f16(const void *p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(p));
+}
 INLINE void vf_store_f16(void *p, vf v) {
     _mm256_storeu_si256(p, _mm512_cvtps_ph(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
 }
+INLINE vi vi_load_u8(const void *p) {
+    return (vi)_mm512_cvtepu8_epi32(_mm_loadu_si128(p));
+}
+INLINE vi vi_load_s8(const void *p) {
+    return (vi)_mm512_cvtepi8_epi32(_mm_loadu_si128(p));
+}
+INLINE vi vi_load_u16(const void *p) {
+    return (vi)_mm512_cvtepu16_epi32(_mm256_loadu_si256(p));
+}
+INLINE void vi_store_u16(void *p, vi v) {
+    _mm256_storeu_si256(p, _mm512_cvtepi32_epi16((__m512i)v));
+}
+INLINE vf vf_load_f64(const void *p) {
+    const __m256 lo = _mm512_cvtpd_ps(_mm512_loadu_pd(p));
+    const __m256 hi = _mm512_cvtpd_ps(_mm512_loadu_pd((const double *)p + 8));
+    return _mm512_insertf32x8(_mm512_castps256_ps512(lo), hi, 1);
+}
+/* Lanes that fit into a byte. */
 INLINE void vi_store16_u8(void *p, const vi v[1]) {
     _mm_storeu_si128(p, _mm512_cvtepi32_epi8((__m512i)v[0]));
+}
+INLINE void vi_store32_s8(void *p, const vi v[2]) {
+    vi_store16_u8(p, v);
+    vi_store16_u8((char *)p + 16, v + 1);
 }
 
 INLINE __m512i zip_lo(__m512i a, __m512i b) {
@@ -155,20 +190,19 @@ INLINE void vi_store_columns4(void *p, const vi v[4]) {
     vi_store((char *)p + 192, (vi)quarters_odd(t[2], t[3]));
 }
 
-/* Lane k of the result: all lanes of r[k] put together by @op, in no stated order. */
-INLINE vi vi_reduce_rows(const vi r[16], vi (*op)(vi, vi)) {
-    __m512i v[4];
-    UNROLL for (int i = 0; i < 4; i++) {
-        const __m512i a = (__m512i)r[i], b = (__m512i)r[i + 4];
-        const __m512i c = (__m512i)r[i + 8], d = (__m512i)r[i + 12];
-        const vi ab =
-            op((vi)_mm512_shuffle_i32x4(a, b, 0x44), (vi)_mm512_shuffle_i32x4(a, b, 0xee));
-        const vi cd =
-            op((vi)_mm512_shuffle_i32x4(c, d, 0x44), (vi)_mm512_shuffle_i32x4(c, d, 0xee));
-        v[i] = (__m512i)op((vi)quarters_even((__m512i)ab, (__m512i)cd),
-                           (vi)quarters_odd((__m512i)ab, (__m512i)cd));
-    }
-    const __m512i t0 = (__m512i)op((vi)zip_lo(v[0], v[1]), (vi)zip_hi(v[0], v[1]));
-    const __m512i t1 = (__m512i)op((vi)zip_lo(v[2], v[3]), (vi)zip_hi(v[2], v[3]));
-    return op((vi)zip_lo2(t0, t1), (vi)zip_hi2(t0, t1));
+/* Horizontal reductions of VL rows at once, each row to the lane of its number, by @op, in no
+ * stated order: rows i, i + 4 and so on to part i, then four parts to the result. */
+INLINE vi vi_fold_rows(const vi r[4], vi (*op)(vi, vi)) {
+    const __m512i a = (__m512i)r[0], b = (__m512i)r[1], c = (__m512i)r[2], d = (__m512i)r[3];
+    const vi ab = op((vi)_mm512_shuffle_i32x4(a, b, 0x44), (vi)_mm512_shuffle_i32x4(a, b, 0xee));
+    const vi cd = op((vi)_mm512_shuffle_i32x4(c, d, 0x44), (vi)_mm512_shuffle_i32x4(c, d, 0xee));
+    return op((vi)quarters_even((__m512i)ab, (__m512i)cd),
+              (vi)quarters_odd((__m512i)ab, (__m512i)cd));
+}
+
+INLINE vi vi_fold_parts(const vi p[4], vi (*op)(vi, vi)) {
+    const __m512i a = (__m512i)p[0], b = (__m512i)p[1], c = (__m512i)p[2], d = (__m512i)p[3];
+    const __m512i ab = (__m512i)op((vi)zip_lo(a, b), (vi)zip_hi(a, b));
+    const __m512i cd = (__m512i)op((vi)zip_lo(c, d), (vi)zip_hi(c, d));
+    return op((vi)zip_lo2(ab, cd), (vi)zip_hi2(ab, cd));
 }
