@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+# `bootstrap demo`: a small model, mounted and read by llama.cpp. Sourced by packaging/bootstrap.
+
+need_fuse
+say "Building weightfs"
+build release -Dbuildtype=release -Dtests=disabled
+venv
+program=$out/release/tools/weightfs
+mnt=$(mktemp -d "${TMPDIR:-/tmp}/weightfs-demo.XXXXXX")
+mounts+=("$mnt")
+trap 'unmount_all; rmdir "$mnt" 2>/dev/null' EXIT
+models=tests/data/models
+
+show() {
+    printf '\n$ %s\n' "$*"
+    "$@"
+}
+
+show build/release/tools/weightfs "$models" "$mnt" -o "cache=$out/demo-cache"
+say "  (a trained model of 3.9 M parameters: a Hugging Face folder, 7.9 MB in bf16)"
+show ls -l "$mnt"
+show getfattr -d -m '^user\.weightfs\.(architecture|parameters|bits_per_weight|source)' \
+    --absolute-names "$mnt/tinylm.gguf@q4_0"
+printf '\n$ sha256sum %s\n' "$mnt/tinylm.gguf@q4_0"
+sum=$(sha256sum "$mnt/tinylm.gguf@q4_0")
+say "$sum"
+case $sum in
+212e57cec6f1107addbe9efa567a4957ded979311fb68ca16ca49c75165415b4*)
+    say "  (to the byte what llama.cpp's convert_hf_to_gguf.py and llama-quantize write)"
+    ;;
+*) die "these are not the bytes that llama.cpp writes" ;;
+esac
+
+prompt="Return a new list"
+printf '\nllama.cpp maps %s and goes on with "%s":\n' "$mnt/tinylm.gguf@q4_0" "$prompt"
+"$out/venv/bin/python" -B tests/clients/complete.py "$mnt/tinylm.gguf@q4_0" "$prompt" \
+    2>"$out/logs/demo-llama.log" | sed '/^$/d; s/^/    /' ||
+    die "llama.cpp could not read the view; what it said is in build/logs/demo-llama.log"
+
+show fusermount3 -u "$mnt"
+rmdir "$mnt"
+trap unmount_all EXIT
+cat <<END
+
+That was it; nothing is mounted any more. With models of your own:
+
+    build/release/tools/weightfs ~/models /mnt/models
+    llama-cli -m /mnt/models/NAME.gguf@q4_0
+
+README.md has more, docs/using.md how to set it up for good.
+END
