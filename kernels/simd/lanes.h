@@ -33,9 +33,11 @@ block_encode_fn LANES(f16_encode), LANES(bf16_encode);
 bool LANES(f32_all_finite)(const float *src, size_t elems);
 
 block_decode_fn LANES(q4_0_decode), LANES(q4_1_decode), LANES(q5_0_decode), LANES(q5_1_decode);
-block_decode_fn LANES(q8_0_decode), LANES(q6_k_decode);
+block_decode_fn LANES(q8_0_decode), LANES(q2_k_decode), LANES(q3_k_decode), LANES(q4_k_decode);
+block_decode_fn LANES(q5_k_decode), LANES(q6_k_decode);
 block_encode_fn LANES(q4_0_encode), LANES(q4_1_encode), LANES(q5_0_encode), LANES(q5_1_encode);
-block_encode_fn LANES(q8_0_encode), LANES(q6_k_encode);
+block_encode_fn LANES(q8_0_encode), LANES(q2_k_encode), LANES(q3_k_encode), LANES(q4_k_encode);
+block_encode_fn LANES(q5_k_encode), LANES(q6_k_encode);
 
 INLINE vm vf_gt(vf a, vf b) {
     return vf_lt(b, a);

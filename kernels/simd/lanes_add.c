@@ -26,6 +26,14 @@ void LANES(lanes_add)(struct kernels *k) {
     ENCODE(q5_1);
     ENCODE(q8_0);
 
+    DECODE(q2_k);
+    DECODE(q3_k);
+    DECODE(q4_k);
+    DECODE(q5_k);
     DECODE(q6_k);
+    ENCODE(q2_k);
+    ENCODE(q3_k);
+    ENCODE(q4_k);
+    ENCODE(q5_k);
     ENCODE(q6_k);
 }

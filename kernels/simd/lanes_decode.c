@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * kernels/simd/lanes_decode.c - decoders of blocks: 16 elements at a time, in 16 / VL vectors. */
+ * kernels/simd/lanes_decode.c - decoders of blocks of 32: 16 elements at a time, in 16 / VL
+ * vectors. */
 #include "kernels/simd/lanes.h"
 
 enum { ELEMS = 32, VECS = 16 / VL };
@@ -67,25 +68,5 @@ void LANES(q8_0_decode)(float *dst, const void *src, size_t blocks) {
         const vf d = vf_set1_f16(b->d);
         UNROLL for (int i = 0; i < 2 * VECS; i++)
             vf_store(dst + VL * i, vf_from_int(vi_load_s8(b->qs + VL * i)) * d);
-    }
-}
-
-/* Sub-block @s of a q6_k: sixteen elements, whose bits lie at constant shifts. */
-INLINE void decode_q6_sub(float *dst, const struct q6_k *b, int s, float d) {
-    const int side = s / 8, part = s % 8 / 2; /* part: which two bits of qh */
-    const uint8_t *ql = b->ql + 64 * side + 16 * (s % 4), *qh = b->qh + 32 * side + 16 * (s % 2);
-    const vf scale = vf_set1(d * b->scales[s]);
-    UNROLL for (int i = 0; i < VECS; i++) {
-        const vi low = vi_load_u8(ql + VL * i) >> (part / 2 * 4) & 15;
-        const vi high = (vi_load_u8(qh + VL * i) >> (part * 2) & 3) << 4;
-        vf_store(dst + 16 * s + VL * i, scale * vf_from_int((low | high) - 32));
-    }
-}
-
-void LANES(q6_k_decode)(float *dst, const void *src, size_t blocks) {
-    const struct q6_k *b = src;
-    for (size_t k = 0; k < blocks; k++, b++, dst += SUPER_ELEMS) {
-        const float d = f32_from_f16(b->d);
-        UNROLL for (int s = 0; s < 16; s++) decode_q6_sub(dst, b, s, d);
     }
 }

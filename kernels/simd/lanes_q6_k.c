@@ -119,7 +119,7 @@ INLINE void store_levels(uint8_t *q, const struct search *s, int g, const int8_t
             bytes[part] |= l << (8 * i);
         }
     }
-    vi_store_columns4(q, bytes);
+    vi_store_columns4(q, SUB_ELEMS, bytes);
 }
 
 INLINE void encode_super(struct q6_k *b, const struct search *s, int first) {

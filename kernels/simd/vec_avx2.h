@@ -175,15 +175,16 @@ INLINE void vi_transpose(vi out[8]) {
     }
 }
 
-/* Lane k of the four vectors to the 16 bytes at p + 16 * k. */
-INLINE void vi_store_columns4(void *p, const vi v[4]) {
+/* Lane k of the four vectors to the 16 bytes at p + stride * k. */
+INLINE void vi_store_columns4(uint8_t *p, size_t stride, const vi v[4]) {
     __m256i r[4];
     UNROLL for (int i = 0; i < 4; i++) r[i] = (__m256i)v[i];
     transpose_halves(r, 4);
-    vi_store(p, (vi)halves_lo(r[0], r[1]));
-    vi_store((char *)p + 32, (vi)halves_lo(r[2], r[3]));
-    vi_store((char *)p + 64, (vi)halves_hi(r[0], r[1]));
-    vi_store((char *)p + 96, (vi)halves_hi(r[2], r[3]));
+    UNROLL for (int i = 0; i < 4; i++) {
+        uint8_t *to = p + stride * (size_t)i;
+        _mm_storeu_si128((void *)to, _mm256_castsi256_si128(r[i]));
+        _mm_storeu_si128((void *)(to + stride * 4), _mm256_extracti128_si256(r[i], 1));
+    }
 }
 
 /* Horizontal reductions of VL rows at once, each row to the lane of its number, by @op, in no

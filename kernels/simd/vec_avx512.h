@@ -175,19 +175,18 @@ INLINE void vi_transpose(vi out[16]) {
     }
 }
 
-/* Lane k of the four vectors to the 16 bytes at p + 16 * k. */
-INLINE void vi_store_columns4(void *p, const vi v[4]) {
-    __m512i r[4], t[4];
+/* Lane k of the four vectors to the 16 bytes at p + stride * k. */
+INLINE void vi_store_columns4(uint8_t *p, size_t stride, const vi v[4]) {
+    __m512i r[4];
     UNROLL for (int i = 0; i < 4; i++) r[i] = (__m512i)v[i];
     transpose_quarters(r, 4);
-    t[0] = _mm512_shuffle_i32x4(r[0], r[1], 0x44);
-    t[1] = _mm512_shuffle_i32x4(r[2], r[3], 0x44);
-    t[2] = _mm512_shuffle_i32x4(r[0], r[1], 0xee);
-    t[3] = _mm512_shuffle_i32x4(r[2], r[3], 0xee);
-    vi_store(p, (vi)quarters_even(t[0], t[1]));
-    vi_store((char *)p + 64, (vi)quarters_odd(t[0], t[1]));
-    vi_store((char *)p + 128, (vi)quarters_even(t[2], t[3]));
-    vi_store((char *)p + 192, (vi)quarters_odd(t[2], t[3]));
+    UNROLL for (int i = 0; i < 4; i++) {
+        uint8_t *to = p + stride * (size_t)i;
+        _mm_storeu_si128((void *)to, _mm512_castsi512_si128(r[i]));
+        _mm_storeu_si128((void *)(to + stride * 4), _mm512_extracti32x4_epi32(r[i], 1));
+        _mm_storeu_si128((void *)(to + stride * 8), _mm512_extracti32x4_epi32(r[i], 2));
+        _mm_storeu_si128((void *)(to + stride * 12), _mm512_extracti32x4_epi32(r[i], 3));
+    }
 }
 
 /* Horizontal reductions of VL rows at once, each row to the lane of its number, by @op, in no
