@@ -258,6 +258,8 @@ static int prepare(struct cache *c, uint64_t bytes, struct err *err) {
     if (bytes == 0)
         bytes = default_size(c->dir);
     c->map_bytes = bytes < MIN_MAP_BYTES ? MIN_MAP_BYTES : bytes & ~(uint64_t)0xffff;
+    const uint64_t part = c->map_bytes / CHUNK_VALUE / 16;
+    c->batch_max = part < BATCH_MAX ? (unsigned)part : BATCH_MAX;
     rc = open_or_renew(c, c->map_bytes);
     return rc ? lmdb_error(err, rc, "cannot be opened", c->dir) : 0;
 }

@@ -45,6 +45,8 @@ struct cache {
     int mark_fd;               /* locked while this process uses the cache */
     char mark[64];             /* its file name */
     uint64_t map_bytes;
+    unsigned batch_max;        /* chunks a transaction: a small part of the map, as the pages that
+                                * one frees can be used by the next but one at the soonest */
 
     pthread_mutex_t lock; /* all below */
     pthread_cond_t work, room;

@@ -207,7 +207,7 @@ static int evict_more(struct cache *c) {
     int rc = cache_begin(c, 0, &txn);
     if (rc)
         return rc;
-    rc = evict(c, txn, 4 * BATCH_MAX);
+    rc = evict(c, txn, 4 * c->batch_max);
     if (!rc)
         return cache_commit(c, txn);
     cache_end(c, txn);
@@ -224,7 +224,7 @@ static bool take_batch(struct cache *c, struct batch *b) {
         if (pthread_cond_timedwait(&c->work, &c->lock, &until) == ETIMEDOUT && c->n_touched)
             break;
     }
-    b->n = c->queued < BATCH_MAX ? c->queued : BATCH_MAX;
+    b->n = c->queued < c->batch_max ? c->queued : c->batch_max;
     for (unsigned i = 0; i < b->n; i++)
         b->chunk[i] = c->queue[(c->head + i) % QUEUE_MAX];
     b->n_touched = c->n_touched;
