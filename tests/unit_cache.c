@@ -6,9 +6,11 @@
 #include "fs/log.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -242,8 +244,7 @@ static void cut_file_is_not_a_crash(void **state) {
 }
 
 /* The second process: this program with the cache's folder as its argument. */
-static int be_second(const char *path) {
-    snprintf(dir, sizeof dir, "%s", path);
+static int be_second(void) {
     struct cache *c;
     if (cache_open(&c, dir, SMALL_MAP, NULL) < 0 || !found(c, 1, 0))
         return 1;
@@ -270,6 +271,61 @@ static void two_may_share_it(void **state) {
     cache_close(c);
 }
 
+/* Fill what is left of the disk at @dir to the last byte. */
+static void fill_disk(void) {
+    char path[96];
+    static char junk[1 << 16];
+    snprintf(path, sizeof path, "%s/junk", dir);
+    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+    while (write(fd, junk, sizeof junk) > 0)
+        ;
+    while (write(fd, junk, 512) > 0)
+        ;
+    close(fd);
+}
+
+/* In a file system of its own, 32 MiB large. */
+static int on_a_full_disk(void) {
+    if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("none", dir, "tmpfs", 0, "size=32m") < 0)
+        return 77;
+    struct cache *c;
+    if (cache_open(&c, dir, 256 << 20, NULL) < 0)
+        return 1;
+    for (uint64_t i = 0; i < 8; i++)
+        put(c, 1, i);
+    while (count(c, 1) < 8)
+        usleep(1000);
+    fill_disk();
+    for (uint64_t i = 0; i < 200; i++)
+        put(c, 2, i);
+    cache_close(c);
+    if (cache_open(&c, dir, 256 << 20, NULL) < 0)
+        return 2;
+    unsigned n = 0;
+    for (uint64_t i = 0; i < 8; i++)
+        n += found(c, 1, i); /* asserts the bytes of what is found */
+    for (uint64_t i = 0; i < 200; i++)
+        n += found(c, 2, i);
+    cache_close(c);
+    return n > 0 ? 0 : 3;
+}
+
+static void full_disk_spoils_nothing(void **state) {
+    (void)state;
+    pid_t pid = fork();
+    if (pid == 0) {
+        execl("/proc/self/exe", "unit_cache", dir, "full", NULL);
+        _exit(127);
+    }
+    int status;
+    waitpid(pid, &status, 0);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77)
+        skip(); /* no right to mount a file system */
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void clear_removes_all(void **state) {
     (void)state;
     struct cache *c = open_cache(SMALL_MAP);
@@ -287,8 +343,10 @@ static void clear_removes_all(void **state) {
 
 int main(int argc, char **argv) {
     log_open(LOG_LEVEL_ERROR, 0);
-    if (argc > 1)
-        return be_second(argv[1]);
+    if (argc > 1) {
+        snprintf(dir, sizeof dir, "%s", argv[1]);
+        return argc > 2 ? on_a_full_disk() : be_second();
+    }
     const struct CMUnitTest tests[] = {
         TEST(put_and_get),
         TEST(facts_stay),
@@ -298,6 +356,7 @@ int main(int argc, char **argv) {
         TEST(crashed_machine_empties_it),
         TEST(cut_file_is_not_a_crash),
         TEST(two_may_share_it),
+        TEST(full_disk_spoils_nothing),
         TEST(clear_removes_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
