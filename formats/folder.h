@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/folder.h - a Hugging Face folder: what its small files say. */
+ * formats/folder.h - a Hugging Face folder: what its small files say, and which files hold its
+ * weights. */
 #pragma once
 #include "formats/arena.h"
 #include "formats/source.h"
@@ -8,15 +9,41 @@ struct json;
 
 struct folder {
     struct root *root; /* borrowed */
-    struct str path;   /* relative to the root; "" for SRC itself */
+    struct str path;   /* relative to the root, with a NUL behind; "" for SRC itself */
     struct str name;   /* of the folder, or of the repository in a hub cache */
     struct json *config, *generation_config, *tokenizer_config; /* NULL: absent */
     /* Larger files (tokenizer.model, tokenizer.json, README.md) are read when a form needs them. */
 };
 
+enum {
+    FOLDER_MAX_CONFIG = 16 << 20,     /* bytes: config.json and its like */
+    FOLDER_MAX_TOKENIZER = 128 << 20, /* bytes: tokenizer.json, tokenizer.model */
+    FOLDER_MAX_CARD = 8 << 20,        /* bytes: README.md */
+    FOLDER_MAX_ENTRIES = 1 << 16,
+};
+
 void folder_free(struct folder *f); /* what is malloced; the rest is in the model's arena */
 
-/* The identity of all that a conversion of the folder may depend on: its name, the name and identity
- * of every file in it. *mtime_ns: of the newest. Costs one readdir and a stat a file. */
+/* What views of the folder at @path are called: its own name, or, for a snapshot of a hub cache
+ * (models--ORG--NAME/snapshots/REV), NAME. In @a. False: no memory. */
+bool folder_name(struct arena *a, const struct root *root, const char *path, struct str *out);
+
+/* Is @name a regular file in the folder (a link to one counts)? */
+bool folder_has(const struct folder *f, const char *name);
+
+/* The file @name as source_slurp has it, errors prefixed with the name. -ENOENT when absent. */
+int folder_slurp(const struct folder *f, const char *name, uint64_t limit, char **out, size_t *n,
+                 struct err *err);
+
+/* The JSON file @name; *out is NULL when there is none. */
+int folder_json(const struct folder *f, const char *name, uint64_t limit, struct json **out,
+                struct err *err);
+
+/* The names in @dir (below the folder; "" is the folder), sorted by bytes, in @a. Absent: none. */
+int folder_list(const struct folder *f, const char *dir, struct arena *a, struct str **names,
+                uint32_t *n, struct err *err);
+
+/* The identity of all that a conversion of the folder may depend on: its name, the name and
+ * identity of every file in it. *mtime_ns: of the newest. Costs one readdir and a stat a file. */
 int folder_hash(struct root *root, const char *path, struct hash128 *out, int64_t *mtime_ns,
                 struct err *err);

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/folder.c - the small files of a Hugging Face folder, its name and its identity. The
+ * weights are in folder_weights.c. */
+#include "formats/folder.h"
+#include "formats/cleanup.h"
+#include "formats/json.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+void folder_free(struct folder *f) {
+    if (!f)
+        return;
+    json_free(f->config);
+    json_free(f->generation_config);
+    json_free(f->tokenizer_config);
+    f->config = f->generation_config = f->tokenizer_config = NULL;
+}
+
+/* The last component of text[0, *end), which is cut off with its slashes. */
+static struct str cut_component(const char *text, size_t *end) {
+    while (*end && text[*end - 1] == '/')
+        --*end;
+    size_t stop = *end;
+    while (*end && text[*end - 1] != '/')
+        --*end;
+    return (struct str){ text + *end, stop - *end };
+}
+
+bool folder_name(struct arena *a, const struct root *root, const char *path, struct str *out) {
+    static const struct str hub = STR("models--");
+    const struct str full = arena_printf(a, "%s/%s", root_path(root), path);
+    if (!full.p)
+        return false;
+    size_t end = full.n;
+    *out = cut_component(full.p, &end);
+    const struct str snapshots = cut_component(full.p, &end);
+    struct str repo = cut_component(full.p, &end);
+    if (!str_is(snapshots, "snapshots") || !str_starts(repo, hub))
+        return true;
+    repo.p += hub.n;
+    repo.n -= hub.n;
+    const char *org_end = memmem(repo.p, repo.n, "--", 2);
+    if (org_end) {
+        repo.n -= (size_t)(org_end + 2 - repo.p);
+        repo.p = org_end + 2;
+    }
+    if (repo.n)
+        *out = repo;
+    return true;
+}
+
+static int join(char buf[PATH_MAX], const char *dir, const char *name, struct err *err) {
+    const int n = snprintf(buf, PATH_MAX, "%s%s%s", dir, *dir && *name ? "/" : "", name);
+    return n < PATH_MAX ? 0 : err_set(err, -ENAMETOOLONG, "%s: the path is too long", name);
+}
+
+bool folder_has(const struct folder *f, const char *name) {
+    char path[PATH_MAX];
+    struct stat st;
+    return join(path, f->path.p, name, NULL) == 0 && root_stat(f->root, path, &st) == 0 &&
+           S_ISREG(st.st_mode);
+}
+
+int folder_slurp(const struct folder *f, const char *name, uint64_t limit, char **out, size_t *n,
+                 struct err *err) {
+    char path[PATH_MAX];
+    int rc = join(path, f->path.p, name, err);
+    return rc < 0 ? rc : source_slurp(f->root, path, limit, out, n, NULL, err);
+}
+
+int folder_json(const struct folder *f, const char *name, uint64_t limit, struct json **out,
+                struct err *err) {
+    *out = NULL;
+    if (!folder_has(f, name)) {
+        char path[PATH_MAX];
+        struct stat st;
+        if (join(path, f->path.p, name, NULL) == 0 && root_lstat(f->root, path, &st) == 0)
+            return err_set(err, -EINVAL, "%s: not a regular file", name);
+        return 0;
+    }
+    auto_free char *text = NULL;
+    size_t n;
+    int rc = folder_slurp(f, name, limit, &text, &n, err);
+    if (rc < 0)
+        return rc;
+    rc = json_parse(out, (struct str){ text, n }, err);
+    if (rc < 0)
+        err_prefix(err, name);
+    return rc;
+}
+
+static int by_bytes(const void *a, const void *b) {
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+static int list_entries(DIR *dir, struct arena *a, struct str **names, uint32_t *n,
+                        struct err *err) {
+    uint32_t cap = 0;
+    for (;;) {
+        errno = 0;
+        const struct dirent *e = readdir(dir);
+        if (!e)
+            return errno ? err_set(err, -errno, "listing the folder: %s", strerror(errno)) : 0;
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+            continue;
+        if (*n == FOLDER_MAX_ENTRIES)
+            return err_set(err, -E2BIG, "more than %d files in the folder", FOLDER_MAX_ENTRIES);
+        if (*n == cap) {
+            cap = cap ? 2 * cap : 32;
+            struct str *more = arena_array(a, struct str, cap);
+            if (!more)
+                return err_set(err, -ENOMEM, "listing the folder");
+            if (*n)
+                memcpy(more, *names, *n * sizeof *more);
+            *names = more;
+        }
+        struct str *entry = &(*names)[(*n)++];
+        *entry = arena_str(a, str_from(e->d_name));
+        if (!entry->p)
+            return err_set(err, -ENOMEM, "listing the folder");
+    }
+}
+
+int folder_list(const struct folder *f, const char *dir, struct arena *a, struct str **names,
+                uint32_t *n, struct err *err) {
+    char path[PATH_MAX];
+    DIR *d = NULL;
+    *names = NULL;
+    *n = 0;
+    int rc = join(path, f->path.p, dir, err);
+    if (rc < 0)
+        return rc;
+    rc = root_opendir(f->root, path, &d);
+    if (rc < 0)
+        return rc == -ENOENT || rc == -ENOTDIR ? 0
+                                               : err_set(err, rc, "%s: %s", path, strerror(-rc));
+    rc = list_entries(d, a, names, n, err);
+    closedir(d);
+    if (rc == 0 && *n)
+        qsort(*names, *n, sizeof **names, by_bytes);
+    return rc;
+}
+
+/* The names in @dir with what they lead to: links are followed, because a file may be replaced
+ * behind a link that stays. */
+static int hash_dir(const struct folder *f, const char *dir, struct arena *a, struct hasher *h,
+                    int64_t *mtime_ns, struct err *err) {
+    struct str *names;
+    uint32_t n;
+    int rc = folder_list(f, dir, a, &names, &n, err);
+    if (rc < 0)
+        return rc;
+    hasher_u64(h, n);
+    for (uint32_t i = 0; i < n; i++) {
+        char base[PATH_MAX], path[PATH_MAX];
+        struct stat st = { 0 };
+        rc = join(base, f->path.p, dir, err);
+        if (rc == 0)
+            rc = join(path, base, names[i].p, err);
+        if (rc < 0)
+            return rc;
+        const int found = root_stat(f->root, path, &st);
+        const struct ident id = ident_from_stat(&st);
+        hasher_bytes(h, names[i].p, names[i].n);
+        hasher_u64(h, (uint64_t)found);
+        hasher_ident(h, &id);
+        if (id.mtime_ns > *mtime_ns)
+            *mtime_ns = id.mtime_ns;
+    }
+    return 0;
+}
+
+int folder_hash(struct root *root, const char *path, struct hash128 *out, int64_t *mtime_ns,
+                struct err *err) {
+    struct arena a = { 0 };
+    struct folder f = { .root = root, .path = str_from(path) };
+    struct hasher *h = hasher_new();
+    int rc = -ENOMEM;
+    *mtime_ns = 0;
+    if (h && folder_name(&a, root, path, &f.name)) {
+        hasher_bytes(h, f.name.p, f.name.n);
+        rc = hash_dir(&f, "", &a, h, mtime_ns, err);
+        if (rc == 0)
+            rc = hash_dir(&f, "additional_chat_templates", &a, h, mtime_ns, err);
+    }
+    if (h)
+        *out = hasher_end(h);
+    arena_fini(&a);
+    return rc == -ENOMEM ? err_set(err, rc, "%s: identity", path) : rc;
+}
