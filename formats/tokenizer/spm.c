@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/tokenizer/spm.c - SentencePiece: tokenizer.model, and the tokens that JSON files beside
+ * it add. Sources: sentencepiece_model.proto; conversion/base.py, _create_vocab_sentencepiece. */
+#include "formats/json.h"
+#include "formats/tokenizer/protobuf.h"
+#include "formats/tokenizer/tokenizer.h"
+#include <errno.h>
+#include <stdlib.h>
+
+#define MODEL_FILE "tokenizer.model"
+
+enum { MODEL_PIECE = 1 };                                 /* ModelProto */
+enum { PIECE_TEXT = 1, PIECE_SCORE = 2, PIECE_TYPE = 3 }; /* ModelProto.SentencePiece */
+
+struct piece {
+    struct str text;
+    float score;
+    uint64_t type; /* ModelProto.SentencePiece.Type */
+};
+
+static bool read_piece(struct str bytes, struct piece *piece) {
+    struct cursor c = cursor_over(bytes);
+    struct field f;
+    *piece = (struct piece){ .text = STR(""), .type = 1 };
+    while (field_next(&c, &f)) {
+        const uint32_t bits = (uint32_t)f.value;
+        if (f.number == PIECE_TEXT && f.wire == WIRE_BYTES)
+            piece->text = f.bytes;
+        else if (f.number == PIECE_SCORE && f.wire == WIRE_I32)
+            memcpy(&piece->score, &bits, sizeof bits);
+        else if (f.number == PIECE_TYPE && f.wire == WIRE_VARINT)
+            piece->type = f.value;
+    }
+    return !c.bad;
+}
+
+/* By the type in the model. User-defined pieces are written as normal ones, as upstream does. */
+static enum token_type token_type(uint64_t type) {
+    static const enum token_type types[] = {
+        [1] = TOKEN_NORMAL, [2] = TOKEN_UNKNOWN, [3] = TOKEN_CONTROL,
+        [4] = TOKEN_NORMAL, [5] = TOKEN_UNUSED,  [6] = TOKEN_BYTE,
+    };
+    return type >= 1 && type < sizeof types / sizeof *types ? types[type] : TOKEN_NORMAL;
+}
+
+static int count_pieces(struct arch_work *w, struct str model, uint64_t *n) {
+    struct cursor c = cursor_over(model);
+    struct field f;
+    for (*n = 0; field_next(&c, &f);)
+        *n += f.number == MODEL_PIECE && f.wire == WIRE_BYTES;
+    if (c.bad || *n == 0)
+        return err_set(w->err, -EBADMSG, MODEL_FILE ": not a SentencePiece model (near byte %llu)",
+                       (unsigned long long)(model.n - (size_t)(c.end - c.p)));
+    return 0;
+}
+
+/* Pieces beyond the vocabulary of config.json are left out. */
+static int take_pieces(struct arch_work *w, struct vocab *v, struct str model) {
+    struct cursor c = cursor_over(model);
+    struct field f;
+    uint64_t id = 0;
+    while (field_next(&c, &f)) {
+        struct piece piece;
+        if (f.number != MODEL_PIECE || f.wire != WIRE_BYTES)
+            continue;
+        if (!read_piece(f.bytes, &piece))
+            return err_set(w->err, -EBADMSG, MODEL_FILE ": piece %llu is damaged",
+                           (unsigned long long)id);
+        if (id < v->n) {
+            v->texts[id] = arena_str(w->form->arena, piece.text);
+            v->types[id] = (int32_t)token_type(piece.type);
+            v->scores[id] = piece.score;
+            if (!v->texts[id].p)
+                return work_no_memory(w);
+        }
+        id++;
+    }
+    return 0;
+}
+
+static int take_token(struct arch_work *w, struct vocab *v, uint64_t id, struct str text,
+                      enum token_type type) {
+    if (id >= v->n)
+        return 0;
+    v->texts[id] = type == TOKEN_USER_DEFINED ? token_unescape(w->form->arena, text)
+                                              : arena_str(w->form->arena, text);
+    v->types[id] = (int32_t)type;
+    v->scores[id] = -1000;
+    return v->texts[id].p ? 0 : work_no_memory(w);
+}
+
+/* added_tokens.json: text -> id. */
+static int take_added_tokens(struct arch_work *w, struct vocab *v) {
+    struct json *added;
+    int rc = folder_json(w->folder, "added_tokens.json", FOLDER_MAX_CONFIG, &added, w->err);
+    for (struct json_iter it = json_iter(added); rc == 0 && json_next(&it);) {
+        uint64_t id;
+        if (!json_u64(it.value, &id)) {
+            rc =
+                err_set(w->err, -EBADMSG, "added_tokens.json: \"%.*s\" has no id", STR_ARG(it.key));
+        } else if (id < v->n) { /* as it stands: only the other file's tokens are unescaped */
+            v->texts[id] = arena_str(w->form->arena, it.key);
+            v->types[id] = TOKEN_USER_DEFINED;
+            v->scores[id] = -1000;
+            rc = v->texts[id].p ? 0 : work_no_memory(w);
+        }
+    }
+    json_free(added);
+    return rc;
+}
+
+/* An id as a key: decimal digits. */
+static bool parse_id(struct str key, uint64_t *out) {
+    uint64_t v = 0;
+    for (size_t i = 0; i < key.n; i++) {
+        if (key.p[i] < '0' || key.p[i] > '9' || i > 9)
+            return false;
+        v = 10 * v + (uint64_t)(key.p[i] - '0');
+    }
+    *out = v;
+    return key.n > 0;
+}
+
+/* tokenizer_config.json's added_tokens_decoder: id -> token. */
+static int take_decoder(struct arch_work *w, struct vocab *v) {
+    const struct json *decoder = json_get(w->folder->tokenizer_config, "added_tokens_decoder");
+    int rc = 0;
+    for (struct json_iter it = json_iter(decoder); rc == 0 && json_next(&it);) {
+        struct str text;
+        uint64_t id;
+        bool special = false;
+        if (!parse_id(it.key, &id) || !json_str(json_get(it.value, "content"), &text))
+            return err_set(w->err, -EBADMSG,
+                           "tokenizer_config.json: \"added_tokens_decoder\": \"%.*s\" has no "
+                           "content, or is no id",
+                           STR_ARG(it.key));
+        (void)json_bool(json_get(it.value, "special"), &special);
+        special |= token_looks_special(text);
+        rc = take_token(w, v, id, text, special ? TOKEN_CONTROL : TOKEN_USER_DEFINED);
+    }
+    return rc;
+}
+
+static int add_model(struct arch_work *w, struct str model) {
+    struct vocab v;
+    uint64_t pieces, n;
+    int rc = count_pieces(w, model, &pieces);
+    if (rc < 0)
+        return rc;
+    rc = hf_config_u64(&w->config, "vocab_size_per_layer_input vocab_size", &n, w->err);
+    if (rc < 0)
+        return rc;
+    rc = vocab_init(&v, w, rc > 0 && n > 0 ? n : pieces, true);
+    if (rc == 0)
+        rc = take_pieces(w, &v, model);
+    if (rc == 0)
+        rc = take_added_tokens(w, &v);
+    if (rc == 0)
+        rc = take_decoder(w, &v);
+    if (rc == 0)
+        rc = vocab_add(w, &v, "llama", "default");
+    if (rc < 0)
+        return rc;
+    struct json *tokenizer;
+    rc = folder_json(w->folder, "tokenizer.json", FOLDER_MAX_TOKENIZER, &tokenizer, w->err);
+    if (rc == 0)
+        rc = special_add(w, tokenizer, v.n, false);
+    json_free(tokenizer);
+    return rc;
+}
+
+static int spm_add(struct arch_work *w) {
+    char *bytes = NULL;
+    size_t n;
+    if (!folder_has(w->folder, MODEL_FILE))
+        return 0;
+    int rc = folder_slurp(w->folder, MODEL_FILE, FOLDER_MAX_TOKENIZER, &bytes, &n, w->err);
+    if (rc == 0)
+        rc = add_model(w, (struct str){ bytes, n });
+    free(bytes);
+    return rc < 0 ? rc : 1;
+}
+
+const struct tokenizer_kind tokenizer_spm = { MODEL_FILE, spm_add };

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/tokenizer/tokenizer.c - what all kinds of tokenizers share. */
+#include "formats/tokenizer/tokenizer.h"
+#include <errno.h>
+#include <stdio.h>
+
+int tokenizer_add(struct arch_work *w) {
+    char tried[128] = "";
+    size_t len = 0;
+    for (const struct tokenizer_kind *const *k = w->arch->tokenizers; *k; k++) {
+        int rc = (*k)->add(w);
+        if (rc)
+            return rc < 0 ? rc : 0;
+        if (len < sizeof tried)
+            len += (size_t)snprintf(tried + len, sizeof tried - len, "%s%s", len ? ", " : "",
+                                    (*k)->files);
+    }
+    return err_set(w->err, -ENOTSUP, "no tokenizer of a kind that is read for %s (looked for: %s)",
+                   w->arch->gguf, tried);
+}
+
+int vocab_init(struct vocab *v, struct arch_work *w, uint64_t n, bool scores) {
+    struct arena *a = w->form->arena;
+    *v = (struct vocab){ .n = n };
+    if (n > VOCAB_MAX)
+        return err_set(w->err, -EBADMSG, "config.json: a vocabulary of %llu tokens is too large",
+                       (unsigned long long)n);
+    v->texts = arena_array(a, struct str, n ? n : 1);
+    v->types = arena_array(a, int32_t, n ? n : 1);
+    v->scores = scores ? arena_array(a, float, n ? n : 1) : NULL;
+    if (!v->texts || !v->types || (scores && !v->scores))
+        return work_no_memory(w);
+    for (uint64_t i = 0; i < n; i++) {
+        v->types[i] = TOKEN_UNUSED;
+        if (scores)
+            v->scores[i] = -10000;
+    }
+    return 0;
+}
+
+int vocab_add(struct arch_work *w, const struct vocab *v, const char *model, const char *pre) {
+    struct arena *a = w->form->arena;
+    for (uint64_t i = 0; i < v->n; i++) {
+        if (!v->texts[i].p)
+            v->texts[i] = arena_printf(a, "[PAD%llu]", (unsigned long long)i);
+        if (!v->texts[i].p)
+            return work_no_memory(w);
+    }
+    int rc = work_str(w, "tokenizer.ggml.model", str_from(model));
+    if (rc == 0 && pre)
+        rc = work_str(w, "tokenizer.ggml.pre", str_from(pre));
+    if (rc < 0 || v->n == 0)
+        return rc;
+    if (!kv_set_strs(&w->form->kvs, a, "tokenizer.ggml.tokens", v->texts, v->n))
+        return work_no_memory(w);
+    if (v->scores)
+        rc = work_array(w, "tokenizer.ggml.scores", KV_F32, v->scores, v->n);
+    return rc < 0 ? rc : work_array(w, "tokenizer.ggml.token_type", KV_I32, v->types, v->n);
+}
+
+bool token_looks_special(struct str text) {
+    static const char *const whole[] = { "<pad>", "<mask>", "<2mass>", "[@BOS@]" };
+    static const struct {
+        struct str start, end;
+    } around[] = { { STR("<|"), STR("|>") },
+                   { STR("<\xef\xbd\x9c"), STR("\xef\xbd\x9c>") },
+                   { STR("<unused"), STR(">") } };
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++)
+        if (str_is(text, whole[i]))
+            return true;
+    for (size_t i = 0; i < sizeof around / sizeof *around; i++)
+        if (str_starts(text, around[i].start) && str_ends(text, around[i].end))
+            return true;
+    return false;
+}
+
+struct str token_unescape(struct arena *a, struct str text) {
+    static const struct str mark = STR("\xe2\x96\x81");
+    char *out = arena_alloc(a, text.n + 1, 1);
+    size_t n = 0;
+    for (size_t i = 0; out && i < text.n;) {
+        const bool escaped = str_starts((struct str){ text.p + i, text.n - i }, mark);
+        out[n++] = escaped ? ' ' : text.p[i];
+        i += escaped ? mark.n : 1;
+    }
+    return (struct str){ out, n };
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/tokenizer/tokenizer.h - the tokenizer of a Hugging Face folder as tokenizer.* pairs. */
+#pragma once
+#include "formats/arch/work.h"
+
+/* A kind of tokenizer. */
+struct tokenizer_kind {
+    const char *files; /* that it is read from, for messages */
+    /* 1: the pairs were added; 0: the folder's tokenizer is not of this kind; else an error. */
+    int (*add)(struct arch_work *w);
+};
+
+extern const struct tokenizer_kind tokenizer_spm; /* spm.c: SentencePiece, tokenizer.model */
+
+/* The first of the architecture's kinds that the folder has. */
+int tokenizer_add(struct arch_work *w);
+
+/* Types of tokens (enum llama_token_type). */
+enum token_type {
+    TOKEN_NORMAL = 1,
+    TOKEN_UNKNOWN,
+    TOKEN_CONTROL,
+    TOKEN_USER_DEFINED,
+    TOKEN_UNUSED,
+    TOKEN_BYTE
+};
+
+struct vocab {
+    struct str *texts;
+    int32_t *types;
+    float *scores; /* NULL: the kind has none */
+    uint64_t n;
+};
+
+enum { VOCAB_MAX = 1 << 24 };
+
+/* @n tokens "[PADi]" of type UNUSED, in the form's arena. */
+int vocab_init(struct vocab *v, struct arch_work *w, uint64_t n, bool scores);
+/* tokenizer.ggml.model, pre (NULL: none), tokens, scores, token_type. */
+int vocab_add(struct arch_work *w, const struct vocab *v, const char *model, const char *pre);
+
+/* Text that the converter takes for a control token even where it is not marked as one. */
+bool token_looks_special(struct str text);
+/* A copy of @text with each U+2581 as a space: user-defined tokens are stored as they are read. */
+struct str token_unescape(struct arena *a, struct str text);
+
+/* special.c: ids of special tokens, whether bos, eos, sep are added, chat templates, flags of the
+ * normalizer, as gguf-py's SpecialVocab finds them. @tokenizer: tokenizer.json or NULL; @n_vocab:
+ * ids from there on are left out; 0: no limit; @merges: write model.merges of tokenizer.json. */
+int special_add(struct arch_work *w, const struct json *tokenizer, uint64_t n_vocab, bool merges);
