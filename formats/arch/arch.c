@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/arch.c - a Hugging Face folder as the GGUF that convert_hf_to_gguf.py makes of it:
+ * tensors, pairs and their order. Source: conversion/base.py (llama.cpp 0c1e570). */
+#include "formats/arch/work.h"
+#include "formats/metadata.h"
+#include "formats/tokenizer/tokenizer.h"
+#include <errno.h>
+
+enum { ARCH_MAX_BLOCKS = 1 << 16 };
+
+/* --- what is not part of a text model --- */
+
+static const char *const multimodal_starts[] = {
+    "mlp",     "vit.",       "vpm.",           "siglip2.",          "conformer.",
+    "merger.", "resampler.", "sound_encoder.", "sound_projection.", "speech_embeddings.",
+};
+static const char *const multimodal_parts[] = {
+    "visual.",          "vision.",        "audio.",      "talker.",       "vision_",
+    "audio_",           "token2wav.",     "code2wav.",   "projector.",    "pre_mm_projector_norm",
+    "image_newline",    "view_seperator", "patch_embed", "patch_merger.", "patch_merge_mlp.",
+    "model.connector.",
+};
+/* Buffers that are computed from config.json anyway. */
+static const char *const buffers[] = { ".attention.masked_bias", ".attention.bias",
+                                       ".rotary_emb.inv_freq" };
+
+static bool contains(struct str s, const char *part) {
+    return memmem(s.p, s.n, part, strlen(part)) != NULL;
+}
+
+static bool is_multimodal(struct str name) {
+    for (size_t i = 0; i < sizeof multimodal_starts / sizeof *multimodal_starts; i++)
+        if (str_starts(name, str_from(multimodal_starts[i])))
+            return true;
+    for (size_t i = 0; i < sizeof multimodal_parts / sizeof *multimodal_parts; i++)
+        if (contains(name, multimodal_parts[i]))
+            return true;
+    return false;
+}
+
+static bool is_skipped(const struct arch_work *w, struct str name) {
+    for (size_t i = 0; i < sizeof buffers / sizeof *buffers; i++)
+        if (str_ends(name, str_from(buffers[i])))
+            return true;
+    for (const char *s = w->arch->skip; s && *s;) {
+        const struct str end = { s, strcspn(s, " ") };
+        if (str_ends(name, end))
+            return true;
+        s += end.n + strspn(s + end.n, " ");
+    }
+    return false;
+}
+
+/* @name without each @part in it. */
+static struct str cut(struct arena *a, struct str name, const char *part) {
+    const size_t n = strlen(part);
+    while (name.p && contains(name, part)) {
+        const size_t at = (size_t)((char *)memmem(name.p, name.n, part, n) - name.p);
+        name =
+            arena_printf(a, "%.*s%.*s", (int)at, name.p, (int)(name.n - at - n), name.p + at + n);
+    }
+    return name;
+}
+
+/* --- tensors --- */
+
+static int check_block(struct arch_work *w, const struct tensor *t, const char *pattern,
+                       uint64_t block) {
+    if (!strchr(pattern, '#') || block < w->n_layer)
+        return 0;
+    return err_set(w->err, -EBADMSG, "tensor %.*s: config.json has %llu layers only",
+                   STR_ARG(t->name), (unsigned long long)w->n_layer);
+}
+
+static int add_tensor(struct arch_work *w, const struct tensor *t) {
+    struct arena *a = w->form->arena;
+    struct name_match match;
+    struct str name = t->name;
+    if (is_multimodal(name))
+        return 0;
+    if (w->arch->cut)
+        name = cut(a, name, w->arch->cut);
+    name = name.p ? cut(a, name, "language_model.") : name;
+    if (name.p && !is_skipped(w, name) && w->arch->prefix)
+        name = arena_printf(a, "%s%.*s", w->arch->prefix, STR_ARG(name));
+    if (!name.p)
+        return work_no_memory(w);
+    if (is_skipped(w, name))
+        return 0;
+    for (const struct tensor_rule *r = w->arch->rules; r->hf; r++) {
+        if (!name_matches(r->hf, name, &match))
+            continue;
+        if (r->op != OP_DROP && !dtype_is_float(t->dtype))
+            return err_set(w->err, -ENOTSUP, "tensor %.*s: numbers of type %s are not converted",
+                           STR_ARG(t->name), dtype_info[t->dtype].name);
+        int rc = check_block(w, t, r->hf, match.block);
+        return rc < 0 ? rc : op_to_gguf(w, t, r, &match);
+    }
+    return err_set(w->err, -ENOTSUP, "tensor %.*s has no place in a GGUF of architecture %s",
+                   STR_ARG(t->name), w->arch->gguf);
+}
+
+static int add_tensors(struct arch_work *w) {
+    int rc = w->arch->extra ? w->arch->extra(w) : 0;
+    for (uint32_t i = 0; i < w->model->n_tensors && rc == 0; i++)
+        rc = add_tensor(w, &w->model->tensors[i]);
+    for (uint64_t b = 0; w->blocks && b < w->n_layer && rc == 0; b++)
+        if (w->blocks[b].n)
+            rc = err_set(w->err, -EBADMSG, "block %llu has %llu tensors of experts only",
+                         (unsigned long long)b, (unsigned long long)w->blocks[b].n);
+    if (rc == 0 && w->form->n_targets == 0)
+        rc = err_set(w->err, -EBADMSG, "the folder has no tensor of a text model");
+    return rc;
+}
+
+static struct param_count count_params(const struct form *f) {
+    struct param_count c = { 0 };
+    uint64_t sum = 0, n = 0;
+    for (uint32_t i = 0; i < f->n_targets; i++) {
+        const struct target *t = &f->targets[i];
+        const uint64_t size = t->expr->rows * t->expr->cols;
+        c.total += size;
+        if (!contains(t->name, "_exps.") || t->n_dims < 3) {
+            c.shared += size;
+            continue;
+        }
+        const uint64_t experts = t->dims[t->n_dims - (contains(t->name, ".bias") ? 2 : 3)];
+        c.expert += experts ? size / experts : 0;
+        sum += experts;
+        n++;
+    }
+    c.experts = n ? sum / n : 0;
+    return c;
+}
+
+/* --- the model as a whole --- */
+
+static bool has_word(const char *words, struct str word) {
+    while (*words) {
+        const struct str w = { words, strcspn(words, " ") };
+        if (str_eq(w, word))
+            return true;
+        words += w.n + strspn(words + w.n, " ");
+    }
+    return false;
+}
+
+static int find_arch(struct arch_work *w) {
+    const struct json *own = json_get(w->config.text, "architectures");
+    if (!json_str(json_at(own, 0), &w->class_name) &&
+        !json_str(json_at(json_get(w->config.root, "architectures"), 0), &w->class_name))
+        return err_set(w->err, -EBADMSG, "config.json: no \"architectures\"");
+    for (const struct family *const *f = families; *f; f++)
+        for (const struct arch *a = (*f)->archs; a->gguf; a++)
+            if (has_word(a->classes, w->class_name)) {
+                w->arch = a;
+                return 0;
+            }
+    return err_set(w->err, -ENOTSUP, "config.json: architecture \"%.*s\" is not known",
+                   STR_ARG(w->class_name));
+}
+
+static int check_quantization(struct arch_work *w) {
+    const struct json *q = hf_config_json(&w->config, "quantization_config");
+    struct str method = STR("of no name");
+    if (json_type(q) != JSON_OBJECT)
+        return 0;
+    if (!json_str(json_get(q, "quant_method"), &method) && !json_get(q, "quant_algo"))
+        return 0;
+    return err_set(w->err, -ENOTSUP,
+                   "config.json: \"quantization_config\": the method %.*s is "
+                   "not read",
+                   STR_ARG(method));
+}
+
+static int read_counts(struct arch_work *w) {
+    struct err *err = w->err;
+    int rc = hf_config_need(&w->config, "n_layers num_hidden_layers n_layer num_layers",
+                            &w->n_layer, err);
+    if (rc == 0 && w->n_layer > ARCH_MAX_BLOCKS)
+        rc = err_set(err, -EBADMSG, "config.json: %llu layers are too many",
+                     (unsigned long long)w->n_layer);
+    if (rc < 0)
+        return rc;
+    /* lists, and models without attention, have none here */
+    if (hf_config_u64(&w->config, "num_attention_heads n_head n_heads", &w->n_head, NULL) <= 0)
+        w->n_head = 0;
+    if (hf_config_u64(&w->config, "num_key_value_heads n_kv_heads", &w->n_head_kv, NULL) <= 0)
+        w->n_head_kv = w->n_head;
+    rc = w->arch->experts ? hf_config_u64(&w->config, w->arch->experts, &w->n_expert, err) : 0;
+    if (rc <= 0)
+        return rc;
+    if (w->n_expert > w->model->n_tensors)
+        return err_set(err, -EBADMSG, "config.json: %llu experts are more than there are tensors",
+                       (unsigned long long)w->n_expert);
+    w->blocks = arena_array(w->form->arena, struct expert_block, w->n_layer ? w->n_layer : 1);
+    return w->blocks ? 0 : work_no_memory(w);
+}
+
+/* The converter's guess: the type of the first tensor of two or more dimensions in a 16-bit type,
+ * f16 where there is none. */
+static enum outtype guess_type(const struct arch_work *w) {
+    for (uint32_t i = 0; i < w->model->n_tensors; i++) {
+        const struct tensor *t = &w->model->tensors[i];
+        if (t->n_dims < 2 || is_multimodal(t->name))
+            continue;
+        if (t->dtype == DTYPE_BF16)
+            return OUTTYPE_BF16;
+        if (t->dtype == DTYPE_F16)
+            return OUTTYPE_F16;
+    }
+    return OUTTYPE_F16;
+}
+
+enum { QUANTIZATION_VERSION = 2 }; /* GGML_QNT_VERSION */
+
+static int add_pairs(struct arch_work *w) {
+    const struct param_count params = count_params(w->form);
+    int rc = work_str(w, "general.architecture", str_from(w->arch->gguf));
+    if (rc == 0)
+        rc = work_str(w, "general.type", STR("model"));
+    if (rc == 0)
+        rc = metadata_add(&w->form->kvs, w->form->arena, w->folder, &params, w->err);
+    if (rc == 0)
+        rc = hparams_add(w);
+    if (rc == 0)
+        rc = work_u32(w, "general.quantization_version", QUANTIZATION_VERSION);
+    if (rc == 0 && w->arch->vocab)
+        rc = w->arch->vocab(w);
+    return rc < 0 ? rc : tokenizer_add(w);
+}
+
+int form_gguf_from_hf(struct form *f, const struct model *m, enum outtype out, struct err *err) {
+    struct err own = { 0 };
+    struct arch_work w = { .form = f, .model = m, .folder = m->folder, .err = err ? err : &own };
+    if (!m->folder)
+        return err_set(w.err, -EINVAL, "%.*s is not a Hugging Face folder", STR_ARG(m->name));
+    int rc = hf_config_init(&w.config, m->folder->config, w.err);
+    if (rc == 0)
+        rc = find_arch(&w);
+    if (rc == 0)
+        rc = check_quantization(&w);
+    if (rc == 0)
+        rc = read_counts(&w);
+    if (rc == 0)
+        rc = rope_read(&w.rope, &w.config, w.err);
+    w.rounded = out == OUTTYPE_AUTO;
+    w.out = w.rounded ? guess_type(&w) : out;
+    if (rc == 0)
+        rc = add_tensors(&w);
+    if (rc == 0)
+        rc = add_pairs(&w);
+    hf_config_fini(&w.config);
+    return rc;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/family.h - the tables of architectures: one row says how a Hugging Face model
+ * becomes a GGUF, and, read the other way, how a GGUF becomes one again. docs/architectures.md
+ * tells how to add a row. */
+#pragma once
+#include "formats/arch/hf_config.h"
+#include "formats/form.h"
+
+struct arch_work;
+struct tokenizer_kind; /* formats/tokenizer/tokenizer.h */
+
+/* What happens to a tensor on the way to GGUF; tensor_ops.c has both directions. */
+enum tensor_op {
+    OP_SAME,
+    OP_PERMUTE_Q, /* rows of each head: halves to pairs, as llama.cpp's rotary positions want it */
+    OP_PERMUTE_K, /* the same with the number of key heads */
+    OP_EXPERT,    /* one of config's experts: those of a block are stacked, in order */
+    OP_ADD_ONE,   /* norms that multiply by 1 + weight */
+    OP_DROP,      /* is not written */
+    OP_COUNT
+};
+
+/* '#' stands for the number of the block, '*' for that of the expert; ".weight" or ".bias" may
+ * follow and stays. The first rule that fits counts. On the way back the first rule with the
+ * GGUF name counts. */
+struct tensor_rule {
+    const char *hf, *gguf;
+    enum tensor_op op;
+};
+
+/* A pair of the GGUF made of config.json. Pairs are written in the order of the list. */
+enum hparam_kind {
+    HP_END,
+    HP_U32, /* a count; a list of counts becomes an array of i32 */
+    HP_F32,
+    HP_BOOL,
+    HP_CALL,    /* what a value alone does not tell */
+    HP_INCLUDE, /* another list */
+};
+
+struct hparam {
+    enum hparam_kind kind;
+    const char *key;   /* one that begins with '.' comes after the architecture's name */
+    const char *names; /* in config.json, separated by spaces; the first that is there counts */
+    bool need;         /* an error where it is absent; else it is left out */
+    int (*call)(struct arch_work *w);
+    const struct hparam *include;
+};
+
+#define HPARAM_U32(k, n) \
+    { .kind = HP_U32, .key = (k), .names = (n) }
+#define HPARAM_NEED(k, n) \
+    { .kind = HP_U32, .key = (k), .names = (n), .need = true }
+#define HPARAM_F32(k, n) \
+    { .kind = HP_F32, .key = (k), .names = (n) }
+#define HPARAM_BOOL(k, n) \
+    { .kind = HP_BOOL, .key = (k), .names = (n) }
+#define HPARAM_CALL(c) \
+    { .kind = HP_CALL, .call = (c) }
+#define HPARAM_LIST(l) \
+    { .kind = HP_INCLUDE, .include = (l) }
+#define HPARAM_END \
+    { .kind = HP_END }
+
+struct arch {
+    const char *gguf;    /* general.architecture */
+    const char *classes; /* config.json's "architectures", separated by spaces */
+    const char *prefix;  /* put before each tensor's name; NULL: none */
+    const char *cut;     /* cut out of each tensor's name; NULL: none */
+    const char *skip;    /* endings of names that are not written, separated by spaces; or NULL */
+    const struct tensor_rule *rules; /* the last has no hf and no gguf */
+    const struct hparam *hparams;
+    const char *experts; /* config keys of the number of experts; NULL: a dense model */
+    const struct tokenizer_kind *const *tokenizers; /* tried in order; ends in NULL */
+    int (*extra)(struct arch_work *w); /* tensors that are computed, written first; or NULL */
+    int (*vocab)(struct arch_work *w); /* pairs before those of the tokenizer; or NULL */
+};
+
+struct family {
+    const struct hf_class *classes; /* the last has no model_type */
+    const struct arch *archs;       /* the last has no gguf */
+};
+
+extern const struct family *const families[]; /* ends in NULL */
+
+/* hparams.c: the pairs that the converter writes for most text models. */
+extern const struct hparam hparams_text[];
+int hparam_file_type(struct arch_work *w);
+int hparam_rope_scaling(struct arch_work *w);
+int hparam_rope_base(struct arch_work *w);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/hf_config.c - see hf_config.h. */
+#include "formats/arch/hf_config.h"
+#include "formats/arch/family.h"
+#include <errno.h>
+
+static const struct hf_class *find_class(struct str model_type) {
+    for (const struct family *const *f = families; *f; f++)
+        for (const struct hf_class *cls = (*f)->classes; cls && cls->model_type; cls++)
+            if (str_is(model_type, cls->model_type))
+                return cls;
+    return NULL;
+}
+
+int hf_config_init(struct hf_config *c, const struct json *config, struct err *err) {
+    static const char *const nested[] = { "lm_config", "llm_config", "language_config",
+                                          "text_config" };
+    *c = (struct hf_config){ .root = config };
+    for (size_t i = 0; i < sizeof nested / sizeof *nested && !c->text; i++)
+        if (json_type(json_get(config, nested[i])) == JSON_OBJECT)
+            c->text = json_get(config, nested[i]);
+    struct str model_type;
+    if (!json_str(json_get(c->text ? c->text : config, "model_type"), &model_type))
+        return 0;
+    c->cls = find_class(model_type);
+    if (!c->cls)
+        return 0;
+    int rc = json_parse(&c->defaults, str_from(c->cls->defaults), err);
+    uint64_t hidden, heads;
+    if (rc == 0 && c->cls->even_heads && hf_config_u64(c, "hidden_size", &hidden, NULL) > 0 &&
+        hf_config_u64(c, "num_attention_heads", &heads, NULL) > 0 && (!heads || hidden % heads))
+        c->cls = NULL;
+    return rc;
+}
+
+void hf_config_fini(struct hf_config *c) {
+    json_free(c->defaults);
+    c->defaults = NULL;
+}
+
+/* The member @name of @object; one that config.json spells otherwise under that spelling. */
+static const struct json *member(const struct hf_config *c, const struct json *object,
+                                 const char *name) {
+    const struct json *v = json_get(object, name);
+    for (size_t i = 0; c->cls && i < sizeof c->cls->rename / sizeof *c->cls->rename; i++) {
+        const char *from = c->cls->rename[i].from;
+        if (from && !v && strcmp(c->cls->rename[i].to, name) == 0)
+            v = json_get(object, from);
+        else if (from && strcmp(from, name) == 0)
+            return NULL; /* stored under the other name only */
+    }
+    return v;
+}
+
+/* transformers takes parameters of generation out of a config that it knows. */
+static bool is_generation(const char *name) {
+    return strcmp(name, "max_length") == 0 || strcmp(name, "min_length") == 0;
+}
+
+const struct json *hf_config_json(const struct hf_config *c, const char *name) {
+    const struct json *v = NULL;
+    if (c->cls && is_generation(name))
+        return NULL;
+    if (c->text)
+        v = member(c, c->text, name);
+    if (!v && c->text && c->cls)
+        v = json_get(c->defaults, name);
+    if (!v)
+        v = member(c, c->root, name);
+    return v || !c->cls ? v : json_get(c->defaults, name);
+}
+
+/* What the class computes for a field that is null. */
+static bool fill(const struct hf_config *c, const char *name, struct hf_value *out) {
+    for (size_t i = 0; c->cls && i < sizeof c->cls->fill / sizeof *c->cls->fill; i++) {
+        uint64_t from, by = 1;
+        if (!c->cls->fill[i].key || strcmp(c->cls->fill[i].key, name) != 0)
+            continue;
+        if (hf_config_u64(c, c->cls->fill[i].from, &from, NULL) <= 0 ||
+            (c->cls->fill[i].by && hf_config_u64(c, c->cls->fill[i].by, &by, NULL) <= 0) || !by)
+            return false;
+        *out = (struct hf_value){ .computed = true, .number = from / by };
+        return true;
+    }
+    return false;
+}
+
+bool hf_config_find(const struct hf_config *c, const char *names, struct hf_value *out,
+                    struct str *which) {
+    while (*names) {
+        const size_t n = strcspn(names, " ");
+        char name[64];
+        if (n < sizeof name) {
+            memcpy(name, names, n);
+            name[n] = 0;
+            if (which)
+                *which = (struct str){ names, n };
+            *out = (struct hf_value){ .json = hf_config_json(c, name) };
+            if (json_is_null(out->json) && fill(c, name, out))
+                return true;
+            if (out->json)
+                return !json_is_null(out->json);
+        }
+        names += n + strspn(names + n, " ");
+    }
+    return false;
+}
+
+int hf_config_u64(const struct hf_config *c, const char *names, uint64_t *out, struct err *err) {
+    struct hf_value v;
+    struct str which;
+    if (!hf_config_find(c, names, &v, &which))
+        return 0;
+    if (v.computed)
+        *out = v.number;
+    else if (!json_u64(v.json, out))
+        return err_set(err, -EBADMSG, "config.json: \"%.*s\" is not a count", STR_ARG(which));
+    return 1;
+}
+
+int hf_config_need(const struct hf_config *c, const char *names, uint64_t *out, struct err *err) {
+    int rc = hf_config_u64(c, names, out, err);
+    if (rc == 0)
+        return err_set(err, -EBADMSG, "config.json: no \"%.*s\"", (int)strcspn(names, " "), names);
+    return rc < 0 ? rc : 0;
+}
+
+int hf_config_f64(const struct hf_config *c, const char *names, double *out, struct err *err) {
+    struct hf_value v;
+    struct str which;
+    if (!hf_config_find(c, names, &v, &which))
+        return 0;
+    if (v.computed)
+        *out = (double)v.number;
+    else if (!json_f64(v.json, out))
+        return err_set(err, -EBADMSG, "config.json: \"%.*s\" is not a number", STR_ARG(which));
+    return 1;
+}
+
+bool hf_config_bool(const struct hf_config *c, const char *names, bool absent) {
+    struct hf_value v;
+    bool value = absent;
+    if (hf_config_find(c, names, &v, NULL))
+        (void)json_bool(v.json, &value);
+    return value;
+}
+
+bool hf_config_str(const struct hf_config *c, const char *names, struct str *out) {
+    struct hf_value v;
+    return hf_config_find(c, names, &v, NULL) && json_str(v.json, out);
+}

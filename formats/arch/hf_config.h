@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/hf_config.h - config.json as transformers' AutoConfig has it: the converter reads
+ * it so, with the defaults of the model's configuration class. (transformers 5.23) */
+#pragma once
+#include "formats/err.h"
+#include "formats/json.h"
+
+#define JSON_TEXT(...) #__VA_ARGS__
+
+/* A configuration class of transformers, as far as the converter asks for its fields. */
+struct hf_class {
+    const char *model_type;
+    const char *defaults;         /* JSON: its fields that config.json need not have */
+    double rope_theta;            /* default; 0: the class has no rope_parameters */
+    double partial_rotary_factor; /* default; 0: none */
+    bool even_heads; /* validates hidden_size % num_attention_heads == 0; the converter goes on
+                      * with config.json as it is where that fails */
+    struct {
+        const char *key, *from, *by; /* where @key is null: @from, or @from / @by */
+    } fill[3];
+    struct {
+        const char *from, *to; /* attribute_map: @from in config.json is stored as @to */
+    } rename[8];
+};
+
+struct hf_config {
+    const struct json *root;    /* config.json */
+    const struct json *text;    /* its text_config; NULL: there is none */
+    const struct hf_class *cls; /* NULL: transformers does not know the model_type */
+    struct json *defaults;
+};
+
+/* @config is borrowed. @classes: the rows to look the model_type up in; may be empty. */
+int hf_config_init(struct hf_config *c, const struct json *config, struct err *err);
+void hf_config_fini(struct hf_config *c);
+
+/* A value of config.json, of the class's defaults, or computed from them. */
+struct hf_value {
+    const struct json *json; /* NULL: absent, or computed */
+    bool computed;
+    uint64_t number; /* when computed */
+};
+
+/* The first of @names (separated by spaces) that is there, null or not. False: none is, or its
+ * value is null. *which, when not NULL: the name that was found, for messages. */
+bool hf_config_find(const struct hf_config *c, const char *names, struct hf_value *out,
+                    struct str *which);
+
+/* 1: found; 0: absent or null; -EBADMSG: not of that kind, with a message that names the key. */
+int hf_config_u64(const struct hf_config *c, const char *names, uint64_t *out, struct err *err);
+int hf_config_f64(const struct hf_config *c, const char *names, double *out, struct err *err);
+bool hf_config_bool(const struct hf_config *c, const char *names, bool absent);
+bool hf_config_str(const struct hf_config *c, const char *names, struct str *out);
+const struct json *hf_config_json(const struct hf_config *c, const char *name);
+
+/* As above, but absent is an error too: 0 or negative. */
+int hf_config_need(const struct hf_config *c, const char *names, uint64_t *out, struct err *err);
+
+/* rope_parameters, rope_scaling and what lies beside them, as one. */
+struct rope {
+    const struct json *params; /* of all layers, or of those with full attention; may be NULL */
+    const struct json *all;    /* where it is nested by layer type: the outer object */
+    struct str type;           /* "default", "llama3", ...; p is NULL: not said */
+    bool has_theta, has_local_theta, has_partial, has_context;
+    double theta, local_theta, partial;
+    uint64_t context; /* original_max_position_embeddings */
+};
+int rope_read(struct rope *r, const struct hf_config *c, struct err *err);
+/* A number in the parameters; @absent where it is not there. */
+double rope_f64(const struct rope *r, const char *key, double absent);

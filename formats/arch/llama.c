@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/llama.c - Llama, Mistral, Mixtral and what is built like them.
+ * Source: conversion/llama.py; configuration_llama.py, _mistral.py, _mixtral.py. */
+#include "formats/arch/families.h"
+#include "formats/arch/work.h"
+#include "formats/tokenizer/tokenizer.h"
+#include <errno.h>
+#include <math.h>
+
+static const struct hf_class classes[] = {
+    { .model_type = "llama",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 32000,
+          "hidden_size" : 4096,
+          "intermediate_size" : 11008,
+          "num_hidden_layers" : 32,
+          "num_attention_heads" : 32,
+          "num_key_value_heads" : null,
+          "max_position_embeddings" : 2048,
+          "rms_norm_eps" : 1e-6,
+          "head_dim" : null
+      }),
+      .rope_theta = 10000,
+      .even_heads = true,
+      .fill = { { "head_dim", "hidden_size", "num_attention_heads" },
+                { "num_key_value_heads", "num_attention_heads", NULL } } },
+    { .model_type = "mistral",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 32000,
+          "hidden_size" : 4096,
+          "intermediate_size" : 14336,
+          "num_hidden_layers" : 32,
+          "num_attention_heads" : 32,
+          "num_key_value_heads" : 8,
+          "max_position_embeddings" : 131072,
+          "rms_norm_eps" : 1e-6,
+          "head_dim" : null,
+          "sliding_window" : 4096
+      }),
+      .rope_theta = 10000,
+      .fill = { { "head_dim", "hidden_size", "num_attention_heads" },
+                { "num_key_value_heads", "num_attention_heads", NULL } } },
+    { .model_type = "mixtral",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 32000,
+          "hidden_size" : 4096,
+          "intermediate_size" : 14336,
+          "num_hidden_layers" : 32,
+          "num_attention_heads" : 32,
+          "num_key_value_heads" : 8,
+          "max_position_embeddings" : 131072,
+          "rms_norm_eps" : 1e-5,
+          "head_dim" : null,
+          "num_experts_per_tok" : 2,
+          "num_local_experts" : 8,
+          "sliding_window" : null
+      }),
+      .rope_theta = 1000000,
+      .fill = { { "num_key_value_heads", "num_attention_heads", NULL } },
+      .rename = { { "num_experts", "num_local_experts" } } },
+    { 0 },
+};
+
+static const struct tensor_rule rules[] = {
+    { "model.embed_tokens", "token_embd", OP_SAME },
+    { "model.norm", "output_norm", OP_SAME },
+    { "lm_head", "output", OP_SAME },
+    { "model.layers.#.input_layernorm", "blk.#.attn_norm", OP_SAME },
+    { "model.layers.#.post_attention_layernorm", "blk.#.ffn_norm", OP_SAME },
+    { "model.layers.#.self_attn.q_proj", "blk.#.attn_q", OP_PERMUTE_Q },
+    { "model.layers.#.self_attn.k_proj", "blk.#.attn_k", OP_PERMUTE_K },
+    { "model.layers.#.self_attn.v_proj", "blk.#.attn_v", OP_SAME },
+    { "model.layers.#.self_attn.o_proj", "blk.#.attn_output", OP_SAME },
+    { "model.layers.#.self_attn.qkv_proj", "blk.#.attn_qkv", OP_SAME },
+    { "model.layers.#.mlp.gate_proj", "blk.#.ffn_gate", OP_SAME },
+    { "model.layers.#.mlp.up_proj", "blk.#.ffn_up", OP_SAME },
+    { "model.layers.#.mlp.down_proj", "blk.#.ffn_down", OP_SAME },
+    { "model.layers.#.block_sparse_moe.gate", "blk.#.ffn_gate_inp", OP_SAME },
+    { "model.layers.#.block_sparse_moe.experts.*.w1", "blk.#.ffn_gate_exps", OP_EXPERT },
+    { "model.layers.#.block_sparse_moe.experts.*.w2", "blk.#.ffn_down_exps", OP_EXPERT },
+    { "model.layers.#.block_sparse_moe.experts.*.w3", "blk.#.ffn_up_exps", OP_EXPERT },
+    { 0 },
+};
+
+static int rope_dimension(struct arch_work *w, uint64_t *dim) {
+    uint64_t hidden, heads;
+    int rc = hf_config_u64(&w->config, "head_dim", dim, w->err);
+    if (rc)
+        return rc < 0 ? rc : 0;
+    rc = hf_config_need(&w->config, "hidden_size", &hidden, w->err);
+    if (rc == 0)
+        rc = hf_config_need(&w->config, "num_attention_heads", &heads, w->err);
+    if (rc == 0 && heads == 0)
+        rc = err_set(w->err, -EBADMSG, "config.json: \"num_attention_heads\" is zero");
+    if (rc == 0)
+        *dim = hidden / heads;
+    return rc;
+}
+
+static int add_rope_dimension(struct arch_work *w) {
+    uint64_t dim;
+    int rc = rope_dimension(w, &dim);
+    return rc < 0 ? rc : work_u32(w, ".rope.dimension_count", dim);
+}
+
+/* The factor by which llama3's scaling divides one frequency. The single steps are in f32 and in
+ * torch's order: a number divided by a tensor is the reciprocal times the number. */
+static float llama3_factor(const struct rope *r, float freq) {
+    const double factor = rope_f64(r, "factor", 8), low = rope_f64(r, "low_freq_factor", 1);
+    const double high = rope_f64(r, "high_freq_factor", 4);
+    const double context = r->has_context ? (double)r->context : 8192;
+    const float wavelen = (1 / freq) * (float)(2 * M_PI);
+    if (wavelen < (float)(context / high))
+        return 1;
+    if (wavelen > (float)(context / low))
+        return (float)factor;
+    const float smooth = ((1 / wavelen) * (float)context - (float)low) / (float)(high - low);
+    return 1 / ((1 - smooth) / (float)factor + smooth);
+}
+
+/* rope_freqs: computed from config.json, the first tensor of the file. */
+static int add_rope_freqs(struct arch_work *w) {
+    enum { MAX_DIM = 1 << 16 };
+    uint64_t dim;
+    if (!w->rope.type.p || w->rope.type.n != 6 || strncasecmp(w->rope.type.p, "llama3", 6) != 0)
+        return 0;
+    int rc = rope_dimension(w, &dim);
+    if (rc < 0)
+        return rc;
+    if (dim > MAX_DIM)
+        return err_set(w->err, -EBADMSG, "config.json: \"head_dim\" is too large");
+    const uint64_t n = (dim + 1) / 2;
+    float *factors = arena_array(w->form->arena, float, n ? n : 1);
+    if (!factors)
+        return work_no_memory(w);
+    const double base = w->rope.has_theta ? w->rope.theta : 10000;
+    for (uint64_t i = 0; i < n; i++) {
+        const float exponent = (float)(2 * i) / (float)dim;
+        factors[i] = llama3_factor(&w->rope, 1 / (float)pow((float)base, exponent));
+    }
+    return work_target(w, STR("rope_freqs.weight"), &n, 1,
+                       expr_literal(w->form->arena, factors, n));
+}
+
+/* add_prefix_space of the tokenizer's config, whatever the tokenizer then is. */
+static int add_space_prefix(struct arch_work *w) {
+    const struct json *v = json_get(w->folder->tokenizer_config, "add_prefix_space");
+    bool b;
+    return json_bool(v, &b) ? work_bool(w, "tokenizer.ggml.add_space_prefix", b) : 0;
+}
+
+static const struct hparam hparams[] = {
+    HPARAM_LIST(hparams_text),
+    HPARAM_NEED(".vocab_size", "vocab_size"),
+    HPARAM_CALL(add_rope_dimension),
+    HPARAM_END,
+};
+
+static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_spm, NULL };
+
+#define LLAMA_ROW                                                                      \
+    .gguf = "llama", .cut = "text_model.", .rules = rules, .hparams = hparams,         \
+    .experts = "num_local_experts", .tokenizers = tokenizers, .extra = add_rope_freqs, \
+    .vocab = add_space_prefix
+
+static const struct arch archs[] = {
+    { LLAMA_ROW, .classes = "LlamaForCausalLM LLaMAForCausalLM MistralForCausalLM "
+                            "MixtralForCausalLM IQuestCoderForCausalLM" },
+    { LLAMA_ROW, .classes = "LlamaModel", .prefix = "model." },
+    { 0 },
+};
+
+const struct family family_llama = { classes, archs };

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/reverse.c - a GGUF in the names, shapes and row order of Hugging Face, by the same
+ * tables that make it: each rule is read from right to left. */
+#include "formats/arch/family.h"
+#include "formats/arch/work.h"
+#include <endian.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct reverse {
+    struct form *form;
+    const struct model *model;
+    const struct arch *arch;
+    uint32_t cap; /* of form->targets */
+    struct err *err;
+};
+
+static int no_memory(struct reverse *r) {
+    return err_set(r->err, -ENOMEM, "no memory for the converted header");
+}
+
+static int add_target(struct reverse *r, struct str name, const struct tensor *t,
+                      const uint64_t *dims, uint32_t n_dims, const struct expr *expr) {
+    struct form *f = r->form;
+    if (f->n_targets == r->cap) {
+        const uint32_t cap = r->cap ? 2 * r->cap : 256;
+        struct target *more = arena_array(f->arena, struct target, cap);
+        if (!more)
+            return no_memory(r);
+        if (f->n_targets)
+            memcpy(more, f->targets, f->n_targets * sizeof *more);
+        f->targets = more;
+        r->cap = cap;
+    }
+    if (!name.p || !expr)
+        return no_memory(r);
+    struct target *out = &f->targets[f->n_targets++];
+    *out = (struct target){ .name = name, .dtype = t->dtype, .n_dims = n_dims, .expr = expr };
+    memcpy(out->dims, dims, n_dims * sizeof *dims);
+    return 0;
+}
+
+/* A count that may be one for all blocks or a list of one for each. */
+static bool find_count(const struct reverse *r, const char *name, uint64_t block, uint64_t *out) {
+    char key[128];
+    struct kv_array list;
+    snprintf(key, sizeof key, "%s.%s", r->arch->gguf, name);
+    if (kv_get_u64(&r->model->kvs, key, out))
+        return true;
+    if (!kv_get_array(&r->model->kvs, key, &list) || block >= list.n ||
+        kv_type_bytes(list.type) != 4)
+        return false;
+    uint32_t v;
+    memcpy(&v, list.bytes.p + 4 * block, sizeof v);
+    *out = le32toh(v);
+    return true;
+}
+
+static int back_same(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                     const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    return add_target(r, name_build(a, rule->hf, match), t, t->dims, t->n_dims, expr_tensor(a, t));
+}
+
+static int back_permute(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                        const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    uint64_t heads;
+    if ((rule->op == OP_PERMUTE_Q ||
+         !find_count(r, "attention.head_count_kv", match->block, &heads)) &&
+        !find_count(r, "attention.head_count", match->block, &heads))
+        return err_set(r->err, -EBADMSG, "%s.attention.head_count is missing", r->arch->gguf);
+    if (t->n_dims < 1 || t->n_dims > 2 || !heads || t->dims[0] % heads || t->dims[0] / heads % 2)
+        return err_set(r->err, -EBADMSG, "tensor %.*s: its rows are not those of %llu heads",
+                       STR_ARG(t->name), (unsigned long long)heads);
+    if (t->elems == 0)
+        return back_same(r, t, rule, match);
+    if (t->n_dims == 1 && dtype_info[t->dtype].block_elems != 1)
+        return err_set(r->err, -ENOTSUP, "tensor %.*s: a bias in blocks of %s", STR_ARG(t->name),
+                       dtype_info[t->dtype].name);
+    const struct expr *e = t->n_dims == 1 ? expr_tensor_as(a, t, 1) : expr_tensor(a, t);
+    return add_target(r, name_build(a, rule->hf, match), t, t->dims, t->n_dims,
+                      expr_swap(a, e, t->dims[0] / heads / 2, 2));
+}
+
+static int back_add_one(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                        const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    return add_target(r, name_build(a, rule->hf, match), t, t->dims, t->n_dims,
+                      expr_add(a, expr_tensor(a, t), -1));
+}
+
+static int back_expert(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                       const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    struct name_match one = *match;
+    const struct expr *all = expr_tensor(a, t);
+    int rc = 0;
+    if (!all)
+        return no_memory(r);
+    if (t->n_dims < 2 || t->dims[0] == 0 || t->dims[0] > MODEL_MAX_TENSORS || t->elems == 0 ||
+        all->rows % t->dims[0])
+        return err_set(r->err, -EBADMSG, "tensor %.*s: not a stack of experts", STR_ARG(t->name));
+    const uint64_t rows = all->rows / t->dims[0];
+    for (uint64_t i = 0; i < t->dims[0] && rc == 0; i++) {
+        one.expert = i;
+        rc = add_target(r, name_build(a, rule->hf, &one), t, t->dims + 1, t->n_dims - 1,
+                        expr_slice(a, all, i * rows, rows));
+    }
+    return rc;
+}
+
+static int back_drop(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                     const struct name_match *match) {
+    (void)r, (void)t, (void)rule, (void)match;
+    return 0;
+}
+
+static int (*const ops[OP_COUNT])(struct reverse *, const struct tensor *,
+                                  const struct tensor_rule *, const struct name_match *) = {
+    [OP_SAME] = back_same,     [OP_PERMUTE_Q] = back_permute, [OP_PERMUTE_K] = back_permute,
+    [OP_EXPERT] = back_expert, [OP_ADD_ONE] = back_add_one,   [OP_DROP] = back_drop,
+};
+
+/* What the converter computes from config.json, so that Hugging Face computes it too. */
+static bool is_computed(struct str name) {
+    return str_is(name, "rope_freqs.weight") || str_is(name, "rope_factors_long.weight") ||
+           str_is(name, "rope_factors_short.weight");
+}
+
+static int add_tensor(struct reverse *r, const struct tensor *t) {
+    struct name_match match;
+    if (is_computed(t->name))
+        return 0;
+    for (const struct tensor_rule *rule = r->arch->rules; rule->hf; rule++)
+        if (rule->gguf && name_matches(rule->gguf, t->name, &match))
+            return ops[rule->op](r, t, rule, &match);
+    return err_set(r->err, -ENOTSUP, "tensor %.*s has no name in Hugging Face's %s",
+                   STR_ARG(t->name), r->arch->gguf);
+}
+
+static const struct arch *find_arch(struct str name) {
+    for (const struct family *const *f = families; *f; f++)
+        for (const struct arch *a = (*f)->archs; a->gguf; a++)
+            if (str_is(name, a->gguf))
+                return a;
+    return NULL;
+}
+
+static int by_name(const void *a, const void *b) {
+    return str_cmp(((const struct target *)a)->name, ((const struct target *)b)->name);
+}
+
+int form_hf_from_gguf(struct form *f, const struct model *m, struct err *err) {
+    struct reverse r = { .form = f, .model = m, .err = err };
+    struct str name;
+    if (!kv_get_str(&m->kvs, "general.architecture", &name))
+        return err_set(err, -EBADMSG, "general.architecture is missing");
+    r.arch = find_arch(name);
+    if (!r.arch)
+        return err_set(err, -ENOTSUP, "architecture \"%.*s\" is not known", STR_ARG(name));
+    int rc = 0;
+    for (uint32_t i = 0; i < m->n_tensors && rc == 0; i++)
+        rc = add_tensor(&r, &m->tensors[i]);
+    if (rc < 0)
+        return rc;
+    if (f->n_targets)
+        qsort(f->targets, f->n_targets, sizeof *f->targets, by_name);
+    f->metadata = STR("{\"format\":\"pt\"}");
+    return 0;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/rope.c - the parameters of rotary positions, which transformers and the converter
+ * each gather from several places (modeling_rope_utils.py; conversion/base.py, TextModel). */
+#include "formats/arch/hf_config.h"
+
+static const char global_theta[] =
+    "global_rope_theta rope_global_theta rope_theta_global rope_theta rotary_emb_base";
+static const char local_theta[] =
+    "local_rope_theta rope_local_theta rope_theta_local swa_rope_theta rope_local_base_freq";
+
+/* A non-empty object; transformers prefers rope_scaling, the name of old. */
+static const struct json *find_params(const struct hf_config *c) {
+    static const char *const known[] = { "rope_scaling", "rope_parameters" };
+    static const char *const raw[] = { "rope_parameters", "rope_scaling" };
+    const bool has_class = c->cls && c->cls->rope_theta > 0;
+    for (int i = 0; i < 2; i++) {
+        const struct json *v = hf_config_json(c, has_class ? known[i] : raw[i]);
+        if (json_type(v) == JSON_OBJECT && json_len(v) > 0)
+            return v;
+        if (v && !has_class)
+            return NULL; /* the first that is there counts, empty or not */
+    }
+    return NULL;
+}
+
+static int find_f64(const struct rope *r, const struct hf_config *c, const char *key,
+                    const char *outer, double absent, bool *has, double *out, struct err *err) {
+    if (json_f64(json_get(r->params, key), out)) {
+        *has = true;
+        return 0;
+    }
+    int rc = hf_config_f64(c, outer, out, err);
+    *has = rc > 0 || absent > 0;
+    if (rc == 0)
+        *out = absent;
+    return rc < 0 ? rc : 0;
+}
+
+static bool is_scaled(struct str type) {
+    return str_is(type, "llama3") || str_is(type, "yarn") || str_is(type, "longrope");
+}
+
+/* The context that the model was trained with, where the scaling counts from it. */
+static int find_context(struct rope *r, const struct hf_config *c, bool has_class,
+                        struct err *err) {
+    static const char outer[] = "original_max_position_embeddings";
+    if (has_class && r->type.p && is_scaled(r->type)) {
+        int rc = hf_config_u64(c, outer, &r->context, err);
+        if (rc == 0 && json_u64(json_get(r->params, outer), &r->context))
+            rc = 1;
+        if (rc == 0)
+            rc = hf_config_u64(c, "max_position_embeddings", &r->context, err);
+        r->has_context = rc > 0;
+        return rc < 0 ? rc : 0;
+    }
+    r->has_context = json_u64(json_get(r->params, outer), &r->context);
+    if (r->has_context)
+        return 0;
+    int rc = hf_config_u64(c, outer, &r->context, err);
+    r->has_context = rc > 0;
+    return rc < 0 ? rc : 0;
+}
+
+int rope_read(struct rope *r, const struct hf_config *c, struct err *err) {
+    const bool has_class = c->cls && c->cls->rope_theta > 0;
+    *r = (struct rope){ .params = find_params(c) };
+    const struct json *full = json_get(r->params, "full_attention");
+    const struct json *sliding = json_get(r->params, "sliding_attention");
+    int rc = 0;
+    if (full || sliding) {
+        r->all = r->params;
+        r->params = full;
+        r->has_local_theta = json_f64(json_get(sliding, "rope_theta"), &r->local_theta);
+    } else {
+        rc = hf_config_f64(c, local_theta, &r->local_theta, err);
+        r->has_local_theta = rc > 0;
+    }
+    if (rc >= 0)
+        rc = find_f64(r, c, "rope_theta", has_class ? "rope_theta" : global_theta,
+                      has_class ? c->cls->rope_theta : 0, &r->has_theta, &r->theta, err);
+    if (rc >= 0)
+        rc = find_f64(
+            r, c, "partial_rotary_factor",
+            has_class ? "partial_rotary_factor" : "partial_rotary_factor rope_pct rope_percent",
+            has_class ? c->cls->partial_rotary_factor : 0, &r->has_partial, &r->partial, err);
+    if (rc < 0)
+        return rc;
+    if (!json_str(json_get(r->params, "rope_type"), &r->type) &&
+        !json_str(json_get(r->params, "type"), &r->type) && has_class)
+        r->type = STR("default");
+    return find_context(r, c, has_class, err);
+}
+
+double rope_f64(const struct rope *r, const char *key, double absent) {
+    double v;
+    return json_f64(json_get(r->params, key), &v) ? v : absent;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/tensor_ops.c - what the tables' operations do to a tensor, on the way to GGUF and
+ * back. */
+#include "formats/arch/work.h"
+#include <errno.h>
+
+static int bad_shape(struct arch_work *w, const struct tensor *t, const char *why) {
+    return err_set(w->err, -EBADMSG, "tensor %.*s: %s", STR_ARG(t->name), why);
+}
+
+static int op_same(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                   const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    return work_target(w, name_build(a, rule->gguf, match), t->dims, t->n_dims, expr_tensor(a, t));
+}
+
+static int op_permute(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                      const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    const uint64_t heads = rule->op == OP_PERMUTE_Q ? w->n_head : w->n_head_kv;
+    if (t->n_dims < 1 || t->n_dims > 2 || !heads || t->dims[0] % heads || t->dims[0] / heads % 2)
+        return bad_shape(w, t, "its rows are not those of config.json's attention heads");
+    if (t->elems == 0)
+        return op_same(w, t, rule, match);
+    /* a bias is a column here, so that its elements are rows */
+    const struct expr *e = t->n_dims == 1 ? expr_tensor_as(a, t, 1) : expr_tensor(a, t);
+    return work_target(w, name_build(a, rule->gguf, match), t->dims, t->n_dims,
+                       expr_swap(a, e, 2, t->dims[0] / heads / 2));
+}
+
+static int op_add_one(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                      const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    const struct expr *e = expr_add(a, expr_tensor(a, t), 1);
+    if (t->dtype == DTYPE_F16) /* the sum is made in f16 then; in f32 for all else */
+        e = expr_round(a, e, DTYPE_F16);
+    return work_target(w, name_build(a, rule->gguf, match), t->dims, t->n_dims, e);
+}
+
+static int op_drop(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                   const struct name_match *match) {
+    (void)w, (void)t, (void)rule, (void)match;
+    return 0;
+}
+
+/* --- experts --- */
+
+static bool same_rule(const struct tensor_rule *a, const struct tensor_rule *b) {
+    return a->op == OP_EXPERT && b->op == OP_EXPERT && strcmp(a->gguf, b->gguf) == 0;
+}
+
+/* The kinds of expert tensors, by their GGUF names, in the order of the table; the one of @rule,
+ * or how many there are. */
+static uint64_t count_kinds(const struct tensor_rule *rules, const struct tensor_rule *rule) {
+    uint64_t n = 0;
+    for (const struct tensor_rule *r = rules; r->hf; r++) {
+        bool seen = r->op != OP_EXPERT;
+        for (const struct tensor_rule *s = rules; s < r && !seen; s++)
+            seen = same_rule(s, r);
+        if (seen)
+            continue;
+        if (rule && same_rule(r, rule))
+            return n;
+        n++;
+    }
+    return n;
+}
+
+static const struct tensor_rule *nth_kind(const struct tensor_rule *rules, uint64_t kind) {
+    for (const struct tensor_rule *r = rules; r->hf; r++)
+        if (r->op == OP_EXPERT && count_kinds(rules, r) == kind)
+            return r;
+    return NULL;
+}
+
+static int stack_experts(struct arch_work *w, const struct tensor *const *parts,
+                         const struct tensor_rule *rule, const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    const struct expr **in = arena_array(a, const struct expr *, w->n_expert);
+    uint64_t dims[TENSOR_MAX_DIMS] = { w->n_expert };
+    if (!in)
+        return work_no_memory(w);
+    for (uint64_t i = 0; i < w->n_expert; i++) {
+        if (!parts[i])
+            return err_set(w->err, -EBADMSG, "block %llu has no tensor %s of expert %llu",
+                           (unsigned long long)match->block, rule->hf, (unsigned long long)i);
+        if (parts[i]->n_dims + 1 > TENSOR_MAX_DIMS || parts[i]->n_dims != parts[0]->n_dims ||
+            memcmp(parts[i]->dims, parts[0]->dims, parts[0]->n_dims * sizeof *dims) != 0)
+            return bad_shape(w, parts[i], "its shape is not that of the other experts");
+        in[i] = expr_tensor(a, parts[i]);
+    }
+    memcpy(dims + 1, parts[0]->dims, parts[0]->n_dims * sizeof *dims);
+    return work_target(w, name_build(a, rule->gguf, match), dims, parts[0]->n_dims + 1,
+                       expr_stack(a, in, (uint32_t)w->n_expert));
+}
+
+/* All tensors of a block's experts come out together, when the last of them is met. */
+static int op_expert(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                     const struct name_match *match) {
+    const uint64_t kinds = count_kinds(w->arch->rules, NULL);
+    if (!w->blocks)
+        return err_set(w->err, -EBADMSG, "tensor %.*s: config.json has no \"%s\"", STR_ARG(t->name),
+                       w->arch->experts);
+    struct expert_block *block = &w->blocks[match->block];
+    if (match->expert >= w->n_expert)
+        return err_set(w->err, -EBADMSG, "tensor %.*s: config.json has %llu experts only",
+                       STR_ARG(t->name), (unsigned long long)w->n_expert);
+    if (!block->parts)
+        block->parts = arena_array(w->form->arena, const struct tensor *, kinds * w->n_expert);
+    if (!block->parts)
+        return work_no_memory(w);
+    const uint64_t kind = count_kinds(w->arch->rules, rule);
+    const struct tensor **slot = &block->parts[kind * w->n_expert + match->expert];
+    block->n += !*slot;
+    *slot = t;
+    if (block->n < kinds * w->n_expert)
+        return 0;
+    int rc = 0;
+    for (uint64_t k = 0; k < kinds && rc == 0; k++)
+        rc = stack_experts(w, block->parts + k * w->n_expert, nth_kind(w->arch->rules, k), match);
+    block->n = 0;
+    return rc;
+}
+
+static int (*const ops[OP_COUNT])(struct arch_work *, const struct tensor *,
+                                  const struct tensor_rule *, const struct name_match *) = {
+    [OP_SAME] = op_same,     [OP_PERMUTE_Q] = op_permute, [OP_PERMUTE_K] = op_permute,
+    [OP_EXPERT] = op_expert, [OP_ADD_ONE] = op_add_one,   [OP_DROP] = op_drop,
+};
+
+int op_to_gguf(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+               const struct name_match *match) {
+    return ops[rule->op](w, t, rule, match);
+}

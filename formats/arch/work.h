@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/work.h - the state of one conversion of a Hugging Face folder, and what the parts
+ * of formats/arch/ share. */
+#pragma once
+#include "formats/arch/family.h"
+#include "formats/folder.h"
+
+/* The tensors of a block's experts, until the last of them is met. */
+struct expert_block {
+    const struct tensor **parts; /* by rule, then by expert */
+    uint64_t n;
+};
+
+struct arch_work {
+    struct form *form;
+    const struct model *model;
+    const struct folder *folder;
+    const struct arch *arch;
+    struct str class_name; /* of config.json */
+    struct hf_config config;
+    struct rope rope;
+    enum outtype out; /* AUTO is resolved */
+    bool rounded;     /* it was AUTO: values pass through the type that they get */
+    uint64_t n_layer, n_head, n_head_kv, n_expert;
+    struct expert_block *blocks; /* n_layer of them; NULL without experts */
+    uint32_t cap;                /* of form->targets */
+    struct err *err;
+};
+
+/* work.c: pairs. A @key that begins with '.' gets the architecture's name in front. */
+int work_u32(struct arch_work *w, const char *key, uint64_t value);
+int work_f32(struct arch_work *w, const char *key, double value);
+int work_bool(struct arch_work *w, const char *key, bool value);
+int work_str(struct arch_work *w, const char *key, struct str value);
+int work_array(struct arch_work *w, const char *key, enum kv_type type, const void *elems,
+               uint64_t n);
+int work_no_memory(struct arch_work *w);
+
+/* work.c: a target with the type that the converter gives a tensor of that name and shape. */
+int work_target(struct arch_work *w, struct str name, const uint64_t *dims, uint32_t n_dims,
+                const struct expr *expr);
+
+/* hparams.c */
+int hparams_add(struct arch_work *w);
+
+/* names.c: does @pattern of a rule fit @name? The numbers are those of '#' and '*'. */
+struct name_match {
+    uint64_t block, expert;
+    struct str rest; /* "", ".weight" or ".bias" */
+};
+bool name_matches(const char *pattern, struct str name, struct name_match *out);
+struct str name_build(struct arena *a, const char *pattern, const struct name_match *m);
+
+/* tensor_ops.c */
+int op_to_gguf(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+               const struct name_match *match);
