@@ -2,7 +2,7 @@
  * formats/arch/arch.c - a Hugging Face folder as the GGUF that convert_hf_to_gguf.py makes of it:
  * tensors, pairs and their order. Source: conversion/base.py (llama.cpp 0c1e570). */
 #include "formats/arch/work.h"
-#include "formats/metadata.h"
+#include "formats/general.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
@@ -220,7 +220,7 @@ static int add_pairs(struct arch_work *w) {
     if (rc == 0)
         rc = work_str(w, "general.type", STR("model"));
     if (rc == 0)
-        rc = metadata_add(&w->form->kvs, w->form->arena, w->folder, &params, w->err);
+        rc = general_add(&w->form->kvs, w->form->arena, w->folder, &params, w->err);
     if (rc == 0)
         rc = hparams_add(w);
     if (rc == 0)

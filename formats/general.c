@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/metadata.c - see metadata.h. Source: gguf-py/gguf/metadata.py (llama.cpp 0c1e570). */
-#include "formats/metadata.h"
+ * formats/general.c - see general.h. Source: gguf-py/gguf/metadata.py (llama.cpp 0c1e570). */
+#include "formats/general.h"
 #include "formats/card.h"
 #include "formats/json.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 
-struct metadata {
+struct general {
     struct kv_list *kvs;
     struct arena *arena;
     struct card_value card;
@@ -15,11 +15,11 @@ struct metadata {
     struct err *err;
 };
 
-static int no_memory(struct metadata *m) {
+static int no_memory(struct general *m) {
     return err_set(m->err, -ENOMEM, "general.*: no memory");
 }
 
-static int put_str(struct metadata *m, const char *key, struct str value) {
+static int put_str(struct general *m, const char *key, struct str value) {
     return kv_set_str(m->kvs, m->arena, key, value) ? 0 : no_memory(m);
 }
 
@@ -47,7 +47,7 @@ static const struct sampling {
     { "general.sampling.mirostat_eta", SAMPLING_F32, "mirostat_eta", NULL },
 };
 
-static int put_sampling(struct metadata *m, const struct sampling *s, const struct json *value) {
+static int put_sampling(struct general *m, const struct sampling *s, const struct json *value) {
     struct str text;
     int64_t i;
     double d;
@@ -66,7 +66,7 @@ static int put_sampling(struct metadata *m, const struct sampling *s, const stru
     return ok ? 0 : no_memory(m);
 }
 
-static int add_sampling(struct metadata *m, const struct json *config) {
+static int add_sampling(struct general *m, const struct json *config) {
     for (size_t i = 0; i < sizeof samplings / sizeof *samplings; i++) {
         const struct sampling *s = &samplings[i];
         const struct json *value = json_get(config, s->name);
@@ -127,7 +127,7 @@ static bool is_scalar(const struct card_value *v) {
 }
 
 /* A scalar's text; the texts of a list, joined by commas (license). p is NULL for others. */
-static struct str card_text(struct metadata *m, const struct card_value *v) {
+static struct str card_text(struct general *m, const struct card_value *v) {
     struct str text = { NULL, 0 };
     if (is_scalar(v))
         text = v->text;
@@ -138,7 +138,7 @@ static struct str card_text(struct metadata *m, const struct card_value *v) {
     return text;
 }
 
-static void take_card_fields(struct metadata *m, struct str values[FIELD_COUNT]) {
+static void take_card_fields(struct general *m, struct str values[FIELD_COUNT]) {
     for (int f = 0; f < FIELD_COUNT; f++)
         for (size_t i = 0; i < 4 && fields[f].card[i] && !values[f].p; i++)
             values[f] = card_text(m, card_get(&m->card, fields[f].card[i]));
@@ -150,7 +150,7 @@ static void take_default(struct str *value, struct str other) {
 }
 
 /* What an id ("org/name", or the name of the folder) says fills the fields that are still empty. */
-static int take_id(struct metadata *m, struct str id, struct str values[FIELD_COUNT]) {
+static int take_id(struct general *m, struct str id, struct str values[FIELD_COUNT]) {
     struct name_parts parts;
     if (!name_split(m->arena, id, m->params, &parts))
         return no_memory(m);
@@ -175,8 +175,7 @@ static bool is_model_id(struct str s) {
     return slashes <= 1;
 }
 
-static int add_fields(struct metadata *m, const struct folder *f,
-                      const struct param_count *params) {
+static int add_fields(struct general *m, const struct folder *f, const struct param_count *params) {
     struct str values[FIELD_COUNT] = { 0 }, id;
     int rc = 0;
     take_card_fields(m, values);
@@ -221,7 +220,7 @@ static bool is_url(struct str s) {
            str_starts(s, STR("ssh://"));
 }
 
-static int read_entry(struct metadata *m, const struct card_value *item,
+static int read_entry(struct general *m, const struct card_value *item,
                       struct str values[ENTRY_KEYS]) {
     if (item->kind == CARD_MAP) {
         for (size_t i = 0; i < ENTRY_KEYS; i++)
@@ -249,7 +248,7 @@ static int read_entry(struct metadata *m, const struct card_value *item,
     return 0;
 }
 
-static int add_entry(struct metadata *m, const char *prefix, uint32_t i,
+static int add_entry(struct general *m, const char *prefix, uint32_t i,
                      const struct card_value *item) {
     struct str values[ENTRY_KEYS] = { 0 };
     int rc = read_entry(m, item, values);
@@ -263,7 +262,7 @@ static int add_entry(struct metadata *m, const char *prefix, uint32_t i,
 }
 
 /* @keys: of the card, the first that is there counts, whatever its value. */
-static int add_entries(struct metadata *m, const char *prefix, const char *const keys[3]) {
+static int add_entries(struct general *m, const char *prefix, const char *const keys[3]) {
     const struct card_value *v = card_get(&m->card, keys[0]);
     for (int i = 1; i < 3 && v->kind == CARD_ABSENT; i++)
         v = card_get(&m->card, keys[i]);
@@ -281,7 +280,7 @@ static int add_entries(struct metadata *m, const char *prefix, const char *const
 /* --- lists of words --- */
 
 /* The words of both keys; a word that stands under both is written twice, as upstream does. */
-static int add_words(struct metadata *m, const char *key, const char *first, const char *second) {
+static int add_words(struct general *m, const char *key, const char *first, const char *second) {
     const struct card_value *values[2] = { card_get(&m->card, first), card_get(&m->card, second) };
     struct str *words = arena_array(m->arena, struct str, values[0]->n + values[1]->n + 2);
     uint32_t n = 0;
@@ -298,7 +297,7 @@ static int add_words(struct metadata *m, const char *key, const char *first, con
     return n == 0 || kv_set_strs(m->kvs, m->arena, key, words, n) ? 0 : no_memory(m);
 }
 
-static int read_card(struct metadata *m, const struct folder *f) {
+static int read_card(struct general *m, const struct folder *f) {
     char *text = NULL;
     size_t n;
     if (!folder_has(f, "README.md"))
@@ -310,11 +309,11 @@ static int read_card(struct metadata *m, const struct folder *f) {
     return rc;
 }
 
-int metadata_add(struct kv_list *kvs, struct arena *a, const struct folder *f,
-                 const struct param_count *params, struct err *err) {
+int general_add(struct kv_list *kvs, struct arena *a, const struct folder *f,
+                const struct param_count *params, struct err *err) {
     static const char *const base_models[] = { "base_model", "base_models", "base_model_sources" };
     static const char *const datasets[] = { "datasets", "dataset", "dataset_sources" };
-    struct metadata m = { .kvs = kvs, .arena = a, .params = params->total, .err = err };
+    struct general m = { .kvs = kvs, .arena = a, .params = params->total, .err = err };
     m.card.kind = CARD_MAP;
     int rc = read_card(&m, f);
     if (rc == 0)

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hugging Face folders against the converter: golden_hf.py HF_CONVERT DIR [NAME...]
+
+Makes the models of tests/data/corpus below DIR, converts each to each type, and compares the
+SHA-256 with golden.tsv, which convert_hf_to_gguf.py of llama.cpp 0c1e570 was run for. Then the way
+back: the GGUF of type auto in Hugging Face's names must have the tensors of the folder, bit for bit
+where that type is exact."""
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CORPUS = os.path.join(HERE, "data", "corpus")
+TYPES = ["f32", "f16", "bf16", "q8_0", "auto"]
+READY = os.path.join(HERE, "data", "models")  # models that are checked in with their weights
+MODELS = [
+    "Nano-Mixtral-8x1M-v0.1",
+    "Tiny-Llama-2-SPM-Chat-v1.0",
+    "llama-288-mixed",
+    "llama-tied-rope3",
+    "tinylm",
+]
+
+
+def golden():
+    rows = {}
+    with open(os.path.join(CORPUS, "golden.tsv"), encoding="utf-8") as f:
+        for line in f:
+            model, kind, size, digest = line.rstrip("\n").split("\t")[:4]
+            if kind.startswith("convert:"):
+                rows[model, kind[len("convert:"):]] = digest
+    return rows
+
+
+def widen(dtype, raw):
+    if dtype == "BF16":
+        return (numpy.frombuffer(raw, "<u2").astype("<u4") << 16).view("<f4")
+    return numpy.frombuffer(raw, {"F32": "<f4", "F16": "<f2"}[dtype]).astype("<f4")
+
+
+def read_folder(path):
+    """Name -> (shape, values as f32, dtype) of all model*.safetensors."""
+    tensors = {}
+    for name in sorted(os.listdir(path)):
+        if not name.endswith(".safetensors"):
+            continue
+        with open(os.path.join(path, name), "rb") as f:
+            data = f.read()
+        start = 8 + int.from_bytes(data[:8], "little")
+        for key, t in json.loads(data[8:start]).items():
+            if key != "__metadata__":
+                a, b = t["data_offsets"]
+                values = widen(t["dtype"], data[start + a:start + b])
+                tensors[key] = (t["shape"], values, t["dtype"])
+    return tensors
+
+
+def read_back(data):
+    tensors, at = {}, 0
+    while at < len(data):
+        end = data.index(b"\n", at)
+        name, *shape = data[at:end].decode().split(" ")
+        shape = [int(n) for n in shape]
+        at = end + 1 + 4 * int(numpy.prod(shape))
+        tensors[name] = (shape, numpy.frombuffer(data[end + 1:at], "<f4"))
+    return tensors
+
+
+def check_back(convert, src, name):
+    """What differs after folder -> GGUF -> folder, as lines."""
+    with tempfile.TemporaryDirectory() as tmp:
+        with open(os.path.join(tmp, "m.gguf"), "wb") as f:
+            subprocess.run([convert, src, name, "auto"], check=True, stdout=f)
+        p = subprocess.run([convert, tmp, "m.gguf", "hf"], capture_output=True)
+    if p.returncode != 0:
+        return [p.stderr.decode().strip()]
+    want, got = read_folder(os.path.join(src, name)), read_back(p.stdout)
+    lines = [f"{key}: only on one side" for key in want.keys() ^ got.keys()]
+    mixed = len({v[2] for v in want.values() if len(v[0]) > 1}) > 1
+    for key in want.keys() & got.keys():
+        shape, values, _ = want[key]
+        exact = not mixed or len(shape) < 2
+        same = values.tobytes() == got[key][1].tobytes() if exact \
+            else numpy.allclose(values, got[key][1], rtol=2 ** -7, atol=1e-7)
+        if shape != got[key][0] or not same:
+            lines.append(f"{key}: differs")
+    return lines
+
+
+def main():
+    convert, out = sys.argv[1:3]
+    names = sys.argv[3:] or MODELS
+    rows = golden()
+    bad = 0
+    for name in names:
+        src = READY
+        if not os.path.isdir(os.path.join(READY, name)):
+            src = out
+            if not os.path.isdir(os.path.join(out, name)):
+                os.makedirs(out, exist_ok=True)
+                subprocess.run([sys.executable, os.path.join(CORPUS, "make.py"), out, name],
+                               check=True, stdout=subprocess.DEVNULL)
+        for kind in TYPES:
+            p = subprocess.run([convert, src, name, kind], capture_output=True)
+            digest = hashlib.sha256(p.stdout).hexdigest()
+            if p.returncode != 0 or digest != rows[name, kind]:
+                bad += 1
+                print(f"{name} {kind}: {p.stderr.decode().strip() or digest}")
+        for line in check_back(convert, src, name):
+            bad += 1
+            print(f"{name} and back: {line}")
+    print(f"{len(names)} models, {bad} differences")
+    return bad > 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tests/unit_folder.c - Hugging Face folders that lie, miss files or never end: each is a clear
+ * error that names the file. And what a good one is called. */
+#include "tests/unit.h"
+#include "formats/container.h"
+#include "formats/folder.h"
+#include "formats/form.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static char dir[64];
+
+static void run(const char *fmt, ...) {
+    char command[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(command, sizeof command, fmt, ap);
+    va_end(ap);
+    assert_int_equal(system(command), 0);
+}
+
+static int make_dir(void **state) {
+    (void)state;
+    snprintf(dir, sizeof dir, "/tmp/weightfs-folder.XXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **state) {
+    (void)state;
+    run("rm -rf %s", dir);
+    return 0;
+}
+
+static void write_file(const char *name, const void *bytes, size_t n) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/m/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_int_equal(fwrite(bytes, 1, n, f), n);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void write_text(const char *name, const char *text) {
+    write_file(name, text, strlen(text));
+}
+
+/* One tensor of @elems bf16 zeros. */
+static void write_weights(const char *file, const char *tensor, unsigned elems) {
+    char header[512], out[4096] = { 0 };
+    int n = snprintf(header, sizeof header,
+                     "{\"%s\":{\"dtype\":\"BF16\",\"shape\":[%u],\"data_offsets\":[0,%u]}}", tensor,
+                     elems, 2 * elems);
+    uint64_t len = (uint64_t)n;
+    memcpy(out, &len, sizeof len);
+    memcpy(out + 8, header, (size_t)n);
+    write_file(file, out, 8 + (size_t)n + 2 * elems);
+}
+
+static const char config[] =
+    "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":8,"
+    "\"num_attention_heads\":2,\"num_hidden_layers\":1,\"vocab_size\":4}";
+/* Pieces <unk> (unknown), <s> (control), a. */
+static const char tokenizer[] = "\x0a\x0e\x0a\x05<unk>\x15\0\0\0\0\x18\x02"
+                                "\x0a\x0c\x0a\x03<s>\x15\0\0\0\0\x18\x03"
+                                "\x0a\x08\x0a\x01"
+                                "a\x15\0\0\x80\xbf";
+
+static void make_model(void) {
+    run("rm -rf %s/m && mkdir %s/m", dir, dir);
+    write_text("config.json", config);
+    write_weights("model.safetensors", "model.norm.weight", 8);
+    write_file("tokenizer.model", tokenizer, sizeof tokenizer - 1);
+}
+
+/* Read the folder and make its GGUF's header; the error must hold @part. */
+static void expect(int want, const char *part) {
+    struct root *root;
+    struct model *m;
+    struct arena a = { 0 };
+    struct form f = { .arena = &a };
+    assert_ok(root_open(&root, dir, err));
+    assert_ok(model_new(&m, STR("m"), err));
+    struct err err = { 0 };
+    int rc = folder_read(m, root, "m", &err);
+    if (rc == 0)
+        rc = form_gguf_from_hf(&f, m, OUTTYPE_AUTO, &err);
+    if (rc != want || (part && !strstr(err.msg, part)))
+        fail_msg("%d: %s; wanted %d: %s", rc, err.msg, want, part ? part : "success");
+    arena_fini(&a);
+    model_unref(m);
+    root_close(root);
+}
+
+static void test_good(void **state) {
+    (void)state;
+    make_model();
+    expect(0, NULL);
+}
+
+static void test_config(void **state) {
+    static char deep[200001];
+    (void)state;
+    make_model();
+    memset(deep, '[', sizeof deep - 1);
+    write_text("config.json", deep);
+    expect(-EBADMSG, "config.json");
+    write_text("config.json", "[]");
+    expect(-EBADMSG, "config.json: not an object");
+    write_text("config.json", "{\"architectures\":[\"NoSuchModel\"]}");
+    expect(-ENOTSUP, "\"NoSuchModel\" is not known");
+    write_text("config.json", "{}");
+    expect(-EBADMSG, "\"architectures\"");
+    write_text("config.json", "{\"architectures\":[\"LlamaForCausalLM\"]}");
+    expect(-EBADMSG, "no \"n_layers\"");
+    write_text("config.json", "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\","
+                              "\"num_hidden_layers\":99999999}");
+    expect(-EBADMSG, "layers are too many");
+    write_text("config.json", "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\","
+                              "\"vocab_size\":\"many\"}");
+    expect(-EBADMSG, "\"vocab_size\" is not a count");
+    write_text("config.json", "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\","
+                              "\"vocab_size\":4000000000}");
+    expect(-EBADMSG, "too large");
+    write_text("config.json", "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\","
+                              "\"quantization_config\":{\"quant_method\":\"gptq\"}}");
+    expect(-ENOTSUP, "gptq");
+    run("rm %s/m/config.json", dir);
+    expect(-ENOENT, "config.json");
+    run("mkfifo %s/m/config.json", dir);
+    expect(-EINVAL, "config.json: not a regular file");
+    run("rm %s/m/config.json && truncate -s 8E %s/m/config.json 2>/dev/null || "
+        "truncate -s 1T %s/m/config.json",
+        dir, dir, dir);
+    expect(-EFBIG, "config.json");
+    run("rm %s/m/config.json && ln -s config.json %s/m/config.json", dir, dir);
+    expect(-EINVAL, "config.json");
+}
+
+static void test_shards(void **state) {
+    (void)state;
+    make_model();
+    run("cd %s/m && mv model.safetensors model-00001-of-00003.safetensors", dir);
+    expect(-ENOENT, "model-00002-of-00003.safetensors is missing");
+    run("rm %s/m/model*", dir);
+    expect(-ENOENT, "model.safetensors");
+    write_text("pytorch_model.bin", "PK");
+    expect(-ENOTSUP, "pytorch_model.bin");
+    write_text("model.safetensors.index.json", "{\"weight_map\":{\"a\":\"../x.safetensors\"}}");
+    expect(-EBADMSG, "not in this folder");
+    write_text("model.safetensors.index.json", "{\"weight_map\":{\"a\":\"none.safetensors\"}}");
+    expect(-ENOENT, "none.safetensors");
+    write_text("model.safetensors.index.json", "{\"weight_map\":[]}");
+    expect(-EBADMSG, "weight_map");
+    write_weights("w.safetensors", "b", 4);
+    write_text("model.safetensors.index.json", "{\"weight_map\":{\"a\":\"w.safetensors\"}}");
+    expect(-EBADMSG, "w.safetensors has no tensor a");
+    write_weights("v.safetensors", "b", 4);
+    write_text("model.safetensors.index.json",
+               "{\"weight_map\":{\"a\":\"w.safetensors\",\"b\":\"v.safetensors\"}}");
+    expect(-EBADMSG, "tensor b occurs twice");
+}
+
+static void test_tensors(void **state) {
+    static const struct {
+        const char *name, *message;
+        int rc;
+    } cases[] = {
+        { "model.layers.1.input_layernorm.weight", "has 1 layers only", -EBADMSG },
+        { "model.layers.0.self_attn.what.weight", "has no place", -ENOTSUP },
+        { "model.layers.00.input_layernorm.weight", "has no place", -ENOTSUP },
+        { "model.layers.0.block_sparse_moe.experts.0.w1.weight", "num_local_experts", -EBADMSG },
+        { "model.layers.0.self_attn.q_proj.bias", NULL, 0 },
+        { "vision_tower.x", "no tensor of a text model", -EBADMSG },
+        { "model.rotary_emb.inv_freq", "no tensor of a text model", -EBADMSG },
+    };
+    (void)state;
+    make_model();
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_weights("model.safetensors", cases[i].name, 8);
+        expect(cases[i].rc, cases[i].message);
+    }
+    write_weights("model.safetensors", "model.layers.0.self_attn.k_proj.bias", 6);
+    expect(-EBADMSG, "attention heads");
+}
+
+static void test_tokenizer(void **state) {
+    char cut[sizeof tokenizer];
+    (void)state;
+    make_model();
+    for (size_t n = 0; n + 1 < sizeof tokenizer; n++) { /* cut at every byte: never a crash */
+        memcpy(cut, tokenizer, n);
+        write_file("tokenizer.model", cut, n);
+        if (n != 16 && n != 30)
+            expect(-EBADMSG, "tokenizer.model");
+    }
+    write_file("tokenizer.model", "\x0b", 1); /* a group */
+    expect(-EBADMSG, "tokenizer.model");
+    write_file("tokenizer.model", "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11);
+    expect(-EBADMSG, "tokenizer.model");
+    run("rm %s/m/tokenizer.model", dir);
+    expect(-ENOTSUP, "tokenizer.model");
+    run("truncate -s 1G %s/m/tokenizer.model", dir);
+    expect(-EFBIG, "tokenizer.model");
+    make_model();
+    write_text("tokenizer_config.json", "{\"added_tokens_decoder\":{\"-1\":{\"content\":\"x\"}}}");
+    expect(-EBADMSG, "added_tokens_decoder");
+    write_text("tokenizer_config.json", "{\"added_tokens_decoder\":{\"99\":{\"content\":\"x\"}}}");
+    expect(0, NULL);
+    write_text("added_tokens.json", "{\"x\":\"y\"}");
+    expect(-EBADMSG, "added_tokens.json");
+}
+
+static void assert_name(const char *path, const char *want) {
+    struct arena a = { 0 };
+    struct root *root;
+    struct str name;
+    assert_ok(root_open(&root, dir, err));
+    assert_true(folder_name(&a, root, path, &name));
+    assert_int_equal(name.n, strlen(want));
+    assert_memory_equal(name.p, want, name.n);
+    arena_fini(&a);
+    root_close(root);
+}
+
+static void test_names(void **state) {
+    (void)state;
+    assert_name("a/b-7B", "b-7B");
+    assert_name("", strrchr(dir, '/') + 1);
+    assert_name("models--org--Tiny-1B/snapshots/0123abcd", "Tiny-1B");
+    assert_name("models--gpt2/snapshots/0123abcd", "gpt2");
+    assert_name("x--org--Tiny/snapshots/0123abcd", "0123abcd");
+}
+
+static void test_identity(void **state) {
+    struct hash128 before, after;
+    int64_t mtime;
+    struct root *root;
+    (void)state;
+    make_model();
+    assert_ok(root_open(&root, dir, err));
+    assert_ok(folder_hash(root, "m", &before, &mtime, err));
+    assert_ok(folder_hash(root, "m", &after, &mtime, err));
+    assert_memory_equal(&before, &after, sizeof before);
+    write_text("README.md", "---\nlicense: mit\n---\n"); /* a file that was absent */
+    assert_ok(folder_hash(root, "m", &after, &mtime, err));
+    assert_memory_not_equal(&before, &after, sizeof before);
+    root_close(root);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good),      cmocka_unit_test(test_config),
+        cmocka_unit_test(test_shards),    cmocka_unit_test(test_tensors),
+        cmocka_unit_test(test_tokenizer), cmocka_unit_test(test_names),
+        cmocka_unit_test(test_identity),
+    };
+    return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
