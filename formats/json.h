@@ -18,6 +18,8 @@ enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_
 int json_parse(struct json **out, struct str text, struct err *err);
 void json_free(struct json *doc); /* NULL is fine */
 
+bool json_is_utf8(struct str s);
+
 /* NULL (a C one) stands for "not there" and may be passed on to any of these. */
 enum json_type json_type(const struct json *v);
 const struct json *json_get(const struct json *object, const char *key); /* NULL: absent */

@@ -57,6 +57,17 @@ static size_t utf8_len(const uint8_t *p, const uint8_t *end) {
     return n;
 }
 
+bool json_is_utf8(struct str s) {
+    const uint8_t *p = (const uint8_t *)s.p, *end = p + s.n;
+    while (p < end) {
+        size_t n = *p < 0x80 ? 1 : utf8_len(p, end);
+        if (!n)
+            return false;
+        p += n;
+    }
+    return true;
+}
+
 static bool is_digit(const struct scan *s) {
     return s->p < s->end && *s->p >= '0' && *s->p <= '9';
 }

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/plan.c - which form, which types, which writer: from a model and a spec to a layout. */
+#include "formats/plan.h"
+#include "formats/container.h"
+#include "formats/quantize.h"
+#include "quant/codec.h"
+#include <errno.h>
+
+/* A file that is the view already. */
+static bool is_own_type(const struct model *m, const struct spec *spec, enum container_kind kind) {
+    return spec->type->file_type == FILE_AUTO && m->container->kind == kind && m->n_sources == 1;
+}
+
+static int plan_copy(struct layout *l, const struct model *m, struct err *err) {
+    return layout_copy(l, 0, 0, source_ident(m->sources[0])->size, err);
+}
+
+/* The converter of folders makes these itself; all other types are quantized from its auto file. */
+static bool find_outtype(const struct spec *spec, enum outtype *out) {
+    switch (spec->type->file_type) {
+    case FILE_AUTO:
+        *out = OUTTYPE_AUTO;
+        return true;
+    case FILE_F32:
+        *out = OUTTYPE_F32;
+        return true;
+    case FILE_F16:
+        *out = OUTTYPE_F16;
+        return true;
+    case FILE_BF16:
+        *out = OUTTYPE_BF16;
+        return true;
+    case FILE_Q8_0:
+        *out = OUTTYPE_Q8_0;
+        return true;
+    default:
+        *out = OUTTYPE_AUTO;
+        return false;
+    }
+}
+
+/* The parts of a split GGUF as one file. */
+static void join_parts(struct form *f) {
+    kv_remove(&f->kvs, STR("split.no"));
+    kv_remove(&f->kvs, STR("split.count"));
+    kv_remove(&f->kvs, STR("split.tensors.count"));
+}
+
+static int form_gguf(struct form *f, const struct model *m, const struct spec *spec,
+                     struct err *err) {
+    enum outtype out;
+    int ret;
+    switch (m->container->kind) {
+    case CONTAINER_GGUF:
+        ret = form_identity(f, m, err);
+        if (ret < 0)
+            return ret;
+        if (spec->type->file_type != FILE_AUTO)
+            return form_quantize(f, spec, err);
+        join_parts(f);
+        return 0;
+    case CONTAINER_FOLDER: {
+        bool is_final = find_outtype(spec, &out);
+        ret = form_gguf_from_hf(f, m, out, err);
+        return ret < 0 || is_final ? ret : form_quantize(f, spec, err);
+    }
+    default:
+        return err_set(err, -ENOTSUP, "a GGUF needs an architecture: no config.json beside it");
+    }
+}
+
+/* What a tensor becomes in a safetensors file of the type @to; DTYPE_NONE: what it is. Quantized
+ * ones have no type of their own there: f16, which holds their scales as they are. */
+static enum dtype safetensors_type(enum dtype from, enum dtype to) {
+    if (dtype_is_quantized(from))
+        return to == DTYPE_NONE ? DTYPE_F16 : to;
+    return to != DTYPE_NONE && dtype_is_float(from) ? to : from;
+}
+
+static int form_safetensors(struct form *f, const struct model *m, const struct spec *spec,
+                            struct err *err) {
+    int ret = -ENOTSUP;
+    if (m->container->kind == CONTAINER_GGUF) {
+        struct err unknown = { 0 }; /* no table for the architecture: GGUF's own names */
+        ret = form_hf_from_gguf(f, m, &unknown);
+        if (ret < 0 && ret != -ENOTSUP)
+            return err_set(err, ret, "%s", unknown.msg);
+    }
+    if (ret == -ENOTSUP)
+        ret = form_identity(f, m, err);
+    if (ret < 0)
+        return ret;
+    if (m->container->kind != CONTAINER_SAFETENSORS)
+        f->metadata = STR("{\"format\":\"pt\"}");
+    for (uint32_t i = 0; i < f->n_targets; i++) {
+        struct target *t = &f->targets[i];
+        enum dtype to = safetensors_type(t->dtype, spec->type->base);
+        if (to != t->dtype && (!codec_can_decode(t->dtype) || !codec_can_encode(to)))
+            return err_set(err, -ENOTSUP, "%.*s: %s cannot be converted to %s", STR_ARG(t->name),
+                           dtype_info[t->dtype].name, dtype_info[to].name);
+        t->dtype = to;
+    }
+    return 0;
+}
+
+int plan_view(struct layout *l, const struct model *m, const struct spec *spec, struct err *err) {
+    struct form f = { .arena = l->arena };
+    int ret;
+    switch (spec->format) {
+    case FORMAT_GGUF:
+        if (is_own_type(m, spec, CONTAINER_GGUF))
+            return plan_copy(l, m, err);
+        ret = form_gguf(&f, m, spec, err);
+        return ret < 0 ? ret : gguf_plan(l, &f, err);
+    case FORMAT_SAFETENSORS:
+        if (is_own_type(m, spec, CONTAINER_SAFETENSORS))
+            return plan_copy(l, m, err);
+        ret = form_safetensors(&f, m, spec, err);
+        return ret < 0 ? ret : safetensors_plan(l, &f, err);
+    default:
+        return err_set(err, -ENOTSUP, "no such format");
+    }
+}
