@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fs/models.c - see models.h. */
+#include "fs/models.h"
+#include "formats/cleanup.h"
+#include "formats/gguf.h"
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const SUFFIX[MODEL_KINDS] = { NULL, ".gguf", ".safetensors" };
+
+bool models_join(const char *dir, const char *entry, char out[PATH_MAX]) {
+    const int n = snprintf(out, PATH_MAX, "%s%s%s", dir, *dir && *entry ? "/" : "", entry);
+    return n < PATH_MAX;
+}
+
+static mode_t type_of(const struct root *root, const char *path) {
+    struct stat st;
+    return root_stat(root, path, &st) == 0 ? st.st_mode & S_IFMT : 0;
+}
+
+bool models_is_folder(const struct root *root, const char *path) {
+    char config[PATH_MAX];
+    DIR *d;
+    if (!models_join(path, "config.json", config) || type_of(root, config) != S_IFREG ||
+        root_opendir(root, path, &d) < 0)
+        return false;
+    bool found = false;
+    for (struct dirent *e; !found && (e = readdir(d));)
+        found = str_ends(str_from(e->d_name), STR(".safetensors"));
+    closedir(d);
+    return found;
+}
+
+/* --- hub caches: models--ORG--NAME/{refs/main,snapshots/REV} --- */
+
+static bool split_repository(const char *entry, struct found_model *out) {
+    if (!str_starts(str_from(entry), STR("models--")))
+        return false;
+    const char *org = entry + strlen("models--"), *sep = strstr(org, "--");
+    const char *name = sep ? sep + 2 : org; /* models of the hub itself have no ORG */
+    snprintf(out->org, sizeof out->org, "%.*s", sep ? (int)(sep - org) : 0, org);
+    snprintf(out->name, sizeof out->name, "%s", name);
+    return *name != 0;
+}
+
+/* The revision that refs/main names. */
+static bool main_revision(struct root *root, const char *repo, char rev[NAME_MAX + 1]) {
+    char path[PATH_MAX];
+    auto_free char *text = NULL;
+    size_t n;
+    if (!models_join(repo, "refs/main", path) ||
+        source_slurp(root, path, NAME_MAX, &text, &n, NULL, NULL) < 0)
+        return false;
+    while (n > 0 && isspace((unsigned char)text[n - 1]))
+        n--;
+    if (n == 0 || memchr(text, '/', n) || text[0] == '.')
+        return false;
+    snprintf(rev, NAME_MAX + 1, "%.*s", (int)n, text);
+    return true;
+}
+
+static bool newest_revision(struct root *root, const char *repo, char rev[NAME_MAX + 1]) {
+    char dir[PATH_MAX], path[PATH_MAX];
+    int64_t newest = INT64_MIN;
+    DIR *d;
+    if (!models_join(repo, "snapshots", dir) || root_opendir(root, dir, &d) < 0)
+        return false;
+    for (struct dirent *e; (e = readdir(d));) {
+        struct stat st;
+        if (e->d_name[0] == '.' || !models_join(dir, e->d_name, path) ||
+            root_stat(root, path, &st) < 0 || !S_ISDIR(st.st_mode) ||
+            ident_from_stat(&st).mtime_ns <= newest)
+            continue;
+        newest = ident_from_stat(&st).mtime_ns;
+        snprintf(rev, NAME_MAX + 1, "%s", e->d_name);
+    }
+    closedir(d);
+    return newest != INT64_MIN;
+}
+
+static bool find_snapshot(struct root *root, const char *repo, struct found_model *out) {
+    char rev[NAME_MAX + 1], sub[PATH_MAX];
+    for (int i = 0; i < 2; i++) {
+        if (!(i == 0 ? main_revision : newest_revision)(root, repo, rev))
+            continue;
+        if (snprintf(sub, sizeof sub, "snapshots/%s", rev) < PATH_MAX &&
+            models_join(repo, sub, out->path) && models_is_folder(root, out->path))
+            return true;
+    }
+    return false;
+}
+
+/* --- one entry --- */
+
+static bool set_name(struct found_model *out, const char *p, size_t n) {
+    if (n == 0 || n > NAME_MAX)
+        return false;
+    memcpy(out->name, p, n);
+    out->name[n] = 0;
+    return true;
+}
+
+static bool classify_file(const char *entry, struct found_model *out) {
+    size_t prefix;
+    if (gguf_split_parts(entry, &prefix)) {
+        out->kind = MODEL_GGUF;
+        return strncmp(entry + prefix, "-00001-of-", 10) == 0 && set_name(out, entry, prefix);
+    }
+    for (enum model_kind k = MODEL_GGUF; k < MODEL_KINDS; k++)
+        if (str_ends(str_from(entry), str_from(SUFFIX[k]))) {
+            out->kind = k;
+            return set_name(out, entry, strlen(entry) - strlen(SUFFIX[k]));
+        }
+    return false;
+}
+
+bool models_classify(struct root *root, const char *dir, const char *entry,
+                     struct found_model *out) {
+    *out = (struct found_model){ .kind = MODEL_FOLDER };
+    if (!models_join(dir, entry, out->path))
+        return false;
+    if (classify_file(entry, out) && type_of(root, out->path) == S_IFREG)
+        return true;
+    out->kind = MODEL_FOLDER;
+    if (type_of(root, out->path) != S_IFDIR)
+        return false;
+    if (split_repository(entry, out)) {
+        char repo[PATH_MAX];
+        memcpy(repo, out->path, sizeof repo);
+        return find_snapshot(root, repo, out);
+    }
+    return models_is_folder(root, out->path) && set_name(out, entry, strlen(entry));
+}
+
+bool models_root(struct root *root, struct found_model *out) {
+    *out = (struct found_model){ .kind = MODEL_FOLDER };
+    if (root_only(root) || !models_is_folder(root, ""))
+        return false;
+    const char *path = root_path(root), *base = strrchr(path, '/') + 1;
+    const char *snapshots = strstr(path, "/snapshots/");
+    if (snapshots && snapshots + strlen("/snapshots/") == base) { /* .../models--A--B/snapshots/REV */
+        const char *repo = snapshots;
+        while (repo > path && repo[-1] != '/')
+            repo--;
+        char entry[NAME_MAX + 1];
+        snprintf(entry, sizeof entry, "%.*s", (int)(snapshots - repo), repo);
+        if (split_repository(entry, out))
+            return true;
+    }
+    return set_name(out, base, strlen(base));
+}
+
+/* --- who is meant --- */
+
+static bool find_plain(struct root *root, const char *dir, struct str stem, enum model_kind kind,
+                       struct found_model *out) {
+    char entry[NAME_MAX + 1];
+    const char *suffix = SUFFIX[kind] ? SUFFIX[kind] : "";
+    if (snprintf(entry, sizeof entry, "%.*s%s", STR_ARG(stem), suffix) > NAME_MAX)
+        return false;
+    return models_classify(root, dir, entry, out) && out->kind == kind &&
+           str_is(stem, out->name);
+}
+
+/* Names that cannot be built, only found: the parts of a split GGUF, repositories of a hub. */
+static bool find_by_listing(struct root *root, const char *dir, struct str stem,
+                            struct found_model *out) {
+    DIR *d;
+    bool found = false;
+    if (root_opendir(root, dir, &d) < 0)
+        return false;
+    for (struct dirent *e; !found && (e = readdir(d));) {
+        const struct str name = str_from(e->d_name);
+        if (str_starts(name, STR("models--")) ? !str_ends(name, stem)
+                                              : !str_starts(name, stem) ||
+                                                    !str_ends(name, STR(".gguf")))
+            continue;
+        found = models_classify(root, dir, e->d_name, out) && str_is(stem, out->name);
+    }
+    closedir(d);
+    return found;
+}
+
+bool models_find(struct root *root, const char *dir, struct str stem, enum model_kind prefer,
+                 struct found_model *out) {
+    char entry[NAME_MAX + 1];
+    if (stem.n == 0 || stem.n > NAME_MAX || memchr(stem.p, '/', stem.n))
+        return false;
+    if (*dir == 0 && models_root(root, out) && str_is(stem, out->name))
+        return true;
+    snprintf(entry, sizeof entry, "%.*s", STR_ARG(stem));
+    if (models_classify(root, dir, entry, out)) /* a full file name, or a folder */
+        if (out->kind != MODEL_FOLDER)
+            return true;
+    if (prefer != MODEL_FOLDER && find_plain(root, dir, stem, prefer, out))
+        return true;
+    for (enum model_kind k = 0; k < MODEL_KINDS; k++)
+        if (find_plain(root, dir, stem, k, out))
+            return true;
+    if (models_classify(root, dir, entry, out)) /* models--ORG--NAME, named in full */
+        return true;
+    return find_by_listing(root, dir, stem, out);
+}
