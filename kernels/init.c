@@ -23,6 +23,21 @@ static const struct kernels portable = {
     BOTH(q4_k),
     BOTH(q5_k),
     BOTH(q6_k),
+    DECODE(iq1_s),
+    DECODE(iq1_m),
+    DECODE(iq2_xxs),
+    DECODE(iq2_xs),
+    DECODE(iq2_s),
+    DECODE(iq3_xxs),
+    DECODE(iq3_s),
+    BOTH(iq4_nl),
+    BOTH(iq4_xs),
+    BOTH(mxfp4),
+    BOTH(nvfp4),
+    BOTH(tq1_0),
+    BOTH(tq2_0),
+    BOTH(q1_0),
+    BOTH(q2_0),
 };
 
 void kernels_init(struct kernels *k, unsigned cpu) {

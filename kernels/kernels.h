@@ -22,13 +22,16 @@ struct block_kernel {
     block_encode_fn *encode; /* NULL: none */
 };
 
-/* One member a type; blocks.h has their layout. The first row's are blocks of one element. */
+/* One member a type; blocks.h and blocks_iq.h have the layouts. The first row's are blocks of one
+ * element. */
 struct kernels {
     unsigned cpu; /* the mask it was filled for; first, so that no block_kernel has offset 0 */
     bool (*f32_all_finite)(const float *src, size_t elems);
     struct block_kernel f64, f16, bf16, f8_e4m3, f8_e5m2;
     struct block_kernel q4_0, q4_1, q5_0, q5_1, q8_0;
     struct block_kernel q2_k, q3_k, q4_k, q5_k, q6_k;
+    struct block_kernel iq1_s, iq1_m, iq2_xxs, iq2_xs, iq2_s, iq3_xxs, iq3_s, iq4_nl, iq4_xs;
+    struct block_kernel mxfp4, nvfp4, tq1_0, tq2_0, q1_0, q2_0;
 };
 
 enum cpu { CPU_AVX2 = 1 << 0, CPU_AVX512 = 1 << 1, CPU_ALL = ~0 };

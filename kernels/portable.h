@@ -14,3 +14,12 @@ block_encode_fn q4_0_encode_c, q4_1_encode_c, q5_0_encode_c, q5_1_encode_c, q8_0
 
 block_decode_fn q2_k_decode_c, q3_k_decode_c, q4_k_decode_c, q5_k_decode_c, q6_k_decode_c;
 block_encode_fn q2_k_encode_c, q3_k_encode_c, q4_k_encode_c, q5_k_encode_c, q6_k_encode_c;
+
+block_decode_fn iq1_s_decode_c, iq1_m_decode_c, iq2_xxs_decode_c, iq2_xs_decode_c, iq2_s_decode_c;
+block_decode_fn iq3_xxs_decode_c, iq3_s_decode_c, iq4_nl_decode_c, iq4_xs_decode_c;
+block_encode_fn iq4_nl_encode_c, iq4_xs_encode_c;
+
+block_decode_fn mxfp4_decode_c, nvfp4_decode_c, tq1_0_decode_c, tq2_0_decode_c, q1_0_decode_c;
+block_decode_fn q2_0_decode_c;
+block_encode_fn mxfp4_encode_c, nvfp4_encode_c, tq1_0_encode_c, tq2_0_encode_c, q1_0_encode_c;
+block_encode_fn q2_0_encode_c;
