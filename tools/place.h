@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tools/place.h - what a path on the command line means: a model on disk, or a view of one. What
- * exists is what it is; else DIR/NAME.FORMAT@SPEC is a view of a model in DIR. */
+ * exists is what it is; else the path's last part is looked up as a mount would. */
 #pragma once
 #include "fs/engine.h"
 #include "fs/view.h"

@@ -5,6 +5,7 @@
 #include <string.h>
 
 const struct tool tools[] = {
+    { "ls", "list the models of a folder and their views", tool_ls },
     { "info", "tell what a model or a view consists of", tool_info },
     { "convert", "write a view to an ordinary file", tool_convert },
     { "warm", "convert views now, into the cache", tool_warm },
