@@ -63,7 +63,8 @@ static void print_text(const struct describe *how, const char *path, const struc
     printf("  bits/weight   %.2f\n", bits(&s));
     if (v) {
         printf("  size          %s", text_bytes(v->info.size, buf));
-        printf(", %s of it converted from %s\n", text_bytes(v->layout.convert, buf), v->source);
+        printf("; made from %s; %s of it kept in the cache\n",
+               *v->source ? v->source : "this folder", text_bytes(v->layout.convert, buf));
     }
     metadata_text(m);
     for (uint32_t i = 0; how->tensors && i < m->n_tensors; i++) {
@@ -114,7 +115,7 @@ static void print_json(const struct describe *how, const char *path, const struc
     if (v) {
         char spec[SPEC_MAX_TEXT];
         spec_text(&v->spec, spec, sizeof spec);
-        printf(",\n \"spec\": \"%s@%s\", \"size\": %llu, \"converted_bytes\": %llu, \"source\": ",
+        printf(",\n \"spec\": \"%s@%s\", \"size\": %llu, \"cacheable_bytes\": %llu, \"source\": ",
                format_name(v->spec.format), spec, (unsigned long long)v->info.size,
                (unsigned long long)v->layout.convert);
         text_json(stdout, str_from(v->source));

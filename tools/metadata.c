@@ -5,9 +5,26 @@
 #include "formats/json.h"
 #include "tools/text.h"
 #include <math.h>
+#include <stdlib.h>
 
 /* An array that is longer than this (a vocabulary) is told by its length. */
 enum { ARRAY_MAX = 64, LINE_MAX_BYTES = 200 };
+
+/* The shortest text that reads back as the same number. */
+static void print_number(double d, bool single) {
+    char buf[TEXT_SIZE];
+    if (!isfinite(d)) {
+        fputs("null", stdout); /* JSON has no word for it */
+        return;
+    }
+    for (int digits = single ? 6 : 15; digits <= 17; digits++) {
+        snprintf(buf, sizeof buf, "%.*g", digits, d);
+        const double back = strtod(buf, NULL);
+        if (single ? (float)back == (float)d : back == d)
+            break;
+    }
+    fputs(buf, stdout);
+}
 
 static void print_value_json(const struct json *v) {
     struct str s;
@@ -23,8 +40,8 @@ static void print_value_json(const struct json *v) {
         printf("%llu", (unsigned long long)u);
     else if (json_i64(v, &i))
         printf("%lld", (long long)i);
-    else if (json_f64(v, &d) && isfinite(d))
-        printf("%.17g", d);
+    else if (json_f64(v, &d))
+        print_number(d, false);
     else if (json_type(v) == JSON_ARRAY) {
         putchar('[');
         for (size_t k = 0; k < json_len(v); k++) {
@@ -49,14 +66,14 @@ static void print_value_json(const struct json *v) {
 static void kv_number_json(enum kv_type type, struct str value) {
     int64_t i;
     double d;
-    if (kv_integer(type, value, &i) && type == KV_BOOL)
-        fputs(i ? "true" : "false", stdout);
+    if (type == KV_BOOL)
+        fputs(value.n && *value.p ? "true" : "false", stdout);
     else if (kv_integer(type, value, &i) && type == KV_U64)
         printf("%llu", (unsigned long long)i);
     else if (kv_integer(type, value, &i))
         printf("%lld", (long long)i);
-    else if (kv_real(type, value, &d) && isfinite(d))
-        printf(type == KV_F32 ? "%.9g" : "%.17g", d);
+    else if (kv_real(type, value, &d))
+        print_number(d, type == KV_F32);
     else
         fputs("null", stdout);
 }
