@@ -129,9 +129,6 @@ static void drop_dims(struct target *t) {
 
 static int check_change(const struct target *t, const struct recipe_tensor *r,
                         const struct spec *spec, struct err *err) {
-    if (r->needs_imatrix)
-        return err_set(err, -ENOTSUP, "%s: %s needs an importance matrix for %s", spec->type->name,
-                       dtype_info[r->to].name, t->name.p);
     if (r->to == t->dtype)
         return 0;
     if (dtype_is_quantized(t->dtype) && !spec->type->is_float && !spec->requantize)
@@ -160,6 +157,16 @@ static int change_type(struct form *f, struct target *t, enum dtype to, struct e
     return t->expr ? 0 : err_set(err, -ENOMEM, "no memory for %u tensors", f->n_targets);
 }
 
+/* Does a tensor, changed or not, need what there is not? Upstream looks before it does anything. */
+static int check_imatrix(const struct recipe_tensor *r, uint32_t n, const struct ftype *type,
+                         struct err *err) {
+    for (uint32_t i = 0; i < n; i++)
+        if (r[i].needs_imatrix)
+            return err_set(err, -ENOTSUP, "%s: %s needs an importance matrix for %s", type->name,
+                           r[i].name, dtype_info[r[i].to].name);
+    return 0;
+}
+
 static int change_types(struct form *f, struct recipe_tensor *r, const struct spec *spec,
                         struct err *err) {
     struct recipe_model model;
@@ -174,14 +181,13 @@ static int change_types(struct form *f, struct recipe_tensor *r, const struct sp
     if (!recipe_choose(spec->type, &model, r, f->n_targets, &fault))
         return err_set(err, -ENOTSUP, "%s: %s: %s", spec->type->name, r[fault.tensor].name,
                        fault.reason);
-    for (uint32_t i = 0; i < f->n_targets; i++) {
-        int ret = check_change(&f->targets[i], &r[i], spec, err);
+    int ret = check_imatrix(r, f->n_targets, spec->type, err);
+    for (uint32_t i = 0; ret == 0 && i < f->n_targets; i++) {
+        ret = check_change(&f->targets[i], &r[i], spec, err);
         if (ret == 0)
             ret = change_type(f, &f->targets[i], r[i].to, err);
-        if (ret < 0)
-            return ret;
     }
-    return 0;
+    return ret;
 }
 
 int form_quantize(struct form *f, const struct spec *spec, struct err *err) {
