@@ -13,16 +13,26 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORPUS = os.path.join(HERE, "data", "corpus")
+# What a view says of types that have no kernel yet.
+MISSING = ("cannot be written yet", "is not a type", "cannot be converted")
 READY = os.path.join(HERE, "data", "models")  # models that are checked in with their weights
 
 
+def read_rows(path):
+    with open(path, encoding="utf-8") as f:
+        return [line.rstrip("\n").split("\t") for line in list(f)[1:]]
+
+
 def golden(path):
-    rows = {}
-    with open(os.path.join(path, "golden.tsv"), encoding="utf-8") as f:
-        for line in list(f)[1:]:
-            model, kind, _, digest = line.rstrip("\n").split("\t")[:4]
-            rows.setdefault(model, {})[kind] = digest
-    return rows
+    """Model -> type -> hash, and model -> [(source, spec, hash)] of other sources."""
+    rows, options = {}, {}
+    for model, kind, _, digest in (r[:4] for r in read_rows(os.path.join(path, "golden.tsv"))):
+        rows.setdefault(model, {})[kind] = digest
+    for model, source, how, kind, _, digest in read_rows(os.path.join(path, "golden-options.tsv")):
+        if how in ("", "--allow-requantize"):
+            spec = kind + ("+requantize" if how else "")
+            options.setdefault(model, []).append((source, spec, digest))
+    return rows, options
 
 
 def view(tool, src, path, spec, out=None):
@@ -45,12 +55,58 @@ def compare(tool, src, path, kind, want, totals):
     refused = error and error.startswith(("EOPNOTSUPP", "EACCES"))
     if got == want or (want == "refused" and refused):
         totals["same"] += 1
-    elif error and ("cannot be written yet" in error or "is not a type" in error):
+    elif error and any(s in error for s in MISSING):
         totals["missing"] += 1
         totals["kinds"].add(kind)
     else:
         totals["wrong"] += 1
         print(f"{path} {kind}: {error or 'other bytes'}")
+
+
+class Model:
+    """One of the corpus: its folder, and its GGUFs by the converter's type."""
+
+    def __init__(self, args, name, rows, tmp):
+        ready = os.path.isdir(os.path.join(READY, name))
+        self.args, self.name, self.rows, self.tmp = args, name, rows, tmp
+        self.src = READY if ready else args.dir
+        if not os.path.isdir(os.path.join(self.src, name)) and not args.gguf:
+            subprocess.run([sys.executable, os.path.join(CORPUS, "make.py"), self.src, name],
+                           check=True, stdout=subprocess.DEVNULL)
+        self.is_folder = self.make("auto")
+
+    def make(self, kind):
+        """Is the GGUF made of the folder the converter's?"""
+        if not os.path.isdir(os.path.join(self.src, self.name)):
+            return False
+        want = self.rows.get("convert:" + kind)
+        out = os.path.join(self.tmp, kind + ".gguf")
+        return view(self.args.tool, self.src, self.name, "gguf@" + kind, out)[0] == want
+
+    def gguf(self, kind):
+        """(folder, file) of the GGUF of type @kind, or None."""
+        ready = f"{self.args.gguf}/{self.name}/{self.name}.{kind}.gguf"
+        if self.is_folder and self.make(kind):
+            return self.tmp, kind + ".gguf"
+        return os.path.split(os.path.abspath(ready)) if os.path.exists(ready) else None
+
+
+def check_model(model, rows, options, totals):
+    tool = model.args.tool
+    kinds = {k: v for k, v in rows.items() if ":" not in k and "+" not in k}
+    auto = model.gguf("auto")
+    if not kinds or not auto:
+        return
+    totals["models"] += 1
+    for kind, want in kinds.items():
+        compare(tool, *auto, kind, want, totals)
+        # The converter makes the others of a folder itself.
+        if model.is_folder and kind not in ("F32", "F16", "BF16", "Q8_0", "COPY"):
+            compare(tool, model.src, model.name, kind, want, totals)
+    for source, spec, want in options:
+        path = model.gguf(source)
+        if path:
+            compare(tool, *path, spec, want, totals)
 
 
 def main():
@@ -61,35 +117,12 @@ def main():
     args.add_argument("dir")
     args.add_argument("names", nargs="*")
     args = args.parse_args()
-    rows = golden(args.corpus)
+    rows, options = golden(args.corpus)
     totals = {"same": 0, "wrong": 0, "missing": 0, "models": 0, "kinds": set()}
     for name in args.names or sorted(rows):
-        src = READY if os.path.isdir(os.path.join(READY, name)) else args.dir
-        kinds = {k: v for k, v in rows[name].items() if ":" not in k and "+" not in k}
-        auto = rows[name].get("convert:auto")
-        if not kinds or not auto:
-            continue
-        path = os.path.join(src, name)
-        if not os.path.isdir(path) and not args.gguf:
-            subprocess.run([sys.executable, os.path.join(CORPUS, "make.py"), src, name], check=True,
-                           stdout=subprocess.DEVNULL)
         with tempfile.TemporaryDirectory() as tmp:
-            gguf = os.path.join(tmp, "m.gguf")
-            folder = os.path.isdir(path) and view(args.tool, src, name, "gguf@auto", gguf)[0] == auto
-            if args.gguf and os.path.exists(f"{args.gguf}/{name}/{name}.auto.gguf"):
-                if not folder:
-                    os.symlink(os.path.abspath(f"{args.gguf}/{name}/{name}.auto.gguf"), gguf)
-                    gguf = os.path.realpath(gguf)
-            elif not folder:
-                print(f"{name}: no GGUF of it")
-                continue
-            totals["models"] += 1
-            for kind, want in kinds.items():
-                compare(args.tool, os.path.dirname(gguf), os.path.basename(gguf), kind, want,
+            check_model(Model(args, name, rows[name], tmp), rows[name], options.get(name, []),
                         totals)
-                # The converter makes these of a folder itself.
-                if folder and kind not in ("F32", "F16", "BF16", "Q8_0", "COPY"):
-                    compare(args.tool, src, name, kind, want, totals)
     print("{models} models: {same} views have the bytes, {wrong} have not, {missing} cannot be made"
           .format(**totals), " ".join(sorted(totals["kinds"])))
     sys.exit(1 if totals["wrong"] or not totals["same"] else 0)
