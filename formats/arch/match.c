@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/arch/names.c - names of tensors against the patterns of the tables. */
+ * formats/arch/match.c - names of tensors against the patterns of the tables. */
 #include "formats/arch/work.h"
 #include <stdio.h>
 

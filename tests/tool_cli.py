@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""tool_cli.py PROGRAM: the commands that work without a mount, from the command line."""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PROGRAM = os.path.abspath(sys.argv.pop(1))
+MODELS = pathlib.Path(__file__).resolve().parent / "data" / "models"
+Q4_0 = "212e57cec6f1107addbe9efa567a4957ded979311fb68ca16ca49c75165415b4"  # llama.cpp's
+
+
+class Cli(unittest.TestCase):
+    def setUp(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="weightfs-cli."))
+        self.addCleanup(shutil.rmtree, self.dir)
+        self.models = self.dir / "models"
+        shutil.copytree(MODELS / "tinylm", self.models / "tinylm")
+        self.view = self.models / "tinylm.gguf@q4_0"
+
+    def run_program(self, *args, status=0):
+        done = subprocess.run([PROGRAM, *map(str, args)], capture_output=True, timeout=120,
+                              cwd=self.dir)
+        self.assertEqual(done.returncode, status, done.stderr.decode(errors="replace"))
+        return done
+
+    def test_convert_writes_the_bytes_of_llama_cpp(self):
+        out = self.dir / "out.gguf"
+        self.run_program("convert", self.view, out)
+        self.assertEqual(hashlib.sha256(out.read_bytes()).hexdigest(), Q4_0)
+        self.run_program("convert", self.view, self.dir)
+        self.assertEqual((self.dir / self.view.name).read_bytes(), out.read_bytes())
+
+    def test_convert_to_a_pipe_and_parts(self):
+        whole = self.run_program("convert", self.view, "-")
+        self.assertEqual(whole.stderr, b"")  # no progress where there is no terminal
+        part = self.run_program("convert", "--range", "1000001:64K", self.view, "-").stdout
+        self.assertEqual(part, whole.stdout[1000001 : 1000001 + 65536])
+        tail = self.run_program("convert", "--range", f"{len(whole.stdout)}:0", self.view, "-")
+        self.assertEqual(tail.stdout, b"")
+        self.run_program("convert", "--range", f"{len(whole.stdout)}:1", self.view, "-", status=2)
+        for bad in ("5", "a:1", ":1", "1:", "-1:1", "1:99999999999999999999"):
+            self.run_program("convert", "--range", bad, self.view, "-", status=1)
+
+    def test_convert_replaces_only_when_told(self):
+        out = self.dir / "out.gguf"
+        out.write_bytes(b"mine")
+        done = self.run_program("convert", self.view, out, status=2)
+        self.assertIn(b"-f", done.stderr)
+        self.assertEqual(out.read_bytes(), b"mine")
+        self.run_program("convert", "-f", self.view, out)
+        self.assertEqual(hashlib.sha256(out.read_bytes()).hexdigest(), Q4_0)
+
+    def test_convert_leaves_nothing_when_it_fails_or_is_killed(self):
+        (self.models / "tinylm" / "model.safetensors").write_bytes(b"\x10")
+        out = self.dir / "out"
+        out.mkdir()
+        self.run_program("convert", self.view, out / "x", status=2)
+        self.assertEqual(list(out.iterdir()), [])
+        shutil.copy(MODELS / "tinylm" / "model.safetensors", self.models / "tinylm")
+        p = subprocess.Popen([PROGRAM, "convert", self.view, out / "x"])
+        time.sleep(0.01)
+        p.send_signal(signal.SIGKILL)
+        p.wait()
+        self.assertIn([f.name for f in out.iterdir()], ([], ["x"]))
+
+    def test_a_pipe_that_is_closed_is_an_error_not_a_hang(self):
+        p = subprocess.Popen([PROGRAM, "convert", self.view, "-"], stdout=subprocess.PIPE,
+                             stderr=subprocess.DEVNULL)
+        p.stdout.read(10)
+        p.stdout.close()
+        self.assertNotEqual(p.wait(60), 0)
+
+    def test_convert_takes_chunks_from_a_cache(self):
+        cache = self.dir / "cache"
+        self.run_program("warm", "--cache", cache, self.view)
+        stat = json.loads(self.run_program("cache", "stat", "--json", "--cache", cache).stdout)
+        self.assertGreater(stat["chunks"], 0)
+        got = self.run_program("convert", "--cache", cache, self.view, "-").stdout
+        self.assertEqual(hashlib.sha256(got).hexdigest(), Q4_0)
+        verify = self.run_program("cache", "verify", "--json", "--cache", cache)
+        self.assertEqual(json.loads(verify.stdout), {"checked": stat["chunks"], "damaged": 0})
+        self.run_program("cache", "clear", "--cache", cache)
+        stat = json.loads(self.run_program("cache", "stat", "--json", "--cache", cache).stdout)
+        self.assertEqual(stat["chunks"], 0)
+
+    def test_info_of_a_folder_a_view_and_a_file(self):
+        folder = json.loads(self.run_program("info", "--json", self.models / "tinylm").stdout)
+        self.assertEqual(folder["architecture"], "LlamaForCausalLM")
+        self.assertEqual(folder["parameters"], 3934464)
+        self.assertEqual(folder["metadata"]["hidden_size"], 256)
+        view = json.loads(self.run_program("info", "--json", "-v", self.view).stdout)
+        self.assertEqual(view["architecture"], "llama")
+        self.assertEqual(view["types"], {"f32": 9, "q4_0": 29, "q6_k": 1})
+        self.assertEqual(view["metadata"]["general.name"], "Tinylm")
+        out = self.dir / "out.gguf"
+        self.run_program("convert", self.view, out)
+        file = json.loads(self.run_program("info", "--json", "-v", out).stdout)
+        for key in ("parameters", "types", "metadata", "tensor_list", "bits_per_weight"):
+            self.assertEqual(file[key], view[key])
+        self.assertIn(b"q4_0", self.run_program("info", "-v", out).stdout)
+
+    def test_ls(self):
+        rows = json.loads(self.run_program("ls", "--json", self.models).stdout)
+        by_name = {row["name"]: row for row in rows}
+        self.assertEqual(by_name["tinylm"]["kind"], "model")
+        views = [row for row in rows if row["kind"] == "view"]
+        self.assertTrue(0 < len(views) <= 3)
+        for row in views:
+            self.assertEqual(row["source"], "tinylm")
+            size = len(self.run_program("convert", self.models / row["name"], "-").stdout)
+            self.assertEqual(row["size"], size)
+        names = self.run_program("ls", "--names", "--views", "gguf@q4_0", self.models).stdout
+        self.assertEqual(names.decode().split(), ["tinylm", "tinylm.gguf@q4_0"])
+
+    def test_mistakes_are_told_in_a_line(self):
+        for args, status in (
+            (["convert"], 1),
+            (["convert", "--no-such", "a", "b"], 1),
+            (["info"], 1),
+            (["info", "nothing.gguf"], 2),
+            (["info", self.models / "tinylm.gguf@q99"], 2),
+            (["info", self.models / "other.gguf@q4_0"], 2),
+            (["info", self.models / "tinylm.txt@q4_0"], 2),
+            (["convert", self.models / "tinylm", "out"], 2),
+            (["convert", self.view, self.dir / "no" / "such" / "folder"], 2),
+            (["warm"], 1),
+            (["warm", self.models], 2),
+            (["status", self.dir], 2),
+            (["cache", "polish"], 1),
+            (["cache", "stat", "--cache", self.dir / "none"], 2),
+            (["ls", self.dir / "none"], 2),
+        ):
+            with self.subTest(args=args):
+                done = self.run_program(*args, status=status)
+                self.assertEqual(done.stdout, b"")
+                self.assertTrue(done.stderr.startswith(f"weightfs {args[0]}: ".encode()))
+                self.assertLessEqual(done.stderr.count(b"\n"), 2)
+
+    def test_help(self):
+        for verb in ("ls", "info", "convert", "warm", "status", "cache"):
+            self.assertIn(f"usage: weightfs {verb}", self.run_program(verb, "--help").stdout.decode())
+
+
+if __name__ == "__main__":
+    unittest.main()
