@@ -19,6 +19,7 @@ CORPUS = os.path.join(HERE, "data", "corpus")
 TYPES = ["f32", "f16", "bf16", "q8_0", "auto"]
 READY = os.path.join(HERE, "data", "models")  # models that are checked in with their weights
 MODELS = [
+    "Llama-3.2-Nano-Instruct",
     "Nano-Mixtral-8x1M-v0.1",
     "Tiny-Llama-2-SPM-Chat-v1.0",
     "llama-288-mixed",

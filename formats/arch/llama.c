@@ -156,7 +156,7 @@ static const struct hparam hparams[] = {
     HPARAM_END,
 };
 
-static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_spm, NULL };
+static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 
 #define LLAMA_ROW                                                                      \
     .gguf = "llama", .cut = "text_model.", .rules = rules, .hparams = hparams,         \

@@ -10,7 +10,8 @@ struct tokenizer_kind {
     int (*add)(struct arch_work *w);
 };
 
-extern const struct tokenizer_kind tokenizer_spm; /* spm.c: SentencePiece, tokenizer.model */
+extern const struct tokenizer_kind tokenizer_spm;  /* spm.c: SentencePiece, tokenizer.model */
+extern const struct tokenizer_kind tokenizer_gpt2; /* gpt2.c: byte-level BPE, tokenizer.json */
 
 /* The first of the architecture's kinds that the folder has. */
 int tokenizer_add(struct arch_work *w);

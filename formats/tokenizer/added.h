@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/tokenizer/added.h - tokens beside the vocabulary: those that tokenizer.json and
+ * tokenizer_config.json add. */
+#pragma once
+#include "formats/tokenizer/bpe.h"
+
+struct added_token {
+    struct str text;
+    uint32_t id;
+    bool special, normalized, lstrip, rstrip, single_word;
+};
+
+struct added {
+    struct added_token *items;
+    uint32_t n, cap;
+    struct token_map by_text; /* to the index in items */
+    uint32_t last_id;         /* the largest; valid when n > 0 */
+};
+
+enum { ADDED_MAX = 1 << 17 };
+
+/* As transformers loads them: tokenizer.json's in order, then those of added_tokens_decoder by id,
+ * then special tokens that are still missing. A token that is not in @vocab gets the next id. */
+int added_read(struct added *out, const struct json *tokenizer, const struct json *config,
+               const struct token_map *vocab, struct arena *a, struct err *err);
+
+/* The first added token in @text, the longest of those that begin there: its bounds with the
+ * white space that it takes. NULL: none. */
+const struct added_token *added_find(const struct added *added, struct str text, bool normalized,
+                                     size_t *start, size_t *end);

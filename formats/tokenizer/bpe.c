@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/tokenizer/bpe.c - see bpe.h. Source: tokenizers 0.23, src/models/bpe. */
+#include "formats/tokenizer/bpe.h"
+#include "formats/hash.h"
+#include <errno.h>
+
+bool token_map_init(struct token_map *m, struct arena *a, size_t n) {
+    *m = (struct token_map){ .n_slots = 16 };
+    while (m->n_slots < 2 * n && m->n_slots < 1u << 30)
+        m->n_slots *= 2;
+    m->texts = arena_array(a, struct str, m->n_slots);
+    m->ids = arena_array(a, uint32_t, m->n_slots);
+    return m->texts && m->ids && n < m->n_slots;
+}
+
+static uint32_t find_slot(const struct token_map *m, struct str text) {
+    uint32_t i = (uint32_t)hash64(text.p, text.n) & (m->n_slots - 1);
+    while (m->texts[i].p && !str_eq(m->texts[i], text))
+        i = (i + 1) & (m->n_slots - 1);
+    return i;
+}
+
+void token_map_put(struct token_map *m, struct str text, uint32_t id) {
+    const uint32_t i = find_slot(m, text);
+    m->n += !m->texts[i].p;
+    m->texts[i] = text;
+    m->ids[i] = id;
+}
+
+bool token_map_get(const struct token_map *m, struct str text, uint32_t *id) {
+    const uint32_t i = find_slot(m, text);
+    *id = m->ids[i];
+    return m->texts[i].p != NULL;
+}
+
+static int read_vocab(struct bpe *b, const struct json *vocab, struct arena *a, struct err *err) {
+    if (json_type(vocab) != JSON_OBJECT)
+        return err_set(err, -EBADMSG, "tokenizer.json: no \"vocab\"");
+    if (!token_map_init(&b->vocab, a, json_len(vocab)))
+        return err_set(err, -ENOMEM, "tokenizer.json: the vocabulary");
+    for (struct json_iter it = json_iter(vocab); json_next(&it);) {
+        uint64_t id;
+        if (!json_u64(it.value, &id) || id > UINT32_MAX)
+            return err_set(err, -EBADMSG, "tokenizer.json: the id of \"%.*s\"", STR_ARG(it.key));
+        token_map_put(&b->vocab, it.key.p ? it.key : STR(""), (uint32_t)id);
+    }
+    return 0;
+}
+
+/* The two parts of a merge: ["a", "b"] or, of old, "a b". */
+static bool merge_parts(const struct json *v, struct str *left, struct str *right) {
+    struct str both;
+    if (!json_str(v, &both))
+        return json_len(v) == 2 && json_str(json_at(v, 0), left) && json_str(json_at(v, 1), right);
+    const char *space = both.n ? memchr(both.p, ' ', both.n) : NULL;
+    if (!space)
+        return false;
+    *left = (struct str){ both.p, (size_t)(space - both.p) };
+    *right = (struct str){ space + 1, both.n - left->n - 1 };
+    return true;
+}
+
+static uint64_t merge_slot(const struct bpe *b, uint64_t pair) {
+    uint64_t i = hash64(&pair, sizeof pair) & (b->n_slots - 1);
+    while (b->merges[i].used && b->merges[i].pair != pair)
+        i = (i + 1) & (b->n_slots - 1);
+    return i;
+}
+
+static int take_merge(struct bpe *b, const struct json *v, uint32_t rank, struct err *err) {
+    struct str left, right;
+    char joined[4096];
+    uint32_t l, r, id;
+    if (!merge_parts(v, &left, &right) || left.n + right.n > sizeof joined)
+        return err_set(err, -EBADMSG, "tokenizer.json: merge %u is not a pair of texts", rank);
+    memcpy(joined, left.p, left.n);
+    memcpy(joined + left.n, right.p, right.n);
+    if (!token_map_get(&b->vocab, left, &l) || !token_map_get(&b->vocab, right, &r) ||
+        !token_map_get(&b->vocab, (struct str){ joined, left.n + right.n }, &id))
+        return err_set(err, -EBADMSG, "tokenizer.json: merge %u has a part that is no token", rank);
+    const uint64_t pair = (uint64_t)l << 32 | r, i = merge_slot(b, pair);
+    b->merges[i].pair = pair;
+    b->merges[i].rank = rank;
+    b->merges[i].id = id;
+    b->merges[i].used = true;
+    return 0;
+}
+
+static int read_merges(struct bpe *b, const struct json *list, struct arena *a, struct err *err) {
+    const size_t n = json_len(list);
+    for (b->n_slots = 16; b->n_slots < 2 * n; b->n_slots *= 2)
+        ;
+    b->merges = arena_alloc(a, b->n_slots, sizeof *b->merges);
+    if (!b->merges || n > UINT32_MAX)
+        return err_set(err, -ENOMEM, "tokenizer.json: the merges");
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = take_merge(b, json_at(list, i), (uint32_t)i, err);
+    return rc;
+}
+
+int bpe_init(struct bpe *b, const struct json *model, struct arena *a, struct err *err) {
+    static const char *const affixes[] = { "continuing_subword_prefix", "end_of_word_suffix" };
+    struct str text;
+    *b = (struct bpe){ 0 };
+    for (size_t i = 0; i < 2; i++)
+        if (json_str(json_get(model, affixes[i]), &text) && text.n)
+            return err_set(err, -ENOTSUP, "tokenizer.json: a BPE model with a %s", affixes[i]);
+    int rc = read_vocab(b, json_get(model, "vocab"), a, err);
+    if (rc == 0)
+        rc = read_merges(b, json_get(model, "merges"), a, err);
+    (void)json_bool(json_get(model, "ignore_merges"), &b->whole_words);
+    b->has_unk =
+        json_str(json_get(model, "unk_token"), &text) && token_map_get(&b->vocab, text, &b->unk);
+    return rc;
+}
+
+bool ids_add(struct ids *l, struct arena *a, uint32_t id) {
+    if (l->n == l->cap) {
+        const size_t cap = l->cap ? 2 * l->cap : 64;
+        uint32_t *more = arena_array(a, uint32_t, cap);
+        if (!more)
+            return false;
+        if (l->n)
+            memcpy(more, l->items, l->n * sizeof *more);
+        l->items = more;
+        l->cap = cap;
+    }
+    l->items[l->n++] = id;
+    return true;
+}
+
+static size_t character_length(struct str s) {
+    size_t n = 1;
+    while (n < s.n && ((unsigned char)s.p[n] & 0xc0) == 0x80)
+        n++;
+    return n;
+}
+
+/* The characters' tokens; one that is none is unk, or left out where there is no unk. */
+static bool start_word(const struct bpe *b, struct str word, struct ids *out, struct arena *a) {
+    while (word.n) {
+        const struct str c = { word.p, character_length(word) };
+        uint32_t id;
+        const bool known = token_map_get(&b->vocab, c, &id);
+        if ((known || b->has_unk) && !ids_add(out, a, known ? id : b->unk))
+            return false;
+        word.p += c.n;
+        word.n -= c.n;
+    }
+    return true;
+}
+
+/* The merge of lowest rank, the leftmost among equals, until none is left. Words are short. */
+static void merge_word(const struct bpe *b, struct ids *ids, size_t first) {
+    for (;;) {
+        size_t best = 0;
+        uint64_t best_slot = 0;
+        uint32_t rank = UINT32_MAX;
+        for (size_t i = first; i + 1 < ids->n; i++) {
+            const uint64_t pair = (uint64_t)ids->items[i] << 32 | ids->items[i + 1];
+            const uint64_t slot = merge_slot(b, pair);
+            if (b->merges[slot].used && b->merges[slot].rank < rank) {
+                rank = b->merges[slot].rank;
+                best = i;
+                best_slot = slot;
+            }
+        }
+        if (rank == UINT32_MAX)
+            return;
+        ids->items[best] = b->merges[best_slot].id;
+        memmove(ids->items + best + 1, ids->items + best + 2,
+                (ids->n - best - 2) * sizeof *ids->items);
+        ids->n--;
+    }
+}
+
+bool bpe_encode(const struct bpe *b, struct str word, struct ids *out, struct arena *a) {
+    uint32_t id;
+    if (b->whole_words && token_map_get(&b->vocab, word, &id))
+        return ids_add(out, a, id);
+    const size_t first = out->n;
+    if (!start_word(b, word, out, a))
+        return false;
+    merge_word(b, out, first);
+    return true;
+}

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/tokenizer/pre_name.h - the name by which llama.cpp knows a pre-tokenizer. */
+#pragma once
+#include "formats/tokenizer/added.h"
+
+/* Encode upstream's test text with the tokenizer itself and look the hash of the ids up.
+ * -ENOTSUP where the hash is not known. */
+int pre_name(const char **out, const struct json *tokenizer, const struct json *config,
+             const struct bpe *bpe, const struct added *added, struct arena *a, struct err *err);

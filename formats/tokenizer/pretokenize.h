@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/tokenizer/pretokenize.h - the pre-tokenizer of tokenizer.json: text to words. */
+#pragma once
+#include "formats/arena.h"
+#include "formats/err.h"
+#include "formats/json.h"
+
+struct words {
+    struct str *items;
+    size_t n, cap;
+};
+
+bool words_add(struct words *w, struct arena *a, struct str word);
+
+/* Cut each of @words further, as the "pre_tokenizer" @spec says (NULL or null: not at all).
+ * -ENOTSUP for a kind that is not known here, with its name. */
+int pretokenize(struct words *words, const struct json *spec, struct arena *a, struct err *err);
+
+/* Bytes as the characters that stand for them in byte-level vocabularies. p is NULL for lack of
+ * memory. */
+struct str byte_level(struct arena *a, struct str bytes);
+/* And back: p is NULL also where @text has a character that stands for no byte. */
+struct str byte_level_decode(struct arena *a, struct str text);

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/tokenizer/regex.c - see regex.h. The patterns are written for Oniguruma; those in use
+ * mean the same here with UTF and UCP. They come from the model: steps and memory are bounded. */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include "formats/tokenizer/regex.h"
+#include <errno.h>
+#include <pcre2.h>
+#include <stdlib.h>
+
+enum { MAX_STEPS = 1 << 20, MAX_DEPTH = 1 << 12, MAX_HEAP = 1 << 14 /* KiB */ };
+
+struct regex {
+    pcre2_code *code;
+    pcre2_match_data *match;
+    pcre2_match_context *context;
+};
+
+void regex_free(struct regex *re) {
+    if (!re)
+        return;
+    pcre2_match_context_free(re->context);
+    pcre2_match_data_free(re->match);
+    pcre2_code_free(re->code);
+    free(re);
+}
+
+int regex_new(struct regex **out, struct str pattern, bool literal, struct err *err) {
+    int code;
+    PCRE2_SIZE at;
+    PCRE2_UCHAR message[120];
+    struct regex *re = calloc(1, sizeof *re);
+    if (!re)
+        return err_set(err, -ENOMEM, "tokenizer.json: a pattern");
+    if (pattern.n > REGEX_MAX_PATTERN) {
+        free(re);
+        return err_set(err, -ENOTSUP, "tokenizer.json: a pattern of %zu bytes", pattern.n);
+    }
+    re->code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n,
+                             PCRE2_UTF | (literal ? PCRE2_LITERAL : PCRE2_UCP), &code, &at, NULL);
+    if (!re->code) {
+        free(re);
+        pcre2_get_error_message(code, message, sizeof message);
+        return err_set(err, -ENOTSUP, "tokenizer.json: a pattern, at byte %zu: %s", at,
+                       (const char *)message);
+    }
+    re->match = pcre2_match_data_create_from_pattern(re->code, NULL);
+    re->context = pcre2_match_context_create(NULL);
+    if (!re->match || !re->context) {
+        regex_free(re);
+        return err_set(err, -ENOMEM, "tokenizer.json: a pattern");
+    }
+    pcre2_set_match_limit(re->context, MAX_STEPS);
+    pcre2_set_depth_limit(re->context, MAX_DEPTH);
+    pcre2_set_heap_limit(re->context, MAX_HEAP);
+    *out = re;
+    return 0;
+}
+
+int regex_find(struct regex *re, struct str text, size_t *start, size_t *end, struct err *err) {
+    const int n =
+        pcre2_match(re->code, (PCRE2_SPTR)text.p, text.n, *start, 0, re->match, re->context);
+    if (n == PCRE2_ERROR_NOMATCH)
+        return 0;
+    if (n == PCRE2_ERROR_NOMEMORY)
+        return err_set(err, -ENOMEM, "tokenizer.json: a pattern");
+    if (n < 0)
+        return err_set(err, -ENOTSUP, "tokenizer.json: a pattern failed (%d)", n);
+    const PCRE2_SIZE *bounds = pcre2_get_ovector_pointer(re->match);
+    *start = bounds[0];
+    *end = bounds[1] < bounds[0] ? bounds[0] : bounds[1];
+    return 1;
+}
