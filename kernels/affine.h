@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/affine.h - the search of q2_k, q4_k and q5_k for one sub-block: x[i] ~ scale * q[i] - min
  * by weighted least squares, over a few inverse scales. The lanes have a twin of it.
- * Source: ggml/src/ggml-quants.c, make_qkx2_quants. The order of the float operations is the
- * reference's: any other order changes bytes. */
+ * Source: ggml/src/ggml-quants.c, make_qkx2_quants, make_qkx3_quants. The order of the float
+ * operations is the reference's: any other order changes bytes. */
 #pragma once
 #include "kernels/blocks.h"
 #include "kernels/scalar.h"
@@ -11,7 +11,8 @@ struct affine_how {
     int elems;     /* of a sub-block: 16 or 32 */
     int max_level; /* levels are 0..max_level */
     float first;   /* the first inverse scale is (first + max_level) / range */
-    int steps;     /* then as many more, each 0.1 / range greater */
+    float delta;   /* then each so much / range greater */
+    int steps;     /* as many after the first */
     bool absolute; /* the error is |difference|, else its square */
 };
 
@@ -77,7 +78,7 @@ static inline struct affine affine_search(const float *x, const float *w,
     for (int step = 0; step <= how->steps; step++) {
         /* The minimum moves with each success: it is not the data's any more. */
         struct affine a = { .base = min };
-        a.inverse = (how->first + 0.1f * (float)step + (float)how->max_level) / (max - min);
+        a.inverse = (how->first + how->delta * (float)step + (float)how->max_level) / (max - min);
         affine_fit(x, w, q, &s, &a, how);
         const float det = s.w * s.l2 - s.l * s.l;
         if (!(det > 0))

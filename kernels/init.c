@@ -5,6 +5,7 @@
 
 #define DECODE(type) .type = { .decode = type##_decode_c }
 #define BOTH(type)   .type = { .decode = type##_decode_c, .encode = type##_encode_c }
+#define ALL(type)    .type = { type##_decode_c, type##_encode_c, type##_encode_weighted_c }
 
 static const struct kernels portable = {
     .f32_all_finite = f32_all_finite_c,
@@ -13,16 +14,16 @@ static const struct kernels portable = {
     BOTH(bf16),
     DECODE(f8_e4m3),
     DECODE(f8_e5m2),
-    BOTH(q4_0),
-    BOTH(q4_1),
-    BOTH(q5_0),
-    BOTH(q5_1),
+    ALL(q4_0),
+    ALL(q4_1),
+    ALL(q5_0),
+    ALL(q5_1),
     BOTH(q8_0),
-    BOTH(q2_k),
-    BOTH(q3_k),
-    BOTH(q4_k),
-    BOTH(q5_k),
-    BOTH(q6_k),
+    ALL(q2_k),
+    ALL(q3_k),
+    ALL(q4_k),
+    ALL(q5_k),
+    ALL(q6_k),
     DECODE(iq1_s),
     DECODE(iq1_m),
     DECODE(iq2_xxs),
@@ -30,8 +31,8 @@ static const struct kernels portable = {
     DECODE(iq2_s),
     DECODE(iq3_xxs),
     DECODE(iq3_s),
-    BOTH(iq4_nl),
-    BOTH(iq4_xs),
+    ALL(iq4_nl),
+    ALL(iq4_xs),
     BOTH(mxfp4),
     BOTH(nvfp4),
     BOTH(tq1_0),

@@ -17,9 +17,16 @@ typedef void block_decode_fn(float *dst, const void *src, size_t blocks);
  * keep them (a NaN becomes quiet). */
 typedef void block_encode_fn(void *dst, const float *src, size_t blocks);
 
-struct block_kernel {
-    block_decode_fn *decode; /* NULL: none */
-    block_encode_fn *encode; /* NULL: none */
+/* Encode @rows rows of @row_elems floats with importance data, @importance[row_elems], finite, the
+ * same for all rows. The bytes are those of ggml's quantize_* with an imatrix. A row with a NaN or
+ * an infinity in it is written as zeros. */
+typedef void block_encode_weighted_fn(void *dst, const float *src, const float *importance,
+                                      size_t rows, size_t row_elems);
+
+struct block_kernel { /* each may be NULL: none */
+    block_decode_fn *decode;
+    block_encode_fn *encode;
+    block_encode_weighted_fn *encode_weighted;
 };
 
 /* One member a type; blocks.h and blocks_iq.h have the layouts. The first row's are blocks of one

@@ -15,6 +15,16 @@ static inline void q6_k_pack(struct q6_k *b, const uint8_t *q) {
     }
 }
 
+/* Five bits each of a q5_0 or q5_1; the fifth ones are the result. */
+static inline uint32_t fives_pack(uint8_t qs[16], const uint8_t q[32]) {
+    uint32_t top = 0;
+    for (int i = 0; i < 16; i++) {
+        qs[i] = (uint8_t)((q[i] & 15) | (q[i + 16] & 15) << 4);
+        top |= (uint32_t)(q[i] >> 4 & 1) << i | (uint32_t)(q[i + 16] >> 4 & 1) << (i + 16);
+    }
+    return top;
+}
+
 /* Two bits each, four to a byte: q2_k and the low bits of q3_k. */
 static inline void twos_pack(uint8_t qs[64], const uint8_t *q) {
     for (int side = 0; side < 2; side++, q += 128, qs += 32)

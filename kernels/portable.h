@@ -23,3 +23,8 @@ block_decode_fn mxfp4_decode_c, nvfp4_decode_c, tq1_0_decode_c, tq2_0_decode_c, 
 block_decode_fn q2_0_decode_c;
 block_encode_fn mxfp4_encode_c, nvfp4_encode_c, tq1_0_encode_c, tq2_0_encode_c, q1_0_encode_c;
 block_encode_fn q2_0_encode_c;
+
+block_encode_weighted_fn q4_0_encode_weighted_c, q4_1_encode_weighted_c, q5_0_encode_weighted_c;
+block_encode_weighted_fn q5_1_encode_weighted_c, q2_k_encode_weighted_c, q3_k_encode_weighted_c;
+block_encode_weighted_fn q4_k_encode_weighted_c, q5_k_encode_weighted_c, q6_k_encode_weighted_c;
+block_encode_weighted_fn iq4_nl_encode_weighted_c, iq4_xs_encode_weighted_c;

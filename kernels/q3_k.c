@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/q3_k.c - q3_k: 16 sub-blocks of 16, 3 bits an element, a 6-bit scale a sub-block.
- * Source: ggml/src/ggml-quants.c, quantize_row_q3_K_ref and make_q3_quants. The order of the
- * float operations is the reference's: any other order changes bytes. */
+ * Source: ggml/src/ggml-quants.c, quantize_row_q3_K_ref with make_q3_quants,
+ * quantize_row_q3_K_impl. The order of the float operations is the reference's: any other order
+ * changes bytes. */
 #include "kernels/blocks.h"
 #include "kernels/pack.h"
-#include "kernels/scalar.h"
+#include "kernels/symmetric.h"
+#include "kernels/weighted.h"
 
 enum { SUBS = 16, SUB_ELEMS = 16, MAX_LEVEL = 4, PASSES = 5 };
 #define TINY 1e-15f /* a sub-block with no greater magnitude counts as zeros */
@@ -60,13 +62,7 @@ static float search_scale(const float *x, uint8_t *out) {
     return sum_l2 > 0 ? sum_lx / sum_l2 : 0;
 }
 
-static void encode_block(void *dst, const float *x) {
-    struct q3_k *b = dst;
-    float scales[SUBS];
-    uint8_t sixes[SUBS], q[SUPER_ELEMS];
-    for (int s = 0; s < SUBS; s++)
-        scales[s] = search_scale(x + SUB_ELEMS * s, q + SUB_ELEMS * s);
-    b->d = q3_k_scales(sixes, scales);
+static void finish(struct q3_k *b, const float *x, const uint8_t sixes[SUBS], uint8_t *q) {
     scales16_pack(b->scales, sixes);
     for (int s = 0; s < SUBS; s++) {
         const float d = f32_from_f16(b->d) * (float)(sixes[s] - 32);
@@ -79,6 +75,41 @@ static void encode_block(void *dst, const float *x) {
     top_bits_pack(b->hmask, q, 4);
 }
 
+static void encode_block(void *dst, const float *x) {
+    struct q3_k *b = dst;
+    float scales[SUBS];
+    uint8_t sixes[SUBS], q[SUPER_ELEMS];
+    for (int s = 0; s < SUBS; s++)
+        scales[s] = search_scale(x + SUB_ELEMS * s, q + SUB_ELEMS * s);
+    b->d = q3_k_scales(sixes, scales);
+    finish(b, x, sixes, q);
+}
+
+/* With importance data the scales are searched, and so are the scales of the scales. */
+static void encode_weighted(void *dst, const float *x, const float *importance, float mean_square) {
+    (void)mean_square; /* the row's; this takes the super-block's */
+    const struct symmetric_how how = { SUB_ELEMS, MAX_LEVEL }, how_scales = { SUBS, 32 };
+    struct q3_k *b = dst;
+    float w[SUPER_ELEMS], sum_w[SUBS], scales[SUBS];
+    uint8_t sixes[SUBS], q[SUPER_ELEMS];
+    importance_weights(w, x, importance, SUPER_ELEMS,
+                       2 * sum_squares(x, SUPER_ELEMS) / SUPER_ELEMS);
+    for (int s = 0; s < SUBS; s++) {
+        sum_w[s] = 0;
+        for (int i = 0; i < SUB_ELEMS; i++)
+            sum_w[s] += w[SUB_ELEMS * s + i];
+        scales[s] = symmetric_search(x + SUB_ELEMS * s, w + SUB_ELEMS * s, how, q + SUB_ELEMS * s);
+    }
+    b->d = f16_from_f32(symmetric_search(scales, sum_w, how_scales, sixes));
+    finish(b, x, sixes, q);
+}
+
 void q3_k_encode_c(void *dst, const float *src, size_t blocks) {
     encode_finite(dst, src, blocks, SUPER_ELEMS, sizeof(struct q3_k), encode_block);
+}
+
+void q3_k_encode_weighted_c(void *dst, const float *src, const float *importance, size_t rows,
+                            size_t row_elems) {
+    encode_rows(dst, src, importance, rows, row_elems, SUPER_ELEMS, sizeof(struct q3_k),
+                encode_weighted);
 }

@@ -6,7 +6,7 @@
 
 /* The row's kernel in @k; one without functions where the type has none. */
 static struct block_kernel find_kernel(const struct kernels *k, enum dtype type) {
-    struct block_kernel found = { NULL, NULL };
+    struct block_kernel found = { NULL, NULL, NULL };
     if (dtype_info[type].kernel)
         memcpy(&found, (const char *)k + dtype_info[type].kernel, sizeof found);
     return found;
@@ -38,6 +38,15 @@ int codec_encode(const struct kernels *k, enum dtype to, void *dst, const float 
     return 0;
 }
 
+int codec_encode_weighted(const struct kernels *k, enum dtype to, void *dst, const float *src,
+                          const float *importance, uint64_t rows, uint64_t row_elems) {
+    const struct block_kernel found = find_kernel(k, to);
+    if (!found.encode_weighted)
+        return codec_encode(k, to, dst, src, rows * row_elems);
+    found.encode_weighted(dst, src, importance, rows, row_elems);
+    return 0;
+}
+
 bool codec_can_decode(enum dtype from) {
     struct kernels portable;
     kernels_init(&portable, 0);
@@ -48,4 +57,10 @@ bool codec_can_encode(enum dtype to) {
     struct kernels portable;
     kernels_init(&portable, 0);
     return to == DTYPE_F32 || find_kernel(&portable, to).encode;
+}
+
+bool codec_can_encode_weighted(enum dtype to) {
+    struct kernels portable;
+    kernels_init(&portable, 0);
+    return codec_can_encode(to) || find_kernel(&portable, to).encode_weighted;
 }

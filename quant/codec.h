@@ -13,6 +13,13 @@ int codec_decode(const struct kernels *k, enum dtype from, float *dst, const voi
 int codec_encode(const struct kernels *k, enum dtype to, void *dst, const float *src,
                  uint64_t elems);
 
+/* With importance data, one finite number for each element of a row, the same for all @rows rows.
+ * Types that pay no regard to them (f16, q8_0, ...) are encoded without. Whole rows only: the
+ * scale of some types depends on the row. */
+int codec_encode_weighted(const struct kernels *k, enum dtype to, void *dst, const float *src,
+                          const float *importance, uint64_t rows, uint64_t row_elems);
+
 /* Whether the calls above would return 0. */
 bool codec_can_decode(enum dtype from);
 bool codec_can_encode(enum dtype to);
+bool codec_can_encode_weighted(enum dtype to);

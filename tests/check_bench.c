@@ -43,7 +43,7 @@ static double measure(block_encode_fn *encode, block_decode_fn *decode, float *n
 }
 
 static struct block_kernel kernel_of(const struct kernels *k, enum dtype type) {
-    struct block_kernel found = { NULL, NULL };
+    struct block_kernel found = { NULL, NULL, NULL };
     if (dtype_info[type].kernel)
         memcpy(&found, (const char *)k + dtype_info[type].kernel, sizeof found);
     return found;

@@ -34,7 +34,7 @@ static bool guarded_intact(const struct guarded *g) {
 }
 
 static struct block_kernel kernel_of(const struct kernels *k, enum dtype type) {
-    struct block_kernel found = { NULL, NULL };
+    struct block_kernel found = { NULL, NULL, NULL };
     if (dtype_info[type].kernel)
         memcpy(&found, (const char *)k + dtype_info[type].kernel, sizeof found);
     return found;
@@ -80,15 +80,21 @@ static void run_decode(struct check *t, enum dtype type, const char *how, const 
     free(got.start);
 }
 
+/* Whole groups and rests, also where a block is one element. */
+static size_t blocks_of(const struct check *t, enum dtype type) {
+    return dtype_info[type].block_elems > 1 ? t->blocks : t->blocks * 32 + 5;
+}
+
 static void check_encode(struct check *t, enum dtype type) {
     const uint32_t elems = dtype_info[type].block_elems;
     static const size_t runs[] = { 16, 32, 256 };
-    float *src = malloc((t->blocks * elems + 64) * sizeof *src);
+    float *src = malloc((blocks_of(t, type) * elems + 64) * sizeof *src);
     if (!src)
         abort();
     for (enum check_fill fill = 0; fill < FILL_COUNT; fill++) {
         for (size_t r = 0; r < sizeof runs / sizeof *runs; r++) {
-            const size_t blocks = r ? t->blocks : 1 + t->blocks % 19; /* fewer than one group too */
+            /* Once fewer than one group. */
+            const size_t blocks = r ? blocks_of(t, type) : 1 + t->blocks % 19;
             float *at = src + 1 + check_random(t) % 16;
             check_fill_f32(t, at, blocks * elems, runs[r], fill);
             run_encode(t, type, check_fill_name(fill), at, blocks);
@@ -97,8 +103,36 @@ static void check_encode(struct check *t, enum dtype type) {
     free(src);
 }
 
+/* Rows of several lengths; importance data with zeros among them. */
+static void check_weighted(struct check *t, enum dtype type) {
+    enum { ELEMS = 8192, ROW_MAX = 2048 };
+    const struct dtype_info *info = &dtype_info[type];
+    const size_t bytes = ELEMS / info->block_elems * info->block_bytes;
+    float *src = malloc(ELEMS * sizeof *src), *importance = malloc(ROW_MAX * sizeof *importance);
+    if (!src || !importance)
+        abort();
+    for (enum check_fill fill = 0; fill < FILL_COUNT; fill++) {
+        const size_t row = (size_t)256 << (fill % 4);
+        check_fill_f32(t, src, ELEMS, 32, fill);
+        for (size_t i = 0; i < row; i++)
+            importance[i] = (float)(check_random(t) % 64 * (check_random(t) % 4)) / 16;
+        struct guarded want = guarded_new(bytes, 0), got = guarded_new(bytes, 1);
+        kernel_of(&t->portable, type)
+            .encode_weighted(want.payload, src, importance, ELEMS / row, row);
+        kernel_of(&t->tested, type).encode_weighted(got.payload, src, importance, ELEMS / row, row);
+        check_bytes(t, info->name, check_fill_name(fill), want.payload, got.payload, bytes,
+                    info->block_bytes);
+        if (!guarded_intact(&want) || !guarded_intact(&got))
+            check_fail(t, info->name, "weighted encode wrote outside");
+        free(want.start);
+        free(got.start);
+    }
+    free(importance);
+    free(src);
+}
+
 static void check_decode(struct check *t, enum dtype type) {
-    const size_t bytes = t->blocks * dtype_info[type].block_bytes;
+    const size_t blocks = blocks_of(t, type), bytes = blocks * dtype_info[type].block_bytes;
     uint8_t *src = malloc(bytes + 16);
     if (!src)
         abort();
@@ -106,7 +140,7 @@ static void check_decode(struct check *t, enum dtype type) {
         uint8_t *at = src + 1 + round;
         for (size_t i = 0; i < bytes; i++)
             at[i] = (uint8_t)(check_random(t) >> 32);
-        run_decode(t, type, "random bytes", at, t->blocks);
+        run_decode(t, type, "random bytes", at, blocks);
     }
     free(src);
 }
@@ -119,6 +153,8 @@ void check_blocks(struct check *t) {
             check_fail(t, dtype_info[type].name, "not the same kernels");
         if (k.encode && k.encode != c.encode)
             check_encode(t, type);
+        if (k.encode_weighted && k.encode_weighted != c.encode_weighted)
+            check_weighted(t, type);
         if (k.decode && k.decode != c.decode)
             check_decode(t, type);
     }

@@ -147,7 +147,7 @@ void check_fill_f32(struct check *t, float *dst, size_t n, size_t run, enum chec
                                     : below(t, 2)     ? FILL_NORMAL
                                                       : (enum check_fill)below(t, FILL_MIXED);
         fill_run(t, dst + i, len, one);
-        if (fill >= FILL_NOT_FINITE && !below(t, 40)) {
+        if (fill >= FILL_NOT_FINITE && !below(t, 12)) {
             static const uint32_t odd[] = { 0x7f800000, 0xff800000, 0x7fc00000,
                                             0xffc12345, 0x7f800001, 0xffbfffff };
             dst[i + below(t, (uint32_t)len)] = f32_from_bits(odd[below(t, 6)]);

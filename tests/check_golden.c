@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FILE_MAX = 1 << 20 };
+enum { FILE_MAX = 1 << 20, ROW = 256 };
 
 struct record {
     uint32_t gguf_id, elems, bytes, weighted;
@@ -17,7 +17,7 @@ struct record {
 struct golden {
     uint8_t data[FILE_MAX];
     size_t bytes;
-    float floats[FILE_MAX / 4], decoded[FILE_MAX / 4];
+    float importance[ROW], floats[FILE_MAX / 4], decoded[FILE_MAX / 4];
     uint8_t encoded[FILE_MAX];
 };
 
@@ -42,9 +42,15 @@ static void check_record(struct check *t, struct golden *g, const struct record 
         check_fail(t, dtype_info[type].name, "golden: size");
         return;
     }
-    if (!r->weighted && !codec_encode(&t->tested, type, g->encoded, g->floats, r->elems))
-        check_bytes(t, dtype_info[type].name, "golden encode", blocks, g->encoded, bytes,
-                    dtype_info[type].block_bytes);
+    int code;
+    if (r->weighted && codec_can_encode_weighted(type))
+        code = codec_encode_weighted(&t->tested, type, g->encoded, g->floats, g->importance,
+                                     r->elems / ROW, ROW);
+    else
+        code = r->weighted ? -1 : codec_encode(&t->tested, type, g->encoded, g->floats, r->elems);
+    if (!code)
+        check_bytes(t, dtype_info[type].name, r->weighted ? "golden weighted" : "golden encode",
+                    blocks, g->encoded, bytes, dtype_info[type].block_bytes);
     if (codec_decode(&t->tested, type, g->decoded, blocks, r->elems))
         return;
     hash = hash_floats(g->decoded, r->elems);
@@ -71,6 +77,8 @@ void check_golden(struct check *t, const char *path) {
     }
     memcpy(&n, g->data + 4, sizeof n);
     size_t at = 8 + 4 * (size_t)n;
+    for (int i = 0; i < ROW; i++)
+        g->importance[i] = (float)(i * 37 % 101 + 1) / 16;
     memcpy(g->floats, g->data + 8, 4 * (size_t)n);
     for (; at + sizeof r <= g->bytes; at += sizeof r + (r.bytes + 3u) / 4 * 4) {
         memcpy(&r, g->data + at, sizeof r);

@@ -146,7 +146,7 @@ INLINE bool affine_search_lanes(struct lanes_affine *s, struct affine_how how) {
     affine_start(s, how);
     affine_first_error(s, how);
     for (int step = 0; step <= how.steps; step++)
-        affine_candidate(s, how, how.first + 0.1f * (float)step + (float)how.max_level);
+        affine_candidate(s, how, how.first + how.delta * (float)step + (float)how.max_level);
     vm lost = s->lost[0];
     UNROLL for (int g = 0; g < VECS; g++) {
         s->scale[g] = vf_select(s->flat[g], vf_set1(0), s->scale[g]);

@@ -6,7 +6,7 @@
 enum { SUBS = 16, SUB_ELEMS = 16, SUPERS = LANES_ALL / SUBS };
 
 static bool q2_k_group(void *dst, const float *src) {
-    const struct affine_how how = { SUB_ELEMS, 3, -0.5f, 15, true };
+    const struct affine_how how = { SUB_ELEMS, 3, -0.5f, 0.1f, 15, true };
     struct q2_k *b = dst;
     struct lanes_affine s;
     float scales[LANES_ALL], mins[LANES_ALL], d[LANES_ALL], dm[LANES_ALL];

@@ -56,7 +56,7 @@ INLINE bool encode_supers(struct supers *out, const float *src, struct affine_ho
 static bool q4_k_group(void *dst, const float *src) {
     struct q4_k *b = dst;
     struct supers supers;
-    if (!encode_supers(&supers, src, (struct affine_how){ SUB_ELEMS, 15, -1.0f, 20, false }))
+    if (!encode_supers(&supers, src, (struct affine_how){ SUB_ELEMS, 15, -1.0f, 0.1f, 20, false }))
         return false;
     for (int k = 0; k < SUPERS; k++, b++) {
         b->d = supers.of[k].d;
@@ -70,7 +70,7 @@ static bool q4_k_group(void *dst, const float *src) {
 static bool q5_k_group(void *dst, const float *src) {
     struct q5_k *b = dst;
     struct supers supers;
-    if (!encode_supers(&supers, src, (struct affine_how){ SUB_ELEMS, 31, -0.5f, 15, false }))
+    if (!encode_supers(&supers, src, (struct affine_how){ SUB_ELEMS, 31, -0.5f, 0.1f, 15, false }))
         return false;
     for (int k = 0; k < SUPERS; k++, b++) {
         b->d = supers.of[k].d;

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/weighted.h - what the encoders with importance data share: the loop over rows, the
+ * weights, and the search for positive scales.
+ * Source: ggml/src/ggml-quants.c, quantize_row_*_impl and make_qp_quants. The order of the float
+ * operations is the reference's: any other order changes bytes. */
+#pragma once
+#include "kernels/scalar.h"
+
+static inline float sum_squares(const float *x, size_t n) {
+    float sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i] * x[i];
+    return sum;
+}
+
+/* An element weighs its importance times a length that no zero makes 0. */
+static inline void importance_weights(float *w, const float *x, const float *importance, int n,
+                                      float mean_square) {
+    for (int i = 0; i < n; i++)
+        w[i] = importance[i] * sqrtf(mean_square + x[i] * x[i]);
+}
+
+/* How one block of a row is encoded; @mean_square is the row's. */
+typedef void weighted_block_fn(void *dst, const float *x, const float *importance,
+                               float mean_square);
+
+/* The loop of every encoder with importance data: a row that is not finite becomes zeros. */
+static inline void encode_rows(void *dst, const float *src, const float *importance, size_t rows,
+                               size_t row_elems, size_t block_elems, size_t block_bytes,
+                               weighted_block_fn *encode_block) {
+    char *b = dst;
+    for (size_t row = 0; row < rows; row++, src += row_elems) {
+        const bool finite = f32_all_finite_c(src, row_elems);
+        const float mean_square = sum_squares(src, row_elems) / (float)row_elems;
+        for (size_t i = 0; i < row_elems; i += block_elems, b += block_bytes) {
+            if (finite)
+                encode_block(b, src + i, importance + i, mean_square);
+            else
+                memset(b, 0, block_bytes);
+        }
+    }
+}
+
+#define POSITIVE_TINY 1e-15f
+
+/* The levels of one candidate, as they would be: what is left of it, by weight. */
+static inline float positive_error(const float *x, const float *w, int n, int max_level,
+                                   float inverse, bool clamp) {
+    const float scale = 1 / inverse;
+    float error = 0;
+    for (int i = 0; i < n; i++) {
+        int32_t l = int_nearest(inverse * x[i]);
+        l = !clamp ? (uint8_t)l : l < max_level ? l : max_level;
+        const float left = x[i] - scale * (float)l;
+        error += w[i] * left * left;
+    }
+    return error;
+}
+
+/* One element after the other gets the level that is best, the others given. */
+static inline bool positive_improve(const float *x, const float *w, int n, int max_level,
+                                    uint8_t *q, float *sum_lx, float *sum_l2) {
+    bool changed = false;
+    for (int i = 0; i < n; i++) {
+        float lx = *sum_lx - w[i] * x[i] * q[i], l2 = *sum_l2 - w[i] * q[i] * q[i];
+        if (!(lx > 0 && l2 > 0))
+            continue;
+        int32_t l = int_nearest(x[i] * l2 / lx);
+        l = l < max_level ? l : max_level;
+        if (l == q[i])
+            continue;
+        lx += w[i] * x[i] * (float)l;
+        l2 += w[i] * (float)l * (float)l;
+        if (lx * lx * *sum_l2 > *sum_lx * *sum_lx * l2) {
+            q[i] = (uint8_t)l; /* a negative one wraps, as in the reference */
+            *sum_lx = lx;
+            *sum_l2 = l2;
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+/* x[i] ~ scale * q[i], q in 0..max_level: the scales and minimums of a super-block. */
+static inline float positive_search(const float *x, const float *w, int n, int max_level,
+                                    uint8_t *q) {
+    float max = 0, sum_lx = 0, sum_l2 = 0;
+    for (int i = 0; i < n; i++)
+        max = max > x[i] ? max : x[i];
+    if (max < POSITIVE_TINY) {
+        memset(q, 0, (size_t)n);
+        return 0;
+    }
+    float inverse = (float)max_level / max;
+    float best = positive_error(x, w, n, max_level, inverse, false);
+    for (int step = -4; step <= 4; step++) {
+        const float candidate = (0.1f * (float)step + (float)max_level) / max;
+        const float error = step ? positive_error(x, w, n, max_level, candidate, true) : INFINITY;
+        if (error < best) {
+            best = error;
+            inverse = candidate;
+        }
+    }
+    for (int i = 0; i < n; i++) {
+        int32_t l = int_nearest(inverse * x[i]);
+        l = l < max_level ? l : max_level;
+        q[i] = (uint8_t)l;
+        sum_lx += w[i] * x[i] * (float)l;
+        sum_l2 += w[i] * (float)l * (float)l;
+    }
+    for (int pass = 0; pass < 5; pass++)
+        if (!positive_improve(x, w, n, max_level, q, &sum_lx, &sum_l2))
+            break;
+    return sum_l2 > 0 ? sum_lx / sum_l2 : 0;
+}
