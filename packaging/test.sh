@@ -58,6 +58,9 @@ END
 }
 
 need_fuse
+venv
+PATH=$out/venv/bin:$PATH # tests that make models want numpy
+
 say "== gcc"
 build test -Dwerror=true
 meson_tests test
@@ -68,7 +71,6 @@ CC=clang build clang -Dwerror=true
 add 1 0 0
 
 say "== clients"
-venv
 client_tests
 
 say "== address and undefined behaviour"

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whole files against llama.cpp's: SHA-256 of views of every model and type below, folders and GGUF
-files, against the tables in tests/data/corpus (docs/testing.md says how they were made)."""
+"""Whole mounted views against llama.cpp's files: SHA-256 for every model and type below, of folders
+and of GGUF files, by the tables in tests/data/corpus (docs/testing.md says how they were made)."""
 
 import csv
 import hashlib
+import os
 import pathlib
 import shutil
 import subprocess
@@ -16,7 +17,9 @@ CORPUS = DATA / "corpus"
 MODELS = ["tinylm", "Tiny-Llama-2-SPM-Chat-v1.0", "llama-288-mixed", "llama-tied-rope3",
           "Nano-Mixtral-8x1M-v0.1"]
 OUTTYPES = ["f32", "f16", "bf16", "q8_0", "auto"]  # of convert_hf_to_gguf.py
-TYPES = ["f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1"]  # of llama-quantize
+TYPES = ["f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k_s", "q3_k_m", "q3_k_l",
+         "q4_k_s", "q4_k_m", "q5_k_s", "q5_k_m", "q6_k", "iq4_nl", "iq4_xs", "tq1_0",
+         "tq2_0"]  # of llama-quantize
 
 
 def table(name):
@@ -62,26 +65,39 @@ def made(tmp_path_factory):
     return out
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda c: "-".join(c[:3]))
-def test_the_file_is_that_of_llama_cpp(program, made, case):
-    model, source, spec, size, digest = case
-    name = model
-    if source != "folder":
-        name = f"{model}.{source}.gguf"
+@pytest.fixture(scope="session")
+def mounted(program, made, mounting, tmp_path_factory):
+    return mounting(made, f"cache={tmp_path_factory.mktemp('cache')},views=none")
+
+
+@pytest.fixture(scope="session")
+def gguf_of(program, made):
+    """The name of a GGUF file which the folder of a model was made into."""
+
+    def make(model, outtype):
+        name = f"{model}.{outtype}.gguf"
         if not (made / name).exists():
-            view = made / f"{model}.gguf@{source}"
+            view = made / f"{model}.gguf@{outtype}"
             subprocess.run([program, "convert", view, made / name], check=True)
-    view = made / f"{name}.gguf@{spec}"
-    done = subprocess.run([program, "convert", view, "-"], check=True, capture_output=True)
-    assert len(done.stdout) == int(size)
-    assert hashlib.sha256(done.stdout).hexdigest() == digest
+        return name
+
+    return make
 
 
-def test_quantizing_what_is_quantized_is_asked_for(program, made):
-    name = f"{MODELS[0]}.q8_0.gguf"
-    if not (made / name).exists():
-        subprocess.run([program, "convert", made / f"{MODELS[0]}.gguf@q8_0", made / name],
-                       check=True)
-    done = subprocess.run([program, "convert", made / f"{name}.gguf@q4_0", "-"],
-                          capture_output=True, text=True)
-    assert done.returncode == 2 and "requantize" in done.stderr
+@pytest.mark.parametrize("case", CASES, ids=lambda c: "-".join(c[:3]))
+def test_the_file_is_that_of_llama_cpp(mounted, gguf_of, case):
+    model, source, spec, size, digest = case
+    name = model if source == "folder" else gguf_of(model, source)
+    view = mounted / f"{name}.gguf@{spec}"
+    assert view.stat().st_size == int(size)
+    with open(view, "rb") as f:
+        assert hashlib.file_digest(f, "sha256").hexdigest() == digest
+
+
+def test_quantizing_what_is_quantized_is_asked_for(mounted, gguf_of):
+    name = gguf_of(MODELS[0], "q8_0")
+    view = mounted / f"{name}.gguf@q4_0"
+    assert view.stat().st_size == 0
+    assert b"requantize" in os.getxattr(view, "user.weightfs.error")
+    with pytest.raises(OSError):
+        view.open("rb")

@@ -58,10 +58,22 @@ def unmount(mnt):
 
 
 @pytest.fixture(scope="session")
-def mount(program, models, tmp_path_factory):
+def mounting(program, tmp_path_factory):
+    """mounting(SRC, options) -> a mount of it, which the end of the session unmounts."""
+    mounts = []
+
+    def run(src, options):
+        mnt = tmp_path_factory.mktemp("mnt")
+        subprocess.run([program, src, mnt, "-o", options], check=True, timeout=60)
+        mounts.append(mnt)
+        return mnt
+
+    yield run
+    for mnt in mounts:
+        unmount(mnt)
+
+
+@pytest.fixture(scope="session")
+def mount(mounting, models, tmp_path_factory):
     """A mount of `models`."""
-    mnt = tmp_path_factory.mktemp("mnt")
-    cache = tmp_path_factory.mktemp("cache")
-    subprocess.run([program, models, mnt, "-o", f"cache={cache}"], check=True, timeout=30)
-    yield mnt
-    unmount(mnt)
+    return mounting(models, f"cache={tmp_path_factory.mktemp('cache')}")
