@@ -147,32 +147,41 @@ static int read_tensor(struct tensor *t, struct part *p, uint64_t *off, struct e
     return 0;
 }
 
+/* Room for one more, which grows: few records may be read before one turns out to lie. */
+static struct tensor *next_tensor(struct model *m, uint32_t *cap) {
+    if (m->n_tensors == MODEL_MAX_TENSORS)
+        return NULL;
+    if (m->n_tensors == *cap) {
+        *cap = *cap ? 2 * *cap : 512;
+        struct tensor *grown = arena_array(&m->arena, struct tensor, *cap);
+        if (!grown)
+            return NULL;
+        if (m->n_tensors)
+            memcpy(grown, m->tensors, m->n_tensors * sizeof *grown);
+        m->tensors = grown;
+    }
+    return &m->tensors[m->n_tensors++];
+}
+
 static int read_tensors(struct model *m, struct part *p, struct err *err) {
     uint64_t off = 0, base;
-    uint32_t n = p->header.n_tensors;
-    struct tensor *all = NULL;
-    if (n <= MODEL_MAX_TENSORS - m->n_tensors)
-        all = arena_array(&m->arena, struct tensor, m->n_tensors + n);
-    if (!all)
-        return err_set(err, -EFBIG, "%u tensors are too many", n);
-    if (m->n_tensors)
-        memcpy(all, m->tensors, m->n_tensors * sizeof *all);
-    struct tensor *t = all + m->n_tensors;
+    uint32_t n = p->header.n_tensors, first = m->n_tensors, cap = first;
     for (uint32_t i = 0; i < n; i++) {
-        int ret = read_tensor(&t[i], p, &off, err);
+        struct tensor *t = next_tensor(m, &cap);
+        int ret =
+            t ? read_tensor(t, p, &off, err) : err_set(err, -EFBIG, "%u tensors are too many", n);
         if (ret < 0)
             return ret;
     }
     if (!checked_align(p->header.bytes.n, p->alignment, &base))
         return err_set(err, -EBADMSG, "the header's padding cannot be");
-    for (uint32_t i = 0; i < n; i++) {
-        if (base > p->size || !checked_range(t[i].off, t[i].bytes, p->size - base))
+    for (uint32_t i = first; i < m->n_tensors; i++) {
+        struct tensor *t = &m->tensors[i];
+        if (base > p->size || !checked_range(t->off, t->bytes, p->size - base))
             return err_set(err, -EBADMSG, "%.*s: its weights lie beyond the end of the file",
-                           STR_ARG(t[i].name));
-        t[i].off += base;
+                           STR_ARG(t->name));
+        t->off += base;
     }
-    m->tensors = all;
-    m->n_tensors += n;
     return 0;
 }
 

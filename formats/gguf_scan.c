@@ -110,9 +110,16 @@ static int skip_pair(struct scan *c) {
     return skip(c, size);
 }
 
+/* Without a name nothing can refer to it; and a hole must not look like a million tensors. */
 static int skip_tensor(struct scan *c) {
     uint32_t n_dims;
-    int ret = skip_string(c);
+    uint64_t n;
+    int ret = skip_u64(c, &n);
+    if (ret == 0 && n == 0)
+        return err_set(c->err, -EBADMSG, "GGUF header: a tensor without a name at byte %llu",
+                       (unsigned long long)c->pos);
+    if (ret == 0)
+        ret = skip(c, n);
     if (ret == 0)
         ret = skip_u32(c, &n_dims);
     if (ret)

@@ -7,6 +7,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+/* How much longer things may take with a sanitizer. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNIT_SLOWNESS 20
+#else
+#define UNIT_SLOWNESS 1
+#endif
+
 /* The call succeeds; otherwise its message is shown. */
 #define assert_ok(call)                                    \
     do {                                                   \

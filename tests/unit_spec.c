@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tests/unit_spec.c - what may stand behind the '@', and its one spelling. */
+#include "tests/unit.h"
+#include "formats/spec.h"
+#include <errno.h>
+
+static void test_good(void **state) {
+    (void)state;
+    static const struct {
+        enum format format;
+        const char *text, *canonical;
+    } rows[] = {
+        { FORMAT_GGUF, "q4_0", "q4_0" },
+        { FORMAT_GGUF, "Q4_K", "q4_k_m" },
+        { FORMAT_GGUF, "fp16", "f16" },
+        { FORMAT_GGUF, "AUTO", "auto" },
+        { FORMAT_GGUF, "iq4_xs+Requantize", "iq4_xs+requantize" },
+        { FORMAT_GGUF, "f16+requantize", "f16" },
+        { FORMAT_SAFETENSORS, "BF16", "bf16" },
+        { FORMAT_SAFETENSORS, "fp32", "f32" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct spec s, again;
+        char text[SPEC_MAX_TEXT];
+        assert_ok(spec_parse(&s, rows[i].format, str_from(rows[i].text), err));
+        assert_int_equal(s.format, rows[i].format);
+        spec_text(&s, text, sizeof text);
+        assert_string_equal(text, rows[i].canonical);
+        assert_ok(spec_parse(&again, rows[i].format, str_from(text), err));
+        assert_ptr_equal(again.type, s.type);
+    }
+}
+
+static void test_bad(void **state) {
+    (void)state;
+    static const struct {
+        enum format format;
+        const char *text;
+    } rows[] = {
+        { FORMAT_GGUF, "" },
+        { FORMAT_GGUF, "+" },
+        { FORMAT_GGUF, "q4_0+" },
+        { FORMAT_GGUF, "+requantize" },
+        { FORMAT_GGUF, "q4" },
+        { FORMAT_GGUF, "q4_0 " },
+        { FORMAT_GGUF, "q4_0,q5_0" },
+        { FORMAT_GGUF, "q4_0+requantize+requantize" },
+        { FORMAT_GGUF, "q4_0+what" },
+        { FORMAT_GGUF, "q4_0++requantize" },
+        { FORMAT_SAFETENSORS, "q4_0" },
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct err err = { 0 };
+        struct spec s;
+        assert_int_equal(spec_parse(&s, rows[i].format, str_from(rows[i].text), &err), -ENOENT);
+        assert_true(err.msg[0]);
+    }
+    char longest[SPEC_MAX_TEXT + 1];
+    struct spec s;
+    memset(longest, 'q', sizeof longest);
+    assert_int_equal(spec_parse(&s, FORMAT_GGUF, (struct str){ longest, sizeof longest }, NULL),
+                     -ENOENT);
+}
+
+static void test_text_fits(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ftype_count; i++) {
+        struct spec s = { FORMAT_GGUF, &ftype_table[i], true };
+        char small[8], text[SPEC_MAX_TEXT];
+        spec_text(&s, small, sizeof small);
+        assert_true(strlen(small) < sizeof small);
+        spec_text(&s, text, sizeof text);
+        struct spec again;
+        assert_ok(spec_parse(&again, FORMAT_GGUF, str_from(text), err));
+        assert_ptr_equal(again.type, s.type);
+        assert_int_equal(again.requantize, !s.type->is_float);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_text_fits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
