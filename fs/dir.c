@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fs/dir.c - readdir and readdirplus. */
+#include "fs/dir.h"
+#include "formats/cleanup.h"
+#include "fs/models.h"
+#include "fs/name_parse.h"
+#include <errno.h>
+#include <pthread.h>
+
+struct dir_entry {
+    const char *name;
+    unsigned char type;
+};
+
+struct dir {
+    pthread_mutex_t lock; /* two threads may read one stream */
+    struct arena arena;
+    struct dir_entry *entries;
+    uint32_t n, cap;
+    bool failed; /* no memory */
+};
+
+static int collect(void *user, const char *name, unsigned char type) {
+    struct dir *d = user;
+    if (d->n == d->cap) {
+        const uint32_t cap = d->cap ? 2 * d->cap : 64;
+        struct dir_entry *more = realloc(d->entries, cap * sizeof *more);
+        if (!more) {
+            d->failed = true;
+            return 1;
+        }
+        d->entries = more;
+        d->cap = cap;
+    }
+    const struct str copy = arena_str(&d->arena, str_from(name));
+    if (!copy.p) {
+        d->failed = true;
+        return 1;
+    }
+    d->entries[d->n++] = (struct dir_entry){ copy.p, type };
+    return 0;
+}
+
+static int fill(struct mount *m, const struct node *n, struct dir *d) {
+    arena_fini(&d->arena);
+    d->n = 0;
+    d->failed = false;
+    if (collect(d, ".", DT_DIR) || collect(d, "..", DT_DIR))
+        return -ENOMEM;
+    const int rc = names_list(m->names, n->path, collect, d);
+    return d->failed ? -ENOMEM : rc;
+}
+
+int dir_open(struct mount *m, const struct node *n, struct dir **out) {
+    struct dir *d = calloc(1, sizeof *d);
+    if (!d)
+        return -ENOMEM;
+    pthread_mutex_init(&d->lock, NULL);
+    const int rc = fill(m, n, d);
+    if (rc < 0)
+        dir_close(d);
+    else
+        *out = d;
+    return rc == -ENOENT ? -ESTALE : rc;
+}
+
+void dir_close(struct dir *d) {
+    arena_fini(&d->arena);
+    free(d->entries);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+struct filling {
+    struct mount *m;
+    const struct node *node;
+    fuse_req_t req;
+    char *buf;
+    size_t size, used;
+};
+
+/* False: the buffer is full. */
+static bool add_plain(struct filling *f, const struct dir_entry *e, off_t next) {
+    struct stat st = { .st_ino = hash64(e->name, strlen(e->name)), .st_mode = e->type << 12 };
+    struct stat real;
+    char path[PATH_MAX];
+    if (f->node->kind == NODE_REAL && models_join(f->node->path, e->name, path) &&
+        root_lstat(f->m->engine->root, path, &real) == 0)
+        node_attr_real(f->m, &real, &st);
+    const size_t n =
+        fuse_add_direntry(f->req, f->buf + f->used, f->size - f->used, e->name, &st, next);
+    if (n > f->size - f->used)
+        return false;
+    f->used += n;
+    return true;
+}
+
+/* Most names cannot be those of views, and cost no look at SRC. */
+static bool is_view(struct filling *f, const char *name) {
+    const enum names_style style = f->m->o->names.style;
+    struct parsed_name parsed;
+    struct name found;
+    return (name_parse(name, NAMES_AT, &parsed) ||
+            (style != NAMES_AT && name_parse(name, style, &parsed))) &&
+           names_resolve(f->m->names, f->node->path, name, &found) == 0 && found.kind == NAME_VIEW;
+}
+
+/* Without an inode number the kernel takes the name alone: for views, and what has just gone. */
+static bool add_plus(struct filling *f, const struct dir_entry *e, off_t next) {
+    struct fuse_entry_param p = { 0 };
+    const bool dots = strcmp(e->name, ".") == 0 || strcmp(e->name, "..") == 0;
+    if (dots || is_view(f, e->name) || node_lookup(f->m, f->node, e->name, &p) < 0)
+        p = (struct fuse_entry_param){ .attr = { .st_ino = hash64(e->name, strlen(e->name)),
+                                                 .st_mode = e->type << 12 } };
+    const size_t n =
+        fuse_add_direntry_plus(f->req, f->buf + f->used, f->size - f->used, e->name, &p, next);
+    if (n <= f->size - f->used) {
+        f->used += n;
+        return true;
+    }
+    if (p.ino) /* the kernel has not seen it, and will not forget it */
+        nodes_forget(f->m->nodes, node_of(f->m, p.ino), 1);
+    return false;
+}
+
+void dir_read(struct mount *m, const struct node *n, struct dir *d, fuse_req_t req, size_t size,
+              off_t off, bool plus) {
+    auto_free char *buf = malloc(size);
+    struct filling f = { m, n, req, buf, size, 0 };
+    if (!buf) {
+        fuse_reply_err(req, ENOMEM);
+        return;
+    }
+    pthread_mutex_lock(&d->lock);
+    for (uint32_t i = off < 0 ? d->n : (uint32_t)off; i < d->n; i++) {
+        if (!(plus ? add_plus : add_plain)(&f, &d->entries[i], (off_t)i + 1))
+            break;
+    }
+    pthread_mutex_unlock(&d->lock);
+    fuse_reply_buf(req, buf, f.used);
+}

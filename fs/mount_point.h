@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fs/mount_point.h - the folder that is mounted on: is it fit, and what lies on it already? */
+#pragma once
+#include "formats/err.h"
+#include <limits.h>
+
+/* The absolute path of @mnt, links resolved, after a dead mount of weightfs on it was taken off.
+ * -ENOTDIR, -ENOENT ...; -EBUSY: a living one is there. */
+int mount_point_prepare(const char *mnt, char out[PATH_MAX], struct err *err);
+
+/* Refuse to mount over SRC or into it, or over the cache: what is read would then be asked of the
+ * mount itself. @cache: NULL or "" for none. @mnt: as from mount_point_prepare. */
+int mount_point_check(const char *mnt, const char *src, const char *cache, struct err *err);
+
+/* What the kernel reads ahead of a reader of the mount at @mnt. Only root may; else nothing. */
+void mount_point_readahead(const char *mnt, unsigned kib);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fs/node_lookup.c - from a name to an inode and its attributes. */
+#include "fs/node.h"
+#include "fs/models.h"
+#include <errno.h>
+
+/* Fill all that tells the node from others. */
+static int describe_view(struct mount *m, const struct name *found, struct node *like) {
+    struct err err = { 0 };
+    like->kind = NODE_VIEW;
+    like->spec = found->spec;
+    const int rc = view_stat(m->engine, found->path, &found->spec, &like->info, &err);
+    if (rc < 0 && rc != -ENOENT)
+        log_warning("%s: %s", found->path, err.msg);
+    if (rc == 0)
+        node_set_mode(m, like); /* before others can see the node */
+    return rc;
+}
+
+static int describe_real(struct mount *m, struct node *like, struct stat *attr) {
+    struct root *root = m->engine->root;
+    struct stat st;
+    /* of layout=flat the files are wanted, not links to them; likewise of SRC that is a link */
+    const bool follow = root_only(root) || m->o->names.layout != LAYOUT_SOURCE;
+    const int rc = follow ? root_stat(root, like->path, &st) : root_lstat(root, like->path, &st);
+    if (rc < 0)
+        return rc;
+    like->kind = NODE_REAL;
+    like->dev = st.st_dev;
+    like->ino = st.st_ino;
+    node_attr_real(m, &st, attr);
+    return 0;
+}
+
+static int describe(struct mount *m, const struct node *dir, const char *name, struct name *found,
+                    struct node *like, struct stat *attr) {
+    switch (found->kind) {
+    case NAME_SOURCE:
+        return describe_real(m, like, attr);
+    case NAME_FOLDER:
+        like->kind = NODE_SHELF;
+        return models_join(dir->path, name, found->path) ? node_attr_shelf(m, like, attr)
+                                                         : -ENAMETOOLONG;
+    case NAME_VIEW:
+        return describe_view(m, found, like);
+    }
+    return -EINVAL;
+}
+
+int node_lookup(struct mount *m, const struct node *dir, const char *name,
+                struct fuse_entry_param *e) {
+    struct name found;
+    *e = (struct fuse_entry_param){ .attr_timeout = name_timeout_s,
+                                    .entry_timeout = name_timeout_s };
+    int rc = names_resolve(m->names, dir->path, name, &found);
+    if (rc < 0)
+        return rc;
+    struct node like = { .path = found.path };
+    rc = describe(m, dir, name, &found, &like, &e->attr);
+    if (rc < 0)
+        return rc;
+    struct node *n = nodes_get(m->nodes, &like);
+    if (!n)
+        return -ENOMEM;
+    if (n->kind == NODE_VIEW) {
+        node_attr_view(m, n, &e->attr);
+        e->attr_timeout = n->info.error.code ? name_timeout_s : view_timeout_s;
+    }
+    e->ino = (fuse_ino_t)(uintptr_t)n;
+    return 0;
+}
+
+int node_getattr(struct mount *m, const struct node *n, struct stat *out, double *timeout_s) {
+    struct root *root = m->engine->root;
+    struct stat st;
+    *timeout_s = name_timeout_s;
+    if (n->kind == NODE_SHELF)
+        return node_attr_shelf(m, n, out);
+    if (n->kind == NODE_VIEW) {
+        node_attr_view(m, n, out);
+        *timeout_s = view_timeout_s;
+        return 0;
+    }
+    if (!*n->path && root_only(root)) /* one file: the folder around it is not shown */
+        return node_attr_shelf(m, n, out);
+    const bool follow = !*n->path || root_only(root) || m->o->names.layout != LAYOUT_SOURCE;
+    const int rc = follow ? root_stat(root, n->path, &st) : root_lstat(root, n->path, &st);
+    if (rc < 0)
+        return rc == -ENOENT ? -ESTALE : rc;
+    if (*n->path && (st.st_dev != n->dev || st.st_ino != n->ino))
+        return -ESTALE;
+    node_attr_real(m, &st, out);
+    return 0;
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fs/xattr_meta.h - the metadata that a model has in its format, as text: pairs of GGUF,
+ * __metadata__ of safetensors, config.json of a folder. */
+#pragma once
+#include "formats/buffer.h"
+#include "formats/model.h"
+
+/* 0; -ENODATA: no such key; -E2BIG: longer than an attribute may be. */
+int xattr_meta_get(const struct model *m, const char *key, struct buffer *out);
+
+/* The keys whose value fits an attribute. */
+typedef void xattr_meta_emit(void *user, struct str key);
+void xattr_meta_each(const struct model *m, xattr_meta_emit *emit, void *user);
