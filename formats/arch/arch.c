@@ -51,15 +51,49 @@ static bool is_skipped(const struct arch_work *w, struct str name) {
     return false;
 }
 
-/* @name without each @part in it. */
-static struct str cut(struct arena *a, struct str name, const char *part) {
-    const size_t n = strlen(part);
-    while (name.p && contains(name, part)) {
-        const size_t at = (size_t)((char *)memmem(name.p, name.n, part, n) - name.p);
-        name =
-            arena_printf(a, "%.*s%.*s", (int)at, name.p, (int)(name.n - at - n), name.p + at + n);
+/* @name with @edit made, wherever it fits. */
+static struct str edit_name(struct arena *a, struct str name, const struct name_edit *edit) {
+    const struct str from = str_from(edit->from);
+    const size_t to = strlen(edit->to);
+    if (edit->where == EDIT_START)
+        return str_starts(name, from)
+                   ? arena_printf(a, "%s%.*s", edit->to, (int)(name.n - from.n), name.p + from.n)
+                   : name;
+    if (edit->where == EDIT_END)
+        return str_ends(name, from)
+                   ? arena_printf(a, "%.*s%s", (int)(name.n - from.n), name.p, edit->to)
+                   : name;
+    const char *found;
+    for (size_t at = 0; name.p && (found = memmem(name.p + at, name.n - at, from.p, from.n));) {
+        const size_t before = (size_t)(found - name.p), after = name.n - before - from.n;
+        at = before + to;
+        name = arena_printf(a, "%.*s%s%.*s", (int)before, name.p, edit->to, (int)after,
+                            found + from.n);
     }
     return name;
+}
+
+/* The name of @t that the rules know: p is NULL where it is no tensor of a text model. */
+static int text_name(const struct arch_work *w, const struct tensor *t, struct str *out) {
+    static const struct name_edit all[] = {
+        { EDIT_END, "e_score_correction_bias", "e_score_correction.bias" },
+        { EDIT_ANYWHERE, "language_model.", "" },
+        { 0 },
+    };
+    struct arena *a = w->form->arena;
+    struct str name = t->name;
+    *out = (struct str){ NULL, 0 };
+    for (const struct name_edit *e = w->arch->edits; e && e->from && name.p; e++)
+        name = edit_name(a, name, e);
+    if (name.p && is_multimodal(name))
+        return 0;
+    for (const struct name_edit *e = all; e->from && name.p; e++)
+        name = edit_name(a, name, e);
+    if (!name.p)
+        return work_no_memory(w);
+    if (!is_skipped(w, name))
+        *out = name;
+    return 0;
 }
 
 /* --- tensors --- */
@@ -73,27 +107,18 @@ static int check_block(struct arch_work *w, const struct tensor *t, const char *
 }
 
 static int add_tensor(struct arch_work *w, const struct tensor *t) {
-    struct arena *a = w->form->arena;
     struct name_match match;
-    struct str name = t->name;
-    if (is_multimodal(name))
-        return 0;
-    if (w->arch->cut)
-        name = cut(a, name, w->arch->cut);
-    name = name.p ? cut(a, name, "language_model.") : name;
-    if (name.p && !is_skipped(w, name) && w->arch->prefix)
-        name = arena_printf(a, "%s%.*s", w->arch->prefix, STR_ARG(name));
-    if (!name.p)
-        return work_no_memory(w);
-    if (is_skipped(w, name))
-        return 0;
+    struct str name;
+    int rc = text_name(w, t, &name);
+    if (rc < 0 || !name.p)
+        return rc;
     for (const struct tensor_rule *r = w->arch->rules; r->hf; r++) {
         if (!name_matches(r->hf, name, &match))
             continue;
         if (r->op != OP_DROP && !dtype_is_float(t->dtype))
             return err_set(w->err, -ENOTSUP, "tensor %.*s: numbers of type %s are not converted",
                            STR_ARG(t->name), dtype_info[t->dtype].name);
-        int rc = check_block(w, t, r->hf, match.block);
+        rc = check_block(w, t, r->hf, match.block);
         return rc < 0 ? rc : op_to_gguf(w, t, r, &match);
     }
     return err_set(w->err, -ENOTSUP, "tensor %.*s has no place in a GGUF of architecture %s",
@@ -202,7 +227,8 @@ static int read_counts(struct arch_work *w) {
 static enum outtype guess_type(const struct arch_work *w) {
     for (uint32_t i = 0; i < w->model->n_tensors; i++) {
         const struct tensor *t = &w->model->tensors[i];
-        if (t->n_dims < 2 || is_multimodal(t->name))
+        struct str name;
+        if (t->n_dims < 2 || text_name(w, t, &name) < 0 || !name.p)
             continue;
         if (t->dtype == DTYPE_BF16)
             return OUTTYPE_BF16;

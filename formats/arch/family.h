@@ -20,9 +20,17 @@ enum tensor_op {
     OP_COUNT
 };
 
-/* '#' stands for the number of the block, '*' for that of the expert; ".weight" or ".bias" may
- * follow and stays. The first rule that fits counts. On the way back the first rule with the
- * GGUF name counts. */
+/* A change of a tensor's name that no single rule is about. */
+enum edit_where { EDIT_START, EDIT_END, EDIT_ANYWHERE };
+
+struct name_edit {
+    enum edit_where where;
+    const char *from, *to;
+};
+
+/* '#' stands for the number of the block, '*' for that of the expert, '~' at the end for any
+ * text; ".weight" or ".bias" may follow and stays. The first rule that fits counts. On the way back
+ * the first rule with the GGUF name counts. */
 struct tensor_rule {
     const char *hf, *gguf;
     enum tensor_op op;
@@ -63,11 +71,10 @@ struct hparam {
     { .kind = HP_END }
 
 struct arch {
-    const char *gguf;    /* general.architecture */
-    const char *classes; /* config.json's "architectures", separated by spaces */
-    const char *prefix;  /* put before each tensor's name; NULL: none */
-    const char *cut;     /* cut out of each tensor's name; NULL: none */
-    const char *skip;    /* endings of names that are not written, separated by spaces; or NULL */
+    const char *gguf;              /* general.architecture */
+    const char *classes;           /* config.json's "architectures", separated by spaces */
+    const struct name_edit *edits; /* of each tensor's name, before the rules; or NULL */
+    const char *skip; /* endings of names that are not written, separated by spaces; or NULL */
     const struct tensor_rule *rules; /* the last has no hf and no gguf */
     const struct hparam *hparams;
     const char *experts; /* config keys of the number of experts; NULL: a dense model */

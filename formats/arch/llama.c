@@ -158,15 +158,20 @@ static const struct hparam hparams[] = {
 
 static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 
-#define LLAMA_ROW                                                                      \
-    .gguf = "llama", .cut = "text_model.", .rules = rules, .hparams = hparams,         \
+static const struct name_edit edits[] = { { EDIT_ANYWHERE, "text_model.", "" }, { 0 } };
+static const struct name_edit model_edits[] = { { EDIT_ANYWHERE, "text_model.", "" },
+                                                { EDIT_START, "", "model." },
+                                                { 0 } };
+
+#define LLAMA_ROW(names)                                                               \
+    .gguf = "llama", .edits = (names), .rules = rules, .hparams = hparams,             \
     .experts = "num_local_experts", .tokenizers = tokenizers, .extra = add_rope_freqs, \
     .vocab = add_space_prefix
 
 static const struct arch archs[] = {
-    { LLAMA_ROW, .classes = "LlamaForCausalLM LLaMAForCausalLM MistralForCausalLM "
-                            "MixtralForCausalLM IQuestCoderForCausalLM" },
-    { LLAMA_ROW, .classes = "LlamaModel", .prefix = "model." },
+    { LLAMA_ROW(edits), .classes = "LlamaForCausalLM LLaMAForCausalLM MistralForCausalLM "
+                                   "MixtralForCausalLM IQuestCoderForCausalLM" },
+    { LLAMA_ROW(model_edits), .classes = "LlamaModel" },
     { 0 },
 };
 

@@ -20,6 +20,8 @@ static bool take_number(struct str *s, uint64_t *out) {
 bool name_matches(const char *pattern, struct str name, struct name_match *out) {
     *out = (struct name_match){ 0 };
     for (; *pattern; pattern++) {
+        if (*pattern == '~')
+            return true;
         if (*pattern == '#' || *pattern == '*') {
             if (!take_number(&name, *pattern == '#' ? &out->block : &out->expert))
                 return false;

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 
-int work_no_memory(struct arch_work *w) {
+int work_no_memory(const struct arch_work *w) {
     return err_set(w->err, -ENOMEM, "no memory for the converted header");
 }
 

@@ -34,7 +34,7 @@ int work_bool(struct arch_work *w, const char *key, bool value);
 int work_str(struct arch_work *w, const char *key, struct str value);
 int work_array(struct arch_work *w, const char *key, enum kv_type type, const void *elems,
                uint64_t n);
-int work_no_memory(struct arch_work *w);
+int work_no_memory(const struct arch_work *w);
 
 /* work.c: a target with the type that the converter gives a tensor of that name and shape. */
 int work_target(struct arch_work *w, struct str name, const uint64_t *dims, uint32_t n_dims,
