@@ -36,10 +36,8 @@ static void encode_block(void *dst, const float *x) {
 
 static void encode_weighted(void *dst, const float *x, const float *importance, float mean_square) {
     (void)mean_square; /* the row's; this takes the super-block's */
-    struct q2_k *b = dst;
     struct affine found[SUBS];
     float w[SUPER_ELEMS], sum_w[SUBS], scales[SUBS], mins[SUBS];
-    uint8_t low[SUBS], high[SUBS];
     importance_weights(w, x, importance, SUPER_ELEMS, sum_squares(x, SUPER_ELEMS) / SUPER_ELEMS);
     for (int s = 0; s < SUBS; s++) {
         found[s] = affine_search(x + SUB_ELEMS * s, w + SUB_ELEMS * s, &weighted);
@@ -49,11 +47,8 @@ static void encode_weighted(void *dst, const float *x, const float *importance, 
         for (int i = 0; i < SUB_ELEMS; i++)
             sum_w[s] += w[SUB_ELEMS * s + i];
     }
-    b->d = f16_from_f32(positive_search(scales, sum_w, SUBS, 15, low));
-    b->dmin = f16_from_f32(positive_search(mins, sum_w, SUBS, 15, high));
-    for (int s = 0; s < SUBS; s++)
-        b->scales[s] = (uint8_t)(low[s] | high[s] << 4);
-    finish(b, x, found, &weighted);
+    q2_k_scales_weighted(dst, scales, mins, sum_w);
+    finish(dst, x, found, &weighted);
 }
 
 void q2_k_encode_c(void *dst, const float *src, size_t blocks) {

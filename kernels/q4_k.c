@@ -41,14 +41,11 @@ static struct affine_super encode_super(const float *x, uint8_t *q, const struct
     return super;
 }
 
-/* With importance data: scales and mins by a weighted search of their own. One that is negative
- * wraps in q4_k, spilling into the bits of another: packing and unpacking does as the reference. */
+/* With importance data the scales and mins are searched too. */
 static struct affine_super encode_super_weighted(const float *x, const float *importance,
                                                  uint8_t *q, const struct affine_how *how) {
     struct affine found[SUBS];
-    struct affine_super super;
     float w[SUPER_ELEMS], sum_w[SUBS], scales[SUBS], mins[SUBS];
-    uint8_t packed[12];
     importance_weights(w, x, importance, SUPER_ELEMS,
                        2 * sum_squares(x, SUPER_ELEMS) / SUPER_ELEMS);
     for (int s = 0; s < SUBS; s++) {
@@ -57,14 +54,8 @@ static struct affine_super encode_super_weighted(const float *x, const float *im
             sum_w[s] += w[SUB_ELEMS * s + i];
     }
     search_subs(found, scales, mins, x, w, how);
-    super.d = f16_from_f32(positive_search(scales, sum_w, SUBS, 63, super.scales));
-    super.dmin = f16_from_f32(positive_search(mins, sum_w, SUBS, 63, super.mins));
-    for (int s = 0; s < SUBS && how->max_level > 15; s++) {
-        super.scales[s] = super.scales[s] < 63 ? super.scales[s] : 63;
-        super.mins[s] = super.mins[s] < 63 ? super.mins[s] : 63;
-    }
-    scales_pack(packed, super.scales, super.mins);
-    scales_unpack(super.scales, super.mins, packed);
+    const struct affine_super super =
+        affine_finish_weighted(scales, mins, sum_w, how->max_level > 15);
     super_levels(q, x, &super, found, how);
     return super;
 }

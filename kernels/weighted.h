@@ -4,7 +4,8 @@
  * Source: ggml/src/ggml-quants.c, quantize_row_*_impl and make_qp_quants. The order of the float
  * operations is the reference's: any other order changes bytes. */
 #pragma once
-#include "kernels/scalar.h"
+#include "kernels/affine.h"
+#include "kernels/pack.h"
 
 static inline float sum_squares(const float *x, size_t n) {
     float sum = 0;
@@ -112,4 +113,30 @@ static inline float positive_search(const float *x, const float *w, int n, int m
         if (!positive_improve(x, w, n, max_level, q, &sum_lx, &sum_l2))
             break;
     return sum_l2 > 0 ? sum_lx / sum_l2 : 0;
+}
+
+/* Scales and mins of a super-block of q4_k, or of q5_k, which alone clamps them: a negative one
+ * wraps, and in q4_k spills into the bits of another. Packing and unpacking does so too. */
+static inline struct affine_super affine_finish_weighted(const float scales[8], const float mins[8],
+                                                         const float sum_w[8], bool clamp) {
+    struct affine_super super;
+    uint8_t packed[12];
+    super.d = f16_from_f32(positive_search(scales, sum_w, 8, 63, super.scales));
+    super.dmin = f16_from_f32(positive_search(mins, sum_w, 8, 63, super.mins));
+    for (int s = 0; s < 8 && clamp; s++) {
+        super.scales[s] = super.scales[s] < 63 ? super.scales[s] : 63;
+        super.mins[s] = super.mins[s] < 63 ? super.mins[s] : 63;
+    }
+    scales_pack(packed, super.scales, super.mins);
+    scales_unpack(super.scales, super.mins, packed);
+    return super;
+}
+
+static inline void q2_k_scales_weighted(struct q2_k *b, const float scales[16],
+                                        const float mins[16], const float sum_w[16]) {
+    uint8_t low[16], high[16];
+    b->d = f16_from_f32(positive_search(scales, sum_w, 16, 15, low));
+    b->dmin = f16_from_f32(positive_search(mins, sum_w, 16, 15, high));
+    for (int s = 0; s < 16; s++)
+        b->scales[s] = (uint8_t)(low[s] | high[s] << 4);
 }

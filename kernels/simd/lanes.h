@@ -39,6 +39,10 @@ block_encode_fn LANES(q4_0_encode), LANES(q4_1_encode), LANES(q5_0_encode), LANE
 block_encode_fn LANES(q8_0_encode), LANES(q2_k_encode), LANES(q3_k_encode), LANES(q4_k_encode);
 block_encode_fn LANES(q5_k_encode), LANES(q6_k_encode);
 
+block_encode_weighted_fn LANES(q4_1_encode_weighted), LANES(q5_1_encode_weighted);
+block_encode_weighted_fn LANES(q2_k_encode_weighted), LANES(q4_k_encode_weighted);
+block_encode_weighted_fn LANES(q5_k_encode_weighted);
+
 INLINE vm vf_gt(vf a, vf b) {
     return vf_lt(b, a);
 }

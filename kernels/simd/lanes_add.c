@@ -2,8 +2,9 @@
  * kernels/simd/lanes_add.c - puts one instruction set's kernels into the table. */
 #include "kernels/simd/lanes.h"
 
-#define DECODE(type) k->type.decode = LANES(type##_decode)
-#define ENCODE(type) k->type.encode = LANES(type##_encode)
+#define DECODE(type)   k->type.decode = LANES(type##_decode)
+#define ENCODE(type)   k->type.encode = LANES(type##_encode)
+#define WEIGHTED(type) k->type.encode_weighted = LANES(type##_encode_weighted)
 
 void LANES(lanes_add)(struct kernels *k) {
     k->f32_all_finite = LANES(f32_all_finite);
@@ -36,4 +37,10 @@ void LANES(lanes_add)(struct kernels *k) {
     ENCODE(q4_k);
     ENCODE(q5_k);
     ENCODE(q6_k);
+
+    WEIGHTED(q4_1);
+    WEIGHTED(q5_1);
+    WEIGHTED(q2_k);
+    WEIGHTED(q4_k);
+    WEIGHTED(q5_k);
 }

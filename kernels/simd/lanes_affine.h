@@ -48,6 +48,22 @@ INLINE bool affine_load(struct lanes_affine *s, const float *src, int elems) {
     return !vi_sign_bits((0x7f800000 - 1) - max);
 }
 
+/* Weights by importance: @mean_square of each lane. */
+INLINE void affine_load_weights(struct lanes_affine *s, const float *importance,
+                                const float *mean_square, int elems) {
+    UNROLL for (int g = 0; g < VECS; g++) {
+        const vf mean = vf_load(mean_square + VL * g);
+        for (int i = 0; i < elems; i += VL) {
+            vf columns[VL];
+            vf_load_columns(columns, importance + (size_t)(elems * VL * g + i), (size_t)elems);
+            UNROLL for (int k = 0; k < VL; k++) {
+                const vf x = s->x[i + k][g];
+                s->w[i + k][g] = columns[k] * vf_sqrt(mean + x * x);
+            }
+        }
+    }
+}
+
 /* The first candidate, and what is the same for all. The weights are there. */
 INLINE void affine_start(struct lanes_affine *s, struct affine_how how) {
     UNROLL for (int g = 0; g < VECS; g++) {
@@ -153,6 +169,14 @@ INLINE bool affine_search_lanes(struct lanes_affine *s, struct affine_how how) {
         lost = vm_or(lost, s->lost[g]);
     }
     return !vm_any(lost);
+}
+
+/* In the order of the sub-blocks. */
+INLINE void affine_store_answers(const struct lanes_affine *s, float *scales, float *mins) {
+    for (int g = 0; g < VECS; g++) {
+        vf_store(scales + VL * g, s->scale[g]);
+        vf_store(mins + VL * g, -s->min[g]);
+    }
 }
 
 /* affine_levels() for vector @g: d and dm of each lane, 16 levels from element @first on. */

@@ -2,6 +2,7 @@
  * kernels/simd/lanes_q4_k.c - the encoders of q4_k and q5_k, a sub-block of 32 in each lane. */
 #include "kernels/pack.h"
 #include "kernels/simd/lanes_affine.h"
+#include "kernels/simd/lanes_weighted.h"
 
 enum { SUBS = 8, SUB_ELEMS = 32, SUPERS = LANES_ALL / SUBS };
 
@@ -25,21 +26,11 @@ INLINE void lanes_weights(struct lanes_affine *s) {
     }
 }
 
-INLINE bool encode_supers(struct supers *out, const float *src, struct affine_how how) {
-    struct lanes_affine s;
-    float scales[LANES_ALL], mins[LANES_ALL], d[LANES_ALL], dm[LANES_ALL];
-    if (!affine_load(&s, src, SUB_ELEMS))
-        return false;
-    lanes_weights(&s);
-    if (!affine_search_lanes(&s, how))
-        return false;
-    for (int g = 0; g < VECS; g++) {
-        vf_store(scales + VL * g, s.scale[g]);
-        vf_store(mins + VL * g, -s.min[g]);
-    }
+/* The levels by the rounded scales and mins in @out. */
+INLINE void supers_levels(struct supers *out, const struct lanes_affine *s, int max_level) {
+    float d[LANES_ALL], dm[LANES_ALL];
     for (int k = 0; k < SUPERS; k++) {
-        struct affine_super *super = &out->of[k];
-        *super = affine_finish(scales + SUBS * k, mins + SUBS * k);
+        const struct affine_super *super = &out->of[k];
         for (int i = 0; i < SUBS; i++) {
             d[SUBS * k + i] = f32_from_f16(super->d) * super->scales[i];
             dm[SUBS * k + i] = f32_from_f16(super->dmin) * super->mins[i];
@@ -47,38 +38,102 @@ INLINE bool encode_supers(struct supers *out, const float *src, struct affine_ho
     }
     for (int g = 0; g < VECS; g++) {
         for (int first = 0; first < SUB_ELEMS; first += 16)
-            affine_store_levels(out->q + SUB_ELEMS * VL * g + first, SUB_ELEMS, &s, g, first,
-                                vf_load(d + VL * g), vf_load(dm + VL * g), how.max_level);
+            affine_store_levels(out->q + SUB_ELEMS * VL * g + first, SUB_ELEMS, s, g, first,
+                                vf_load(d + VL * g), vf_load(dm + VL * g), max_level);
     }
+}
+
+INLINE bool encode_supers(struct supers *out, const float *src, struct affine_how how) {
+    struct lanes_affine s;
+    float scales[LANES_ALL], mins[LANES_ALL];
+    if (!affine_load(&s, src, SUB_ELEMS))
+        return false;
+    lanes_weights(&s);
+    if (!affine_search_lanes(&s, how))
+        return false;
+    affine_store_answers(&s, scales, mins);
+    for (int k = 0; k < SUPERS; k++)
+        out->of[k] = affine_finish(scales + SUBS * k, mins + SUBS * k);
+    supers_levels(out, &s, how.max_level);
     return true;
 }
 
+INLINE bool encode_supers_weighted(struct supers *out, const float *src, const float *importance,
+                                   struct affine_how how) {
+    struct lanes_affine s;
+    float scales[LANES_ALL], mins[LANES_ALL], sum_w[LANES_ALL], mean[SUPERS], means[LANES_ALL];
+    if (!affine_load(&s, src, SUB_ELEMS))
+        return false;
+    super_mean_squares(mean, src, SUPERS, 2);
+    for (int i = 0; i < LANES_ALL; i++)
+        means[i] = mean[i / SUBS];
+    affine_load_weights(&s, importance, means, SUB_ELEMS);
+    if (!affine_search_lanes(&s, how))
+        return false;
+    affine_store_answers(&s, scales, mins);
+    for (int g = 0; g < VECS; g++)
+        vf_store(sum_w + VL * g, s.sum_w[g]);
+    for (int k = 0; k < SUPERS; k++)
+        out->of[k] = affine_finish_weighted(scales + SUBS * k, mins + SUBS * k, sum_w + SUBS * k,
+                                            how.max_level > 15);
+    supers_levels(out, &s, how.max_level);
+    return true;
+}
+
+INLINE void store_q4_k(struct q4_k *b, const struct supers *supers) {
+    for (int k = 0; k < SUPERS; k++, b++) {
+        b->d = supers->of[k].d;
+        b->dmin = supers->of[k].dmin;
+        scales_pack(b->scales, supers->of[k].scales, supers->of[k].mins);
+        fours_pack(b->qs, supers->q + SUPER_ELEMS * k);
+    }
+}
+
+INLINE void store_q5_k(struct q5_k *b, const struct supers *supers) {
+    for (int k = 0; k < SUPERS; k++, b++) {
+        b->d = supers->of[k].d;
+        b->dmin = supers->of[k].dmin;
+        scales_pack(b->scales, supers->of[k].scales, supers->of[k].mins);
+        fours_pack(b->qs, supers->q + SUPER_ELEMS * k);
+        top_bits_pack(b->qh, supers->q + SUPER_ELEMS * k, 16);
+    }
+}
+
 static bool q4_k_group(void *dst, const float *src) {
-    struct q4_k *b = dst;
     struct supers supers;
     if (!encode_supers(&supers, src, (struct affine_how){ SUB_ELEMS, 15, -1.0f, 0.1f, 20, false }))
         return false;
-    for (int k = 0; k < SUPERS; k++, b++) {
-        b->d = supers.of[k].d;
-        b->dmin = supers.of[k].dmin;
-        scales_pack(b->scales, supers.of[k].scales, supers.of[k].mins);
-        fours_pack(b->qs, supers.q + SUPER_ELEMS * k);
-    }
+    store_q4_k(dst, &supers);
     return true;
 }
 
 static bool q5_k_group(void *dst, const float *src) {
-    struct q5_k *b = dst;
     struct supers supers;
     if (!encode_supers(&supers, src, (struct affine_how){ SUB_ELEMS, 31, -0.5f, 0.1f, 15, false }))
         return false;
-    for (int k = 0; k < SUPERS; k++, b++) {
-        b->d = supers.of[k].d;
-        b->dmin = supers.of[k].dmin;
-        scales_pack(b->scales, supers.of[k].scales, supers.of[k].mins);
-        fours_pack(b->qs, supers.q + SUPER_ELEMS * k);
-        top_bits_pack(b->qh, supers.q + SUPER_ELEMS * k, 16);
-    }
+    store_q5_k(dst, &supers);
+    return true;
+}
+
+static bool q4_k_weighted(void *dst, const float *src, const float *importance,
+                          const float *mean_square) {
+    const struct affine_how how = { SUB_ELEMS, 15, -0.9f, 0.05f, 36, false };
+    struct supers supers;
+    (void)mean_square; /* the row's; this takes the super-block's */
+    if (!encode_supers_weighted(&supers, src, importance, how))
+        return false;
+    store_q4_k(dst, &supers);
+    return true;
+}
+
+static bool q5_k_weighted(void *dst, const float *src, const float *importance,
+                          const float *mean_square) {
+    const struct affine_how how = { SUB_ELEMS, 31, -0.9f, 0.05f, 36, false };
+    struct supers supers;
+    (void)mean_square;
+    if (!encode_supers_weighted(&supers, src, importance, how))
+        return false;
+    store_q5_k(dst, &supers);
     return true;
 }
 
@@ -90,4 +145,18 @@ void LANES(q4_k_encode)(void *dst, const float *src, size_t blocks) {
 void LANES(q5_k_encode)(void *dst, const float *src, size_t blocks) {
     encode_groups(dst, src, blocks, SUPER_ELEMS, sizeof(struct q5_k), SUPERS, q5_k_group,
                   q5_k_encode_c);
+}
+
+void LANES(q4_k_encode_weighted)(void *dst, const float *src, const float *importance, size_t rows,
+                                 size_t row_elems) {
+    const struct weighted_job job = { SUPER_ELEMS, sizeof(struct q4_k), SUPERS,
+                                      false,       q4_k_weighted,       q4_k_encode_weighted_c };
+    encode_weighted_groups(&job, dst, src, importance, rows, row_elems);
+}
+
+void LANES(q5_k_encode_weighted)(void *dst, const float *src, const float *importance, size_t rows,
+                                 size_t row_elems) {
+    const struct weighted_job job = { SUPER_ELEMS, sizeof(struct q5_k), SUPERS,
+                                      false,       q5_k_weighted,       q5_k_encode_weighted_c };
+    encode_weighted_groups(&job, dst, src, importance, rows, row_elems);
 }
