@@ -19,19 +19,21 @@ folder() {
 
 # door HEADER FILES: <HEADER> (a pattern) is included only in FILES (a pattern).
 door() {
-    found=$(git grep -nE "^ *# *include +<$1" -- '*.c' '*.h' '*.cu' '*.cuh' |
-        grep -vE "^($2):") && breach "$found"
+    found=$(grep -nE "^ *# *include +<$1" $(files) | grep -vE "^($2):") && breach "$found"
 }
 
-files() { git ls-files "$@"; }
+# files [FOLDER]: C and CUDA in it, or in all of them.
+files() {
+    find ${1:-kernels quant formats fs tools tests} -name '*.[ch]' -o -name '*.cu' -o -name '*.cuh'
+}
 
-folder 'kernels/' $(files 'kernels/*.[ch]' 'kernels/*.cu' 'kernels/*.cuh')
-folder 'quant/|kernels/' $(files 'quant/*.[ch]')
-folder 'formats/|quant/' $(files 'formats/*.[ch]')
+folder 'kernels/' $(files kernels)
+folder 'quant/|kernels/' $(files quant)
+folder 'formats/|quant/' $(files formats)
 mount='fs/(main|options|ops|node|xattr|dir|mount)[a-z_]*\.[ch]'
-folder 'fs/|formats/|quant/|kernels/kernels.h' $(files 'fs/*.[ch]' | grep -vE "^$mount")
-folder 'fs/|formats/|quant/|tools/tools.h' $(files 'fs/*.[ch]' | grep -E "^$mount")
-folder 'tools/|fs/|formats/|quant/' $(files 'tools/*.[ch]')
+folder 'fs/|formats/|quant/|kernels/kernels.h' $(files fs | grep -vE "^$mount")
+folder 'fs/|formats/|quant/|tools/tools.h' $(files fs | grep -E "^$mount")
+folder 'tools/|fs/|formats/|quant/' $(files tools)
 
 door 'lmdb\.h' 'fs/cache[a-z_]*\.[ch]'
 door '(fuse|fuse3)' 'fs/[a-z_]*\.[ch]|tools/bench/[a-z_]*\.c'
@@ -44,6 +46,6 @@ door 'pcre2\.h' 'formats/[a-z_/]*regex[a-z_]*\.c'
 door '(immintrin|x86intrin|cpuid|arm_neon)\.h' 'kernels/.*'
 door '(cuda|cublas|cblas)' 'kernels/.*'
 
-twice=$(git ls-files '*.c' '*.h' | sed 's|.*/||' | sort | uniq -d)
+twice=$(files | sed 's|.*/||' | sort | uniq -d)
 [ -z "$twice" ] || breach "file names that occur twice: $twice"
 exit $bad
