@@ -25,5 +25,5 @@ fi
 quiet 'building baremount' gcc -O2 -D_FILE_OFFSET_BITS=64 -o "$out/bench/baremount" \
     "$top/tools/bench/baremount.c" $(pkg-config --cflags --libs fuse3)
 shift
-"$python" -B "$top/tools/bench/bench.py" --program "$out/release/tools/weightfs" \
+"$python" -B "$top/tools/bench/bench.py" --program "$out/release/weightfs" \
     --work "$out/bench" "$@"

@@ -5,7 +5,7 @@ need_fuse
 say "Building weightfs"
 build release -Dbuildtype=release -Dtests=disabled
 venv
-program=$out/release/tools/weightfs
+program=$out/release/weightfs
 mnt=$(mktemp -d "${TMPDIR:-/tmp}/weightfs-demo.XXXXXX")
 mounts+=("$mnt")
 trap 'unmount_all; rmdir "$mnt" 2>/dev/null' EXIT
@@ -16,7 +16,7 @@ show() {
     "$@"
 }
 
-show build/release/tools/weightfs "$models" "$mnt" -o "cache=$out/demo-cache"
+show build/release/weightfs "$models" "$mnt" -o "cache=$out/demo-cache"
 say "  (a trained model of 3.9 M parameters: a Hugging Face folder, 7.9 MB in bf16)"
 show ls -l "$mnt"
 show getfattr -d -m '^user\.weightfs\.(architecture|parameters|bits_per_weight|source)' \
@@ -44,7 +44,7 @@ cat <<END
 
 That was it; nothing is mounted any more. With models of your own:
 
-    build/release/tools/weightfs ~/models /mnt/models
+    build/release/weightfs ~/models /mnt/models
     llama-cli -m /mnt/models/NAME.gguf@q4_0
 
 README.md has more, docs/using.md how to set it up for good.

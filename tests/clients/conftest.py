@@ -16,7 +16,7 @@ MODELS = TOP / "tests" / "data" / "models"
 @pytest.fixture(scope="session")
 def program():
     """The program under test: $WEIGHTFS, or what `bootstrap test` built."""
-    path = pathlib.Path(os.environ.get("WEIGHTFS", TOP / "build" / "test" / "tools" / "weightfs"))
+    path = pathlib.Path(os.environ.get("WEIGHTFS", TOP / "build" / "test" / "weightfs"))
     if not path.exists():
         pytest.skip(f"{path} is not built")
     return str(path)
