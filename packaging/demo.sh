@@ -20,20 +20,20 @@ show build/release/weightfs "$models" "$mnt" -o "cache=$out/demo-cache"
 say "  (a trained model of 3.9 M parameters: a Hugging Face folder, 7.9 MB in bf16)"
 show ls -l "$mnt"
 show getfattr -d -m '^user\.weightfs\.(architecture|parameters|bits_per_weight|source)' \
-    --absolute-names "$mnt/tinylm.gguf@q4_0"
-printf '\n$ sha256sum %s\n' "$mnt/tinylm.gguf@q4_0"
-sum=$(sha256sum "$mnt/tinylm.gguf@q4_0")
+    --absolute-names "$mnt/tinylm.gguf@q4_k_m"
+printf '\n$ sha256sum %s\n' "$mnt/tinylm.gguf@q4_k_m"
+sum=$(sha256sum "$mnt/tinylm.gguf@q4_k_m")
 say "$sum"
 case $sum in
-212e57cec6f1107addbe9efa567a4957ded979311fb68ca16ca49c75165415b4*)
+bf1f7214558631ee63653f62061b0a6ad36d2e00f32a3a295b094d68f7f93e71*)
     say "  (to the byte what llama.cpp's convert_hf_to_gguf.py and llama-quantize write)"
     ;;
 *) die "these are not the bytes that llama.cpp writes" ;;
 esac
 
 prompt="Return a new list"
-printf '\nllama.cpp maps %s and goes on with "%s":\n' "$mnt/tinylm.gguf@q4_0" "$prompt"
-"$out/venv/bin/python" -B tests/clients/complete.py "$mnt/tinylm.gguf@q4_0" "$prompt" \
+printf '\nllama.cpp maps %s and goes on with "%s":\n' "$mnt/tinylm.gguf@q4_k_m" "$prompt"
+"$out/venv/bin/python" -B tests/clients/complete.py "$mnt/tinylm.gguf@q4_k_m" "$prompt" \
     2>"$out/logs/demo-llama.log" | sed '/^$/d; s/^/    /' ||
     die "llama.cpp could not read the view; what it said is in build/logs/demo-llama.log"
 
