@@ -142,6 +142,13 @@ int folder_list(const struct folder *f, const char *dir, struct arena *a, struct
     return rc;
 }
 
+/* Folders below this one that a conversion reads from: chat templates, and the modules of
+ * sentence-transformers ("1_Pooling"). */
+static bool is_consulted(struct str name) {
+    return str_is(name, "additional_chat_templates") ||
+           (name.n > 2 && name.p[0] >= '0' && name.p[0] <= '9' && name.p[1] == '_');
+}
+
 /* The names in @dir with what they lead to: links are followed, because a file may be replaced
  * behind a link that stays. */
 static int hash_dir(const struct folder *f, const char *dir, struct arena *a, struct hasher *h,
@@ -167,6 +174,11 @@ static int hash_dir(const struct folder *f, const char *dir, struct arena *a, st
         hasher_ident(h, &id);
         if (id.mtime_ns > *mtime_ns)
             *mtime_ns = id.mtime_ns;
+        if (found == 0 && !*dir && S_ISDIR(st.st_mode) && is_consulted(names[i])) {
+            rc = hash_dir(f, names[i].p, a, h, mtime_ns, err);
+            if (rc < 0)
+                return rc;
+        }
     }
     return 0;
 }
@@ -181,8 +193,6 @@ int folder_hash(struct root *root, const char *path, struct hash128 *out, int64_
     if (h && folder_name(&a, root, path, &f.name)) {
         hasher_bytes(h, f.name.p, f.name.n);
         rc = hash_dir(&f, "", &a, h, mtime_ns, err);
-        if (rc == 0)
-            rc = hash_dir(&f, "additional_chat_templates", &a, h, mtime_ns, err);
     }
     if (h)
         *out = hasher_end(h);

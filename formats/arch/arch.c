@@ -210,7 +210,8 @@ static int read_counts(struct arch_work *w) {
     /* lists, and models without attention, have none here */
     if (hf_config_u64(&w->config, "num_attention_heads n_head n_heads", &w->n_head, NULL) <= 0)
         w->n_head = 0;
-    if (hf_config_u64(&w->config, "num_key_value_heads n_kv_heads", &w->n_head_kv, NULL) <= 0)
+    if (hf_config_u64(&w->config, "num_key_value_heads n_kv_heads num_kv_heads n_head_kv",
+                      &w->n_head_kv, NULL) <= 0)
         w->n_head_kv = w->n_head;
     rc = w->arch->experts ? hf_config_u64(&w->config, w->arch->experts, &w->n_expert, err) : 0;
     if (rc <= 0)
@@ -253,7 +254,9 @@ static int add_pairs(struct arch_work *w) {
         rc = work_u32(w, "general.quantization_version", QUANTIZATION_VERSION);
     if (rc == 0 && w->arch->vocab)
         rc = w->arch->vocab(w);
-    return rc < 0 ? rc : tokenizer_add(w);
+    if (rc == 0)
+        rc = tokenizer_add(w);
+    return rc < 0 || !w->arch->after ? rc : w->arch->after(w);
 }
 
 int form_gguf_from_hf(struct form *f, const struct model *m, enum outtype out, struct err *err) {

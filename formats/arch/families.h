@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/arch/families.h - the families' tables, by name. */
+ * formats/arch/families.h - the families' tables, each in the file of its name. */
 #pragma once
 #include "formats/arch/family.h"
 
-extern const struct family family_llama; /* llama.c */
+extern const struct family family_falcon;
+extern const struct family family_gemma;
+extern const struct family family_gpt;
+extern const struct family family_llama;
+extern const struct family family_phi;
+extern const struct family family_qwen;
+extern const struct family family_stablelm;

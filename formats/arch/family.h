@@ -15,7 +15,13 @@ enum tensor_op {
     OP_PERMUTE_Q, /* rows of each head: halves to pairs, as llama.cpp's rotary positions want it */
     OP_PERMUTE_K, /* the same with the number of key heads */
     OP_EXPERT,    /* one of config's experts: those of a block are stacked, in order */
+    OP_EXPERTS,   /* stacked already; the name has no ending there, and ".weight" here */
+    OP_GATE_UP,   /* experts' gate and up in one, stacked: two tensors, @gguf and @second */
     OP_ADD_ONE,   /* norms that multiply by 1 + weight */
+    OP_TRANSPOSE, /* matrices of Conv1D; a bias stays */
+    OP_QKV,       /* rows by groups: queries that share a key, the key, the value; all queries,
+                   * all keys, all values here */
+    OP_VOCAB,     /* no more rows than the vocabulary has tokens */
     OP_DROP,      /* is not written */
     OP_COUNT
 };
@@ -34,12 +40,15 @@ struct name_edit {
 struct tensor_rule {
     const char *hf, *gguf;
     enum tensor_op op;
+    const char *second;
 };
 
 /* A pair of the GGUF made of config.json. Pairs are written in the order of the list. */
 enum hparam_kind {
     HP_END,
-    HP_U32, /* a count; a list of counts becomes an array of i32 */
+    HP_U32,   /* a count; a list of counts becomes an array of i32 */
+    HP_FIXED, /* @value, whatever config.json says */
+    HP_TEXT,  /* @names itself */
     HP_F32,
     HP_BOOL,
     HP_CALL,    /* what a value alone does not tell */
@@ -51,6 +60,7 @@ struct hparam {
     const char *key;   /* one that begins with '.' comes after the architecture's name */
     const char *names; /* in config.json, separated by spaces; the first that is there counts */
     bool need;         /* an error where it is absent; else it is left out */
+    uint32_t value;    /* FIXED; U32: a factor, 0 stands for 1 */
     int (*call)(struct arch_work *w);
     const struct hparam *include;
 };
@@ -59,6 +69,12 @@ struct hparam {
     { .kind = HP_U32, .key = (k), .names = (n) }
 #define HPARAM_NEED(k, n) \
     { .kind = HP_U32, .key = (k), .names = (n), .need = true }
+#define HPARAM_TIMES(k, n, t) \
+    { .kind = HP_U32, .key = (k), .names = (n), .need = true, .value = (t) }
+#define HPARAM_FIXED(k, v) \
+    { .kind = HP_FIXED, .key = (k), .value = (v) }
+#define HPARAM_TEXT(k, t) \
+    { .kind = HP_TEXT, .key = (k), .names = (t) }
 #define HPARAM_F32(k, n) \
     { .kind = HP_F32, .key = (k), .names = (n) }
 #define HPARAM_BOOL(k, n) \
@@ -81,6 +97,7 @@ struct arch {
     const struct tokenizer_kind *const *tokenizers; /* tried in order; ends in NULL */
     int (*extra)(struct arch_work *w); /* tensors that are computed, written first; or NULL */
     int (*vocab)(struct arch_work *w); /* pairs before those of the tokenizer; or NULL */
+    int (*after)(struct arch_work *w); /* pairs behind them; or NULL */
 };
 
 struct family {
@@ -95,3 +112,4 @@ extern const struct hparam hparams_text[];
 int hparam_file_type(struct arch_work *w);
 int hparam_rope_scaling(struct arch_work *w);
 int hparam_rope_base(struct arch_work *w);
+int hparam_pooling(struct arch_work *w); /* modules.json of sentence-transformers; pooling.c */

@@ -12,6 +12,7 @@ struct hf_class {
     const char *model_type;
     const char *defaults;         /* JSON: its fields that config.json need not have */
     double rope_theta;            /* default; 0: the class has no rope_parameters */
+    double local_theta;           /* default of layers with a sliding window; 0: not apart */
     double partial_rotary_factor; /* default; 0: none */
     bool even_heads; /* validates hidden_size % num_attention_heads == 0; the converter goes on
                       * with config.json as it is where that fails */

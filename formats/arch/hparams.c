@@ -31,7 +31,9 @@ static int add_u32(struct arch_work *w, const struct hparam *hp) {
                       : hf_config_u64(&w->config, hp->names, &number, w->err);
     if (rc < 0 || (rc == 0 && !hp->need))
         return rc;
-    return work_u32(w, hp->key, number);
+    if (hp->value && number > UINT32_MAX)
+        number = UINT32_MAX; /* too large without the factor, too */
+    return work_u32(w, hp->key, hp->value ? number * hp->value : number);
 }
 
 static int add_f32(struct arch_work *w, const struct hparam *hp) {
@@ -58,6 +60,12 @@ static int add_list(struct arch_work *w, const struct hparam *list) {
         switch (hp->kind) {
         case HP_U32:
             rc = add_u32(w, hp);
+            break;
+        case HP_FIXED:
+            rc = work_u32(w, hp->key, hp->value);
+            break;
+        case HP_TEXT:
+            rc = work_str(w, hp->key, str_from(hp->names));
             break;
         case HP_F32:
             rc = add_f32(w, hp);

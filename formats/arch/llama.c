@@ -62,23 +62,23 @@ static const struct hf_class classes[] = {
 };
 
 static const struct tensor_rule rules[] = {
-    { "model.embed_tokens", "token_embd", OP_SAME },
-    { "model.norm", "output_norm", OP_SAME },
-    { "lm_head", "output", OP_SAME },
-    { "model.layers.#.input_layernorm", "blk.#.attn_norm", OP_SAME },
-    { "model.layers.#.post_attention_layernorm", "blk.#.ffn_norm", OP_SAME },
-    { "model.layers.#.self_attn.q_proj", "blk.#.attn_q", OP_PERMUTE_Q },
-    { "model.layers.#.self_attn.k_proj", "blk.#.attn_k", OP_PERMUTE_K },
-    { "model.layers.#.self_attn.v_proj", "blk.#.attn_v", OP_SAME },
-    { "model.layers.#.self_attn.o_proj", "blk.#.attn_output", OP_SAME },
-    { "model.layers.#.self_attn.qkv_proj", "blk.#.attn_qkv", OP_SAME },
-    { "model.layers.#.mlp.gate_proj", "blk.#.ffn_gate", OP_SAME },
-    { "model.layers.#.mlp.up_proj", "blk.#.ffn_up", OP_SAME },
-    { "model.layers.#.mlp.down_proj", "blk.#.ffn_down", OP_SAME },
-    { "model.layers.#.block_sparse_moe.gate", "blk.#.ffn_gate_inp", OP_SAME },
-    { "model.layers.#.block_sparse_moe.experts.*.w1", "blk.#.ffn_gate_exps", OP_EXPERT },
-    { "model.layers.#.block_sparse_moe.experts.*.w2", "blk.#.ffn_down_exps", OP_EXPERT },
-    { "model.layers.#.block_sparse_moe.experts.*.w3", "blk.#.ffn_up_exps", OP_EXPERT },
+    { "model.embed_tokens", "token_embd", OP_SAME, NULL },
+    { "model.norm", "output_norm", OP_SAME, NULL },
+    { "lm_head", "output", OP_SAME, NULL },
+    { "model.layers.#.input_layernorm", "blk.#.attn_norm", OP_SAME, NULL },
+    { "model.layers.#.post_attention_layernorm", "blk.#.ffn_norm", OP_SAME, NULL },
+    { "model.layers.#.self_attn.q_proj", "blk.#.attn_q", OP_PERMUTE_Q, NULL },
+    { "model.layers.#.self_attn.k_proj", "blk.#.attn_k", OP_PERMUTE_K, NULL },
+    { "model.layers.#.self_attn.v_proj", "blk.#.attn_v", OP_SAME, NULL },
+    { "model.layers.#.self_attn.o_proj", "blk.#.attn_output", OP_SAME, NULL },
+    { "model.layers.#.self_attn.qkv_proj", "blk.#.attn_qkv", OP_SAME, NULL },
+    { "model.layers.#.mlp.gate_proj", "blk.#.ffn_gate", OP_SAME, NULL },
+    { "model.layers.#.mlp.up_proj", "blk.#.ffn_up", OP_SAME, NULL },
+    { "model.layers.#.mlp.down_proj", "blk.#.ffn_down", OP_SAME, NULL },
+    { "model.layers.#.block_sparse_moe.gate", "blk.#.ffn_gate_inp", OP_SAME, NULL },
+    { "model.layers.#.block_sparse_moe.experts.*.w1", "blk.#.ffn_gate_exps", OP_EXPERT, NULL },
+    { "model.layers.#.block_sparse_moe.experts.*.w2", "blk.#.ffn_down_exps", OP_EXPERT, NULL },
+    { "model.layers.#.block_sparse_moe.experts.*.w3", "blk.#.ffn_up_exps", OP_EXPERT, NULL },
     { 0 },
 };
 
@@ -149,6 +149,17 @@ static int add_space_prefix(struct arch_work *w) {
     return json_bool(v, &b) ? work_bool(w, "tokenizer.ggml.add_space_prefix", b) : 0;
 }
 
+/* CodeLlama and Granite are known by the size of their vocabulary. */
+static int add_exceptions(struct arch_work *w) {
+    uint64_t vocab;
+    int rc = hf_config_u64(&w->config, "vocab_size", &vocab, w->err);
+    if (rc > 0 && vocab == 32016)
+        return work_u32(w, "tokenizer.ggml.eot_token_id", 32010);
+    if (rc > 0 && vocab == 49152)
+        return work_bool(w, "tokenizer.ggml.add_bos_token", false);
+    return rc < 0 ? rc : 0;
+}
+
 static const struct hparam hparams[] = {
     HPARAM_LIST(hparams_text),
     HPARAM_NEED(".vocab_size", "vocab_size"),
@@ -166,7 +177,7 @@ static const struct name_edit model_edits[] = { { EDIT_ANYWHERE, "text_model.", 
 #define LLAMA_ROW(names)                                                               \
     .gguf = "llama", .edits = (names), .rules = rules, .hparams = hparams,             \
     .experts = "num_local_experts", .tokenizers = tokenizers, .extra = add_rope_freqs, \
-    .vocab = add_space_prefix
+    .vocab = add_space_prefix, .after = add_exceptions
 
 static const struct arch archs[] = {
     { LLAMA_ROW(edits), .classes = "LlamaForCausalLM LLaMAForCausalLM MistralForCausalLM "

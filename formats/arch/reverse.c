@@ -111,6 +111,46 @@ static int back_expert(struct reverse *r, const struct tensor *t, const struct t
     return rc;
 }
 
+static int back_transpose(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                          const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    if (t->n_dims != 2 || t->elems == 0)
+        return back_same(r, t, rule, match);
+    if (dtype_info[t->dtype].block_elems != 1)
+        return err_set(r->err, -ENOTSUP, "tensor %.*s: blocks of %s cannot be transposed",
+                       STR_ARG(t->name), dtype_info[t->dtype].name);
+    const uint64_t dims[2] = { t->dims[1], t->dims[0] };
+    const struct row_map map = { 0, 2, { dims[0], dims[1] }, { 1, dims[0] } };
+    return add_target(r, name_build(a, rule->hf, match), t, dims, 2,
+                      expr_rows(a, expr_tensor_as(a, t, 1), map));
+}
+
+/* Queries, keys and values one behind the other: to groups of queries with their key and value. */
+static int back_qkv(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                    const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    uint64_t heads, kv;
+    if (!find_count(r, "attention.head_count", match->block, &heads))
+        return err_set(r->err, -EBADMSG, "%s.attention.head_count is missing", r->arch->gguf);
+    if (!find_count(r, "attention.head_count_kv", match->block, &kv))
+        kv = heads;
+    if (t->n_dims < 1 || t->n_dims > 2 || !kv || kv > heads || heads > MODEL_MAX_TENSORS ||
+        heads % kv || t->elems == 0 || t->dims[0] % (heads + 2 * kv) ||
+        (t->n_dims == 1 && dtype_info[t->dtype].block_elems != 1))
+        return err_set(r->err, -EBADMSG, "tensor %.*s: its rows are not those of %llu heads",
+                       STR_ARG(t->name), (unsigned long long)heads);
+    const uint64_t dim = t->dims[0] / (heads + 2 * kv), per_key = heads / kv;
+    const struct expr *e = t->n_dims == 1 ? expr_tensor_as(a, t, 1) : expr_tensor(a, t);
+    const struct expr **in = arena_array(a, const struct expr *, 3 * kv);
+    for (uint64_t g = 0; in && g < kv; g++) {
+        in[3 * g] = expr_slice(a, e, g * per_key * dim, per_key * dim);
+        in[3 * g + 1] = expr_slice(a, e, (heads + g) * dim, dim);
+        in[3 * g + 2] = expr_slice(a, e, (heads + kv + g) * dim, dim);
+    }
+    return add_target(r, name_build(a, rule->hf, match), t, t->dims, t->n_dims,
+                      in ? expr_stack(a, in, (uint32_t)(3 * kv)) : NULL);
+}
+
 static int back_drop(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
                      const struct name_match *match) {
     (void)r, (void)t, (void)rule, (void)match;
@@ -119,8 +159,10 @@ static int back_drop(struct reverse *r, const struct tensor *t, const struct ten
 
 static int (*const ops[OP_COUNT])(struct reverse *, const struct tensor *,
                                   const struct tensor_rule *, const struct name_match *) = {
-    [OP_SAME] = back_same,     [OP_PERMUTE_Q] = back_permute, [OP_PERMUTE_K] = back_permute,
-    [OP_EXPERT] = back_expert, [OP_ADD_ONE] = back_add_one,   [OP_DROP] = back_drop,
+    [OP_SAME] = back_same,       [OP_PERMUTE_Q] = back_permute,   [OP_PERMUTE_K] = back_permute,
+    [OP_EXPERT] = back_expert,   [OP_EXPERTS] = back_same,        [OP_GATE_UP] = back_same,
+    [OP_ADD_ONE] = back_add_one, [OP_TRANSPOSE] = back_transpose, [OP_QKV] = back_qkv,
+    [OP_VOCAB] = back_same,      [OP_DROP] = back_drop,
 };
 
 /* What the converter computes from config.json, so that Hugging Face computes it too. */

@@ -67,7 +67,19 @@ int rope_read(struct rope *r, const struct hf_config *c, struct err *err) {
     const struct json *full = json_get(r->params, "full_attention");
     const struct json *sliding = json_get(r->params, "sliding_attention");
     int rc = 0;
-    if (full || sliding) {
+    if (has_class && c->cls->local_theta > 0) { /* apart even where config.json is of old */
+        if (json_type(hf_config_json(c, "rope_parameters")) == JSON_OBJECT) {
+            r->all = hf_config_json(c, "rope_parameters");
+            full = json_get(r->all, "full_attention");
+            sliding = json_get(r->all, "sliding_attention");
+            r->params = full;
+        }
+        r->has_local_theta = true;
+        if (!json_f64(json_get(sliding, "rope_theta"), &r->local_theta))
+            rc = hf_config_f64(c, "rope_local_base_freq", &r->local_theta, err);
+        if (rc == 0 && !json_get(sliding, "rope_theta"))
+            r->local_theta = c->cls->local_theta;
+    } else if (full || sliding) {
         r->all = r->params;
         r->params = full;
         r->has_local_theta = json_f64(json_get(sliding, "rope_theta"), &r->local_theta);

@@ -2,6 +2,7 @@
  * formats/arch/tensor_ops.c - what the tables' operations do to a tensor, on the way to GGUF and
  * back. */
 #include "formats/arch/work.h"
+#include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
 static int bad_shape(struct arch_work *w, const struct tensor *t, const char *why) {
@@ -35,6 +36,77 @@ static int op_add_one(struct arch_work *w, const struct tensor *t, const struct 
     if (t->dtype == DTYPE_F16) /* the sum is made in f16 then; in f32 for all else */
         e = expr_round(a, e, DTYPE_F16);
     return work_target(w, name_build(a, rule->gguf, match), t->dims, t->n_dims, e);
+}
+
+/* Element by element: [rows][cols] as [cols][rows]. */
+static int op_transpose(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                        const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    if (t->n_dims != 2 || t->elems == 0)
+        return op_same(w, t, rule, match);
+    const uint64_t dims[2] = { t->dims[1], t->dims[0] };
+    const struct row_map map = { 0, 2, { dims[0], dims[1] }, { 1, dims[0] } };
+    return work_target(w, name_build(a, rule->gguf, match), dims, 2,
+                       expr_rows(a, expr_tensor_as(a, t, 1), map));
+}
+
+static int op_qkv(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                  const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    const uint64_t kv = w->n_head_kv, per_key = kv ? w->n_head / kv : 0;
+    if (t->n_dims < 1 || t->n_dims > 2 || !per_key || w->n_head % kv || t->elems == 0 ||
+        t->dims[0] % (w->n_head + 2 * kv))
+        return bad_shape(w, t, "its rows are not those of config.json's attention heads");
+    const uint64_t dim = t->dims[0] / (w->n_head + 2 * kv), group = (per_key + 2) * dim;
+    const struct expr *e = t->n_dims == 1 ? expr_tensor_as(a, t, 1) : expr_tensor(a, t);
+    const struct expr *in[3] = {
+        expr_rows(a, e, (struct row_map){ 0, 2, { kv, per_key * dim }, { group, 1 } }),
+        expr_rows(a, e, (struct row_map){ per_key * dim, 2, { kv, dim }, { group, 1 } }),
+        expr_rows(a, e, (struct row_map){ (per_key + 1) * dim, 2, { kv, dim }, { group, 1 } }),
+    };
+    return work_target(w, name_build(a, rule->gguf, match), t->dims, t->n_dims,
+                       expr_stack(a, in, 3));
+}
+
+static int op_experts(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                      const struct name_match *match) {
+    struct name_match named = *match;
+    if (named.rest.n == 0)
+        named.rest = STR(".weight");
+    return op_same(w, t, rule, &named);
+}
+
+static int op_gate_up(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                      const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    struct name_match named = *match;
+    if (t->n_dims != 3 || t->dims[1] % 2 || t->elems == 0)
+        return bad_shape(w, t, "not experts' gate and up in one");
+    if (named.rest.n == 0)
+        named.rest = STR(".weight");
+    const uint64_t dims[3] = { t->dims[0], t->dims[1] / 2, t->dims[2] };
+    const char *const names[2] = { rule->gguf, rule->second };
+    int rc = 0;
+    for (int i = 0; i < 2 && rc == 0; i++) {
+        const struct row_map map = {
+            (uint64_t)i * dims[1], 2, { dims[0], dims[1] }, { 2 * dims[1], 1 }
+        };
+        rc = work_target(w, name_build(a, names[i], &named), dims, 3,
+                         expr_rows(a, expr_tensor(a, t), map));
+    }
+    return rc;
+}
+
+static int op_vocab(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                    const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    uint64_t n;
+    int rc = tokenizer_count(w, &n);
+    if (rc < 0 || t->n_dims != 2 || n >= t->dims[0])
+        return rc < 0 ? rc : op_same(w, t, rule, match);
+    const uint64_t dims[2] = { n, t->dims[1] };
+    return work_target(w, name_build(a, rule->gguf, match), dims, 2,
+                       expr_slice(a, expr_tensor(a, t), 0, n));
 }
 
 static int op_drop(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
@@ -124,8 +196,10 @@ static int op_expert(struct arch_work *w, const struct tensor *t, const struct t
 
 static int (*const ops[OP_COUNT])(struct arch_work *, const struct tensor *,
                                   const struct tensor_rule *, const struct name_match *) = {
-    [OP_SAME] = op_same,     [OP_PERMUTE_Q] = op_permute, [OP_PERMUTE_K] = op_permute,
-    [OP_EXPERT] = op_expert, [OP_ADD_ONE] = op_add_one,   [OP_DROP] = op_drop,
+    [OP_SAME] = op_same,       [OP_PERMUTE_Q] = op_permute,   [OP_PERMUTE_K] = op_permute,
+    [OP_EXPERT] = op_expert,   [OP_EXPERTS] = op_experts,     [OP_GATE_UP] = op_gate_up,
+    [OP_ADD_ONE] = op_add_one, [OP_TRANSPOSE] = op_transpose, [OP_QKV] = op_qkv,
+    [OP_VOCAB] = op_vocab,     [OP_DROP] = op_drop,
 };
 
 int op_to_gguf(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,

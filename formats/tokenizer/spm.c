@@ -78,12 +78,12 @@ static int take_pieces(struct arch_work *w, struct vocab *v, struct str model) {
     return 0;
 }
 
-static int take_token(struct arch_work *w, struct vocab *v, uint64_t id, struct str text,
-                      enum token_type type) {
+/* Tokens beyond the vocabulary are left out. */
+static int take_text(struct arch_work *w, struct vocab *v, uint64_t id, struct str text,
+                     enum token_type type) {
     if (id >= v->n)
         return 0;
-    v->texts[id] = type == TOKEN_USER_DEFINED ? token_unescape(w->form->arena, text)
-                                              : arena_str(w->form->arena, text);
+    v->texts[id] = arena_str(w->form->arena, text);
     v->types[id] = (int32_t)type;
     v->scores[id] = -1000;
     return v->texts[id].p ? 0 : work_no_memory(w);
@@ -98,11 +98,8 @@ static int take_added_tokens(struct arch_work *w, struct vocab *v) {
         if (!json_u64(it.value, &id)) {
             rc =
                 err_set(w->err, -EBADMSG, "added_tokens.json: \"%.*s\" has no id", STR_ARG(it.key));
-        } else if (id < v->n) { /* as it stands: only the other file's tokens are unescaped */
-            v->texts[id] = arena_str(w->form->arena, it.key);
-            v->types[id] = TOKEN_USER_DEFINED;
-            v->scores[id] = -1000;
-            rc = v->texts[id].p ? 0 : work_no_memory(w);
+        } else {
+            rc = take_text(w, v, id, it.key, TOKEN_USER_DEFINED);
         }
     }
     json_free(added);
@@ -136,12 +133,50 @@ static int take_decoder(struct arch_work *w, struct vocab *v) {
                            STR_ARG(it.key));
         (void)json_bool(json_get(it.value, "special"), &special);
         special |= token_looks_special(text);
-        rc = take_token(w, v, id, text, special ? TOKEN_CONTROL : TOKEN_USER_DEFINED);
+        if (!special)
+            text = token_unescape(w->form->arena, text);
+        rc = text.p ? take_text(w, v, id, text, special ? TOKEN_CONTROL : TOKEN_USER_DEFINED)
+                    : work_no_memory(w);
     }
     return rc;
 }
 
-static int add_model(struct arch_work *w, struct str model) {
+/* Phi-3: JSON tokens as they stand, from tokenizer.json too. */
+static int take_plain(struct arch_work *w, struct vocab *v, uint64_t id, const struct json *token) {
+    struct str text;
+    bool special = false;
+    if (!json_str(json_get(token, "content"), &text))
+        return err_set(w->err, -EBADMSG,
+                       "token %llu of tokenizer.json or tokenizer_config.json "
+                       "has no content",
+                       (unsigned long long)id);
+    (void)json_bool(json_get(token, "special"), &special);
+    return take_text(w, v, id, text, special ? TOKEN_CONTROL : TOKEN_USER_DEFINED);
+}
+
+static int take_all_plain(struct arch_work *w, struct vocab *v, const struct json *tokenizer) {
+    const struct json *decoder = json_get(w->folder->tokenizer_config, "added_tokens_decoder");
+    const struct json *added = json_get(tokenizer, "added_tokens");
+    int rc = 0;
+    for (struct json_iter it = json_iter(decoder); rc == 0 && json_next(&it);) {
+        uint64_t id;
+        rc = parse_id(it.key, &id) ? take_plain(w, v, id, it.value)
+                                   : err_set(w->err, -EBADMSG,
+                                             "tokenizer_config.json: added_tokens_decoder: "
+                                             "\"%.*s\"",
+                                             STR_ARG(it.key));
+    }
+    for (size_t i = 0; rc == 0 && i < json_len(added); i++) {
+        uint64_t id;
+        rc = json_u64(json_get(json_at(added, i), "id"), &id)
+                 ? take_plain(w, v, id, json_at(added, i))
+                 : err_set(w->err, -EBADMSG, "tokenizer.json: added token %zu has no id", i);
+    }
+    return rc;
+}
+
+static int add_model(struct arch_work *w, struct str model, const struct json *tokenizer,
+                     bool plain) {
     struct vocab v;
     uint64_t pieces, n;
     int rc = count_pieces(w, model, &pieces);
@@ -156,29 +191,39 @@ static int add_model(struct arch_work *w, struct str model) {
     if (rc == 0)
         rc = take_added_tokens(w, &v);
     if (rc == 0)
-        rc = take_decoder(w, &v);
+        rc = plain ? take_all_plain(w, &v, tokenizer) : take_decoder(w, &v);
     if (rc == 0)
         rc = vocab_add(w, &v, "llama", "default");
-    if (rc < 0)
-        return rc;
-    struct json *tokenizer;
-    rc = folder_json(w->folder, "tokenizer.json", FOLDER_MAX_TOKENIZER, &tokenizer, w->err);
-    if (rc == 0)
-        rc = special_add(w, tokenizer, v.n, false);
-    json_free(tokenizer);
-    return rc;
+    return rc < 0 ? rc : special_add(w, tokenizer, v.n, false);
 }
 
-static int spm_add(struct arch_work *w) {
+static int add_files(struct arch_work *w, bool plain) {
+    struct json *tokenizer = NULL;
     char *bytes = NULL;
     size_t n;
     if (!folder_has(w->folder, MODEL_FILE))
         return 0;
     int rc = folder_slurp(w->folder, MODEL_FILE, FOLDER_MAX_TOKENIZER, &bytes, &n, w->err);
     if (rc == 0)
-        rc = add_model(w, (struct str){ bytes, n });
+        rc = folder_json(w->folder, "tokenizer.json", FOLDER_MAX_TOKENIZER, &tokenizer, w->err);
+    if (rc == 0)
+        rc = add_model(w, (struct str){ bytes, n }, tokenizer, plain);
+    json_free(tokenizer);
     free(bytes);
     return rc < 0 ? rc : 1;
 }
 
+static int spm_add(struct arch_work *w) {
+    return add_files(w, false);
+}
+
+static int phi3_add(struct arch_work *w) {
+    struct str name;
+    if (json_str(json_get(w->folder->tokenizer_config, "tokenizer_class"), &name) &&
+        str_is(name, "GPT2Tokenizer"))
+        return 0;
+    return add_files(w, true);
+}
+
 const struct tokenizer_kind tokenizer_spm = { MODEL_FILE, spm_add };
+const struct tokenizer_kind tokenizer_spm_phi3 = { MODEL_FILE, phi3_add };

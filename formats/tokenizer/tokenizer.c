@@ -19,6 +19,18 @@ int tokenizer_add(struct arch_work *w) {
                    w->arch->gguf, tried);
 }
 
+int tokenizer_count(struct arch_work *w, uint64_t *n) {
+    struct json *tokenizer;
+    if (folder_has(w->folder, "tokenizer.model"))
+        return hf_config_need(&w->config, "vocab_size_per_layer_input vocab_size", n, w->err);
+    int rc = folder_json(w->folder, "tokenizer.json", FOLDER_MAX_TOKENIZER, &tokenizer, w->err);
+    *n = rc < 0 ? 0
+                : json_len(json_get(json_get(tokenizer, "model"), "vocab")) +
+                      json_len(json_get(tokenizer, "added_tokens"));
+    json_free(tokenizer);
+    return rc;
+}
+
 int vocab_init(struct vocab *v, struct arch_work *w, uint64_t n, bool scores) {
     struct arena *a = w->form->arena;
     *v = (struct vocab){ .n = n };

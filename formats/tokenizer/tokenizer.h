@@ -11,10 +11,18 @@ struct tokenizer_kind {
 };
 
 extern const struct tokenizer_kind tokenizer_spm;  /* spm.c: SentencePiece, tokenizer.model */
-extern const struct tokenizer_kind tokenizer_gpt2; /* gpt2.c: byte-level BPE, tokenizer.json */
+extern const struct tokenizer_kind tokenizer_gpt2; /* byte_bpe.c: byte-level BPE, tokenizer.json */
+
+/* spm.c: the same files for Phi-3, which reads them in a way of its own; not where
+ * tokenizer_config.json says GPT2Tokenizer. */
+extern const struct tokenizer_kind tokenizer_spm_phi3;
 
 /* The first of the architecture's kinds that the folder has. */
 int tokenizer_add(struct arch_work *w);
+
+/* How many tokens the folder's tokenizer has: of tokenizer.model with the padding, else of
+ * tokenizer.json, vocabulary and added tokens. */
+int tokenizer_count(struct arch_work *w, uint64_t *n);
 
 /* Types of tokens (enum llama_token_type). */
 enum token_type {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/tokenizer/gpt2.c - byte-level BPE: tokenizer.json with a model of type BPE.
+ * formats/tokenizer/byte_bpe.c - byte-level BPE: tokenizer.json with a model of type BPE.
  * Source: conversion/base.py, get_vocab_base and _set_vocab_gpt2. */
 #include "formats/tokenizer/pre_name.h"
 #include "formats/tokenizer/pretokenize.h"
