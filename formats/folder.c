@@ -8,6 +8,13 @@
 #include <limits.h>
 #include <stdio.h>
 
+struct tokenizer_memo *tokenizer_memo_new(void) {
+    struct tokenizer_memo *memo = calloc(1, sizeof *memo);
+    if (memo)
+        pthread_mutex_init(&memo->lock, NULL);
+    return memo;
+}
+
 void folder_free(struct folder *f) {
     if (!f)
         return;
@@ -15,6 +22,12 @@ void folder_free(struct folder *f) {
     json_free(f->generation_config);
     json_free(f->tokenizer_config);
     f->config = f->generation_config = f->tokenizer_config = NULL;
+    if (f->tokenizer) {
+        arena_fini(&f->tokenizer->arena);
+        pthread_mutex_destroy(&f->tokenizer->lock);
+        free(f->tokenizer);
+        f->tokenizer = NULL;
+    }
 }
 
 /* The last component of text[0, *end), which is cut off with its slashes. */

@@ -2,8 +2,9 @@
  * formats/folder.h - a Hugging Face folder: what its small files say, and which files hold its
  * weights. */
 #pragma once
-#include "formats/arena.h"
+#include "formats/kv.h"
 #include "formats/source.h"
+#include <pthread.h>
 
 struct json;
 
@@ -13,6 +14,16 @@ struct folder {
     struct str name;   /* of the folder, or of the repository in a hub cache */
     struct json *config, *generation_config, *tokenizer_config; /* NULL: absent */
     /* Larger files (tokenizer.model, tokenizer.json, README.md) are read when a form needs them. */
+    struct tokenizer_memo *tokenizer; /* formats/tokenizer/tokenizer.c */
+};
+
+/* The tokenizer's pairs, made by the first form and shared by all views of the folder: they are
+ * most of a header, and most of the work of planning one. */
+struct tokenizer_memo {
+    pthread_mutex_t lock;
+    bool made; /* the rest is set, and does not change any more */
+    struct arena arena;
+    struct kv_list kvs;
 };
 
 enum {
@@ -21,6 +32,8 @@ enum {
     FOLDER_MAX_CARD = 8 << 20,        /* bytes: README.md */
     FOLDER_MAX_ENTRIES = 1 << 16,
 };
+
+struct tokenizer_memo *tokenizer_memo_new(void); /* NULL: no memory */
 
 void folder_free(struct folder *f); /* what is malloced; the rest is in the model's arena */
 

@@ -174,7 +174,9 @@ static int read_configs(struct folder *f, struct err *err) {
 
 int folder_read(struct model *m, struct root *root, const char *path, struct err *err) {
     m->folder = arena_new(&m->arena, struct folder);
-    if (!m->folder)
+    if (m->folder)
+        m->folder->tokenizer = tokenizer_memo_new();
+    if (!m->folder || !m->folder->tokenizer)
         return err_set(err, -ENOMEM, "%s", path);
     m->folder->root = root;
     m->folder->path = arena_str(&m->arena, str_from(path));

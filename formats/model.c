@@ -83,6 +83,16 @@ const struct tensor *model_find(const struct model *m, struct str name) {
     return i ? &m->tensors[i - 1] : NULL;
 }
 
+uint64_t model_bytes(const struct model *m) {
+    uint64_t bytes = m->arena.used;
+    if (m->folder && m->folder->tokenizer) {
+        pthread_mutex_lock(&m->folder->tokenizer->lock);
+        bytes += m->folder->tokenizer->arena.used;
+        pthread_mutex_unlock(&m->folder->tokenizer->lock);
+    }
+    return bytes;
+}
+
 struct hash128 *model_source_hashes(const struct model *m) {
     struct hash128 *out = calloc(m->n_sources ? m->n_sources : 1, sizeof *out);
     for (uint32_t i = 0; out && i < m->n_sources; i++) {

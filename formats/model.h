@@ -38,5 +38,8 @@ int model_add_source(struct model *m, struct source *s, struct err *err);
 int model_index(struct model *m, struct err *err);
 const struct tensor *model_find(const struct model *m, struct str name);
 
+/* Bytes of memory that the model holds, what its views share included. */
+uint64_t model_bytes(const struct model *m);
+
 /* For each source the hash of its identity, as expr_hash takes it; free() it. NULL: no memory. */
 struct hash128 *model_source_hashes(const struct model *m);

@@ -115,7 +115,7 @@ static int model_by_id(struct model **out, struct engine *e, const char *source,
         return 0;
     int rc = model_open(out, e->root, source, err);
     if (rc == 0)
-        lru_put(e->views->models, id, *out, (*out)->arena.used);
+        lru_put(e->views->models, id, *out, model_bytes(*out));
     return rc;
 }
 
@@ -180,6 +180,8 @@ static int make_view(struct view **out, struct engine *e, const char *source,
         rc = model_by_id(&v->model, e, source, model, err);
     if (rc == 0)
         rc = plan(v, err);
+    if (rc == 0) /* it may hold more than before */
+        lru_put(e->views->models, model, v->model, model_bytes(v->model));
     if (rc == 0)
         *out = v;
     else

@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdio.h>
 
-int tokenizer_add(struct arch_work *w) {
+/* The first of the kinds that the folder has. */
+static int make_pairs(struct arch_work *w) {
     char tried[128] = "";
     size_t len = 0;
     for (const struct tokenizer_kind *const *k = w->arch->tokenizers; *k; k++) {
@@ -17,6 +18,39 @@ int tokenizer_add(struct arch_work *w) {
     }
     return err_set(w->err, -ENOTSUP, "no tokenizer of a kind that is read for %s (looked for: %s)",
                    w->arch->gguf, tried);
+}
+
+/* Call with the lock held. */
+static int fill_memo(struct arch_work *w, struct tokenizer_memo *memo) {
+    struct form *form = w->form, aside = { 0 };
+    struct arena scratch = { 0 };
+    aside.arena = &scratch;
+    w->form = &aside;
+    int rc = make_pairs(w);
+    w->form = form;
+    for (uint32_t i = 0; rc == 0 && i < aside.kvs.n; i++) {
+        const struct kv *kv = &aside.kvs.items[i];
+        if (!kv_set_raw(&memo->kvs, &memo->arena, kv->key, kv->type, kv->value))
+            rc = work_no_memory(w);
+    }
+    arena_fini(&scratch);
+    memo->made = rc == 0;
+    if (rc < 0) {
+        arena_fini(&memo->arena);
+        memo->kvs = (struct kv_list){ 0 };
+    }
+    return rc;
+}
+
+int tokenizer_add(struct arch_work *w) {
+    struct tokenizer_memo *memo = w->folder->tokenizer;
+    pthread_mutex_lock(&memo->lock);
+    int rc = memo->made ? 0 : fill_memo(w, memo);
+    pthread_mutex_unlock(&memo->lock);
+    for (uint32_t i = 0; rc == 0 && i < memo->kvs.n; i++)
+        if (!kv_append(&w->form->kvs, w->form->arena, memo->kvs.items[i]))
+            rc = work_no_memory(w);
+    return rc;
 }
 
 int tokenizer_count(struct arch_work *w, uint64_t *n) {
