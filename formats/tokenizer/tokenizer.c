@@ -47,9 +47,15 @@ int tokenizer_add(struct arch_work *w) {
     pthread_mutex_lock(&memo->lock);
     int rc = memo->made ? 0 : fill_memo(w, memo);
     pthread_mutex_unlock(&memo->lock);
-    for (uint32_t i = 0; rc == 0 && i < memo->kvs.n; i++)
-        if (!kv_append(&w->form->kvs, w->form->arena, memo->kvs.items[i]))
+    for (uint32_t i = 0; rc == 0 && i < memo->kvs.n; i++) {
+        const struct kv *kv = &memo->kvs.items[i];
+        struct kv_list *to = &w->form->kvs;
+        const bool ok = kv_find(to, kv->key) /* an architecture may set one before: it keeps its place */
+                            ? kv_set_raw(to, w->form->arena, kv->key, kv->type, kv->value)
+                            : kv_append(to, w->form->arena, *kv);
+        if (!ok)
             rc = work_no_memory(w);
+    }
     return rc;
 }
 
