@@ -3,7 +3,7 @@
 
 usage: mixtures.py LLAMA_QUANTIZE GGUF... > mixtures.txt
 
-Each GGUF may be a header whose data is a hole. For each a line "model ARCHITECTURE LAYERS EXPERTS
+Each GGUF may be a header whose data is a hole (mixtures_models.py). For each a line "model ARCHITECTURE LAYERS EXPERTS
 HEADS KV_HEADS", a line "tensor NAME TYPE DIMS" (slowest first) for each tensor with % in place of
 the block number and the blocks that have it, then for each file type a line "type NAME NEEDS MOST"
 (does it need an importance matrix; which type do most tensors get) and a line "to TYPE NAME
