@@ -250,7 +250,8 @@ static int read_split(struct model *m, struct root *root, const char *path, size
             ret = read_part(m, &p, i, parts, err);
         if (ret < 0) {
             err_set(err, ret, "the part cannot be read");
-            err_prefix(err, name);
+            if (err && strncmp(err->msg, name, strlen(name))) /* unless it could not be opened */
+                err_prefix(err, name);
             return ret;
         }
     }

@@ -84,7 +84,8 @@ def gguf_files():
     yield "arrtype-99", with_pair(ARR, u32(99) + u64(1) + b"\1")
     yield "bool-2", with_pair(BOOL, b"\2")
     yield "bools-2", with_pair(ARR, u32(BOOL) + u64(2) + b"\1\2")
-    yield "dup-key", gguf([ARCH, pair("x", U8, b"\1"), pair("y", U8, b"\1"), pair("x", U32, u32(1))])
+    yield "dup-key", gguf([ARCH, pair("x", U8, b"\1"), pair("y", U8, b"\1"),
+                           pair("x", U32, u32(1))])
     for name, value in ("0", 0), ("3", 3), ("2e31", 1 << 31):
         yield "align-" + name, with_pair(U32, u32(value), "general.alignment")
     yield "align-as-i32", with_pair(I32, u32(32), "general.alignment")
@@ -127,7 +128,8 @@ def part(no, of, total, names):
 
 def split_files():
     for name, no, total, names in (
-            ("good-split", (0, 1), 3, (["a", "b"], ["c"])), ("split-no-lies", (0, 0), 2, ("a", "b")),
+            ("good-split", (0, 1), 3, (["a", "b"], ["c"])),
+            ("split-no-lies", (0, 0), 2, ("a", "b")),
             ("split-total-lies", (0, 1), 9, ("a", "b")), ("split-dup-name", (0, 1), 2, ("a", "a"))):
         for i in range(2):
             yield f"{name}-0000{i + 1}-of-00002", part(no[i], 2, total, names[i])

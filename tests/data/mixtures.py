@@ -3,11 +3,12 @@
 
 usage: mixtures.py LLAMA_QUANTIZE GGUF... > mixtures.txt
 
-Each GGUF may be a header whose data is a hole (mixtures_models.py). For each a line "model ARCHITECTURE LAYERS EXPERTS
-HEADS KV_HEADS", a line "tensor NAME TYPE DIMS" (slowest first) for each tensor with % in place of
-the block number and the blocks that have it, then for each file type a line "type NAME NEEDS MOST"
-(does it need an importance matrix; which type do most tensors get) and a line "to TYPE NAME
-[BLOCKS]" for each group of tensors that get another, but for f32 ones that stay f32."""
+Each GGUF may be a header whose data is a hole (mixtures_models.py). For each a line "model
+ARCHITECTURE LAYERS EXPERTS HEADS KV_HEADS", a line "tensor NAME TYPE DIMS" (slowest first) for each
+tensor with % in place of the block number and the blocks that have it, then for each file type a
+line "type NAME NEEDS MOST" (does it need an importance matrix; which type do most tensors get) and
+a line "to TYPE NAME [BLOCKS]" for each group of tensors that get another, but for f32 ones that
+stay f32."""
 import collections
 import re
 import subprocess
@@ -49,8 +50,8 @@ def dry_run(tool, path, kind):
                          capture_output=True, text=True)
     text = run.stdout + run.stderr
     types = {}
-    for m in re.finditer(r"\] +(\S+) +- \[[^\]]*\], type = +(\S+), size = .*?MiB(?: -> .*?\((\w+)\))?\n",
-                         text):
+    for m in re.finditer(r"\] +(\S+) +- \[[^\]]*\], type = +(\S+), "
+                         r"size = .*?MiB(?: -> .*?\((\w+)\))?\n", text):
         types[m[1]] = (m[3] or m[2]).lower()
     return types if run.returncode == 0 else None, "will require an imatrix" in text
 
