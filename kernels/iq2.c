@@ -4,6 +4,7 @@
 #include "kernels/blocks_iq.h"
 #include "kernels/iq_grids.h"
 #include "kernels/iq_search.h"
+#include <string.h>
 
 static const struct iq_how iq2_xxs_how = {
     .grid = iq2_xxs_grid,
@@ -138,18 +139,24 @@ static void store_iq3_xxs(void *dst, const struct iq_super *super) {
         b->signs[s] = signs_and_scale(super, s);
 }
 
+/* The reference forgets to step over a sub-block of zeros: the low bits of points and the signs of
+ * those after it move up into its place, but not the ninth bits and the scales. So do we. */
 static void store_iq3_s(void *dst, const struct iq_super *super) {
     struct iq3_s *b = dst;
+    int at = 0;
     b->d = super->d;
-    for (int i = 0; i < 64; i++) {
-        const uint16_t point = super->sub[i / 8].point[i % 8];
-        b->qs[i] = (uint8_t)point;
-        b->qh[i / 8] = (uint8_t)(b->qh[i / 8] | point >> 8 << (i % 8));
+    for (int s = 0; s < 8; s++) {
+        const struct iq_sub *sub = &super->sub[s];
+        b->scales[s / 2] = (uint8_t)(b->scales[s / 2] | super->scales[s] << (s % 2 * 4));
+        if (!sub->found)
+            continue;
+        for (int g = 0; g < 8; g++) {
+            b->qs[8 * at + g] = (uint8_t)sub->point[g];
+            b->qh[s] = (uint8_t)(b->qh[s] | sub->point[g] >> 8 << g);
+        }
+        memcpy(b->signs + 4 * at, sub->signs, 4);
+        at++;
     }
-    for (int i = 0; i < 32; i++)
-        b->signs[i] = super->sub[i / 4].signs[i % 4];
-    for (int i = 0; i < 4; i++)
-        b->scales[i] = (uint8_t)(super->scales[2 * i] | super->scales[2 * i + 1] << 4);
 }
 
 void iq2_s_encode_c(void *dst, const float *src, size_t blocks) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * kernels/iq_search.c - see iq_search.h. Where no point has the digits asked for, the reference
- * has lists of near points for every such code, made at start; here they are found each time, from
- * the distances of all points, which are sums of bytes.
+ * kernels/iq_search.c - see iq_search.h. Where no point has the digits asked for, near points are
+ * tried; the reference makes their lists for all codes when it starts.
  * Source: ggml/src/ggml-quants.c, quantize_row_iq2_xxs_impl to quantize_row_iq3_s_impl,
  * iq2_find_best_neighbour, iq2xs_init_impl, and their like for iq3. */
 #include "kernels/iq_search.h"
@@ -9,100 +8,84 @@
 #include "kernels/weighted.h"
 #include <float.h>
 
-/* term[k * levels + l][j]: the square of digit k of point j less l. */
+enum { CODES = 43692, LISTS = 32768, POINTS_MAX = 1024, ON_GRID = 0x8000 };
+
+/* A codebook, and what was asked of it so far: the lists of near points are made when they are
+ * first needed, and all thrown away when there is no more room. 200 KiB, on the stack. */
 struct book {
     const struct iq_how *how;
-    uint8_t term[IQ_TERMS + 8][IQ_POINTS_MAX];
+    int8_t value[POINTS_MAX][8]; /* 2 * l + 1 for each digit l of a point */
+    uint16_t at[CODES];    /* by code: 0, ON_GRID + a point's number, or where its list is, + 1 */
+    uint16_t lists[LISTS]; /* a count, then points, the nearest first; of equals in their order */
+    int used;
 };
 
 static int digit(const struct iq_how *how, uint16_t code, int k) {
     return code >> (how->bits * k) & ((1 << how->bits) - 1);
 }
 
+static void book_clear(struct book *book) {
+    memset(book->at, 0, sizeof book->at);
+    book->used = 0;
+    for (int j = 0; j < book->how->points; j++)
+        book->at[book->how->grid[j]] = (uint16_t)(ON_GRID + j);
+}
+
 static void book_init(struct book *book, const struct iq_how *how) {
     book->how = how;
-    for (int k = 0; k < how->digits; k++)
-        for (int l = 0; l < how->levels; l++)
-            for (int j = 0; j < how->points; j++) {
-                const int apart = digit(how, how->grid[j], k) - l;
-                book->term[k * how->levels + l][j] = (uint8_t)(apart * apart);
-            }
+    book_clear(book);
+    for (int j = 0; j < how->points; j++)
+        for (int k = 0; k < how->digits; k++)
+            book->value[j][k] = (int8_t)(2 * digit(how, how->grid[j], k) + 1);
 }
 
-/* The number of the point with this code; -1: none. */
-static int book_find(const struct book *book, uint16_t code) {
-    int low = 0, high = book->how->points;
-    while (high - low > 1) {
-        const int middle = (low + high) / 2;
-        if (book->how->grid[middle] <= code)
-            low = middle;
-        else
-            high = middle;
-    }
-    return book->how->grid[low] == code ? low : -1;
-}
-
-static void book_distances(const struct book *book, uint16_t code, uint8_t *distance) {
+/* Adds the list of a code: all points of the how->classes least distances. */
+static void book_add(struct book *book, uint16_t code) {
     const struct iq_how *how = book->how;
-    memset(distance, 0, (size_t)how->points);
-    for (int k = 0; k < how->digits; k++) {
-        const uint8_t *term = book->term[k * how->levels + digit(how, code, k)];
-        for (int j = 0; j < how->points; j++)
-            distance[j] = (uint8_t)(distance[j] + term[j]);
-    }
-}
-
-/* The greatest distance that is near: the classes-th of the different ones. */
-static uint8_t near_limit(const uint8_t *distance, const struct iq_how *how) {
-    int limit = -1;
-    for (int n = 0; n < how->classes; n++) {
-        uint8_t next = 255;
-        for (int j = 0; j < how->points; j++) {
-            const uint8_t other = distance[j] > limit ? distance[j] : 255;
-            next = other < next ? other : next;
+    uint16_t distance[POINTS_MAX];
+    for (int j = 0; j < how->points; j++) {
+        distance[j] = 0;
+        for (int k = 0; k < how->digits; k++) {
+            const int apart = book->value[j][k] / 2 - digit(how, code, k);
+            distance[j] = (uint16_t)(distance[j] + apart * apart);
         }
+    }
+    if (book->used + 1 + how->points > LISTS)
+        book_clear(book);
+    uint16_t *list = book->lists + book->used;
+    int n = 0, limit = -1;
+    for (int class = 0; class < how->classes; class ++) {
+        int next = UINT16_MAX;
+        for (int j = 0; j < how->points; j++)
+            next = distance[j] > limit && distance[j] < next ? distance[j] : next;
+        for (int j = 0; j < how->points; j++)
+            if (distance[j] == next)
+                list[++n] = (uint16_t)j;
         limit = next;
     }
-    return (uint8_t)limit;
+    list[0] = (uint16_t)n;
+    book->at[code] = (uint16_t)(book->used + 1);
+    book->used += 1 + n;
 }
 
-/* The bytes below @n (128 at most), by their uppermost bits. */
-static uint64_t bytes_below(const uint8_t *p, uint8_t n) {
-    const uint64_t ones = 0x0101010101010101, tops = ones << 7;
-    uint64_t x;
-    memcpy(&x, p, sizeof x);
-    return ~(((x | tops) - ones * n) | x) & tops;
-}
-
-static float point_error(const struct iq_how *how, int point, const float *x, const float *w,
-                         float scale) {
-    float error = 0;
-    for (int i = 0; i < how->digits; i++) {
-        const float apart = scale * (float)(2 * digit(how, how->grid[point], i) + 1) - x[i];
-        error += w[i] * apart * apart;
-    }
-    return error;
-}
-
-/* Among the near points the best for @x; of equals the nearer one, then the first. */
-static int book_nearest(const struct book *book, uint16_t code, const float *x, const float *w,
-                        float scale) {
-    uint8_t distance[IQ_POINTS_MAX];
-    book_distances(book, code, distance);
-    const uint8_t limit = near_limit(distance, book->how);
-    int best = 0;
-    uint8_t best_distance = 255;
+/* The first of the best near points for @x. */
+static uint16_t book_nearest(struct book *book, uint16_t code, const float *x, const float *w,
+                             float scale) {
+    if (!book->at[code])
+        book_add(book, code);
+    const uint16_t *list = book->lists + book->at[code] - 1;
+    uint16_t best = list[1];
     float best_error = FLT_MAX;
-    for (int j = 0; j < book->how->points; j += 8) {
-        for (uint64_t below = bytes_below(distance + j, (uint8_t)(limit + 1)); below;
-             below &= below - 1) {
-            const int point = j + __builtin_ctzll(below) / 8;
-            const float error = point_error(book->how, point, x, w, scale);
-            if (error < best_error || (error == best_error && distance[point] < best_distance)) {
-                best = point;
-                best_error = error;
-                best_distance = distance[point];
-            }
+    for (int n = 1; n <= list[0]; n++) {
+        const int8_t *value = book->value[list[n]];
+        float error = 0;
+        for (int i = 0; i < book->how->digits; i++) {
+            const float apart = scale * value[i] - x[i];
+            error += w[i] * apart * apart;
+        }
+        if (error < best_error) {
+            best = list[n];
+            best_error = error;
         }
     }
     return best;
@@ -129,7 +112,7 @@ static uint8_t split_signs(const struct iq_how *how, const float *x, const float
 
 /* One sub-block on its way. */
 struct state {
-    const struct book *book;
+    struct book *book;
     float x[IQ_SUB_MAX], w[IQ_SUB_MAX], root[IQ_SUB_MAX]; /* magnitudes, weights, their roots */
     uint16_t point[IQ_SUB_MAX / 4];
     bool on_grid[IQ_SUB_MAX / 4];
@@ -144,19 +127,17 @@ static bool look_up(const struct state *s, int g, float inverse, float scale, ui
         const int l = int_nearest(0.5f * (inverse * s->x[first + i] - 1));
         code = (uint16_t)(code | int_clamp(l, 0, how->levels - 1) << (how->bits * i));
     }
-    const int found = book_find(s->book, code);
-    *point =
-        (uint16_t)(found >= 0 ? found
-                              : book_nearest(s->book, code, s->x + first, s->root + first, scale));
-    return found >= 0;
+    const bool found = s->book->at[code] >= ON_GRID;
+    *point = found ? (uint16_t)(s->book->at[code] - ON_GRID)
+                   : book_nearest(s->book, code, s->x + first, s->root + first, scale);
+    return found;
 }
 
 static void fit(const struct state *s, const uint16_t *point, float *sum_qx, float *sum_q2) {
     const struct iq_how *how = s->book->how;
     *sum_qx = *sum_q2 = 0;
     for (int i = 0; i < how->elems; i++) {
-        const uint16_t code = how->grid[point[i / how->digits]];
-        const float q = (float)(2 * digit(how, code, i % how->digits) + 1);
+        const float q = s->book->value[point[i / how->digits]][i % how->digits];
         *sum_qx += s->w[i] * s->x[i] * q;
         *sum_q2 += s->w[i] * q * q;
     }
@@ -227,6 +208,7 @@ static void search_sub(struct state *s, const float *x, struct iq_sub *out) {
     scale = refine(s, search_candidates(s, scale, top));
     for (int i = 0; i < how->elems / 8; i++)
         out->signs[i] = (uint8_t)(scale < 0 ? ~signs[i] : signs[i]);
+    out->found = true;
     out->scale = fabsf(scale);
     memcpy(out->point, s->point, sizeof out->point);
 }
@@ -248,7 +230,7 @@ static void finish_scales(struct iq_super *super, const struct iq_how *how) {
     }
 }
 
-static void encode_super(const struct book *book, struct iq_super *super, const float *x,
+static void encode_super(struct book *book, struct iq_super *super, const float *x,
                          const float *importance) {
     const struct iq_how *how = book->how;
     const float mean = how->mean_factor * sum_squares(x, SUPER_ELEMS) / SUPER_ELEMS;

@@ -4,7 +4,7 @@
 #pragma once
 #include "kernels/portable.h"
 
-enum { IQ_POINTS_MAX = 1024, IQ_SUB_MAX = 32, IQ_TERMS = 24 };
+enum { IQ_SUB_MAX = 32 };
 
 struct iq_how {
     const uint16_t *grid; /* the codebook, in rising order */
@@ -25,6 +25,7 @@ struct iq_how {
 };
 
 struct iq_sub {
+    bool found;                     /* else all its magnitudes are tiny, and the rest is 0 */
     float scale;                    /* not negative */
     uint16_t point[IQ_SUB_MAX / 4]; /* its number in the codebook, for each group */
     uint8_t signs[IQ_SUB_MAX / 8];  /* bit i: element i of the eight is negative */
