@@ -8,6 +8,7 @@ where that type is exact."""
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,8 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CORPUS = os.path.join(HERE, "data", "corpus")
 TYPES = ["f32", "f16", "bf16", "q8_0", "auto"]
 READY = os.path.join(HERE, "data", "models")  # models that are checked in with their weights
+NO_WAY_BACK = {"t5-nano-v1_0"}  # "wi" of the first T5 and "wi_1" of the later have one name
+NOT_WRITTEN = re.compile(r"^pooler\.dense\.|position_ids$")
 MODELS = [
     "Llama-3.2-Nano-Instruct",
     "Nano-Mixtral-8x1M-v0.1",
@@ -25,16 +28,20 @@ MODELS = [
     "Qwen2.5-Nano-Instruct",
     "Qwen3-3M-Base",
     "Tiny-Llama-2-SPM-Chat-v1.0",
+    "bge-nano-en-v1.5",
     "falcon-nano",
     "gemma-2-nano-it",
     "gemma-3-nano-vl-it",
     "gpt2-nano",
+    "gte-modernbert-nano",
     "llama-288-mixed",
     "llama-tied-rope3",
+    "nomic-embed-nano",
     "phi-2-nano",
     "qwen3-moe-nano",
     "stablelm-3b-nano",
     "starcoder2-nano",
+    "t5-nano-v1_0",
     "tinylm",
 ]
 
@@ -65,7 +72,7 @@ def read_folder(path):
             data = f.read()
         start = 8 + int.from_bytes(data[:8], "little")
         for key, t in json.loads(data[8:start]).items():
-            if key != "__metadata__":
+            if key != "__metadata__" and not NOT_WRITTEN.search(key):
                 a, b = t["data_offsets"]
                 values = widen(t["dtype"], data[start + a:start + b])
                 tensors[key] = (t["shape"], values, t["dtype"])
@@ -98,8 +105,8 @@ def check_back(convert, src, name):
     lines = [f"{key}: only on one side" for key in want.keys() ^ got.keys()]
     mixed = len({v[2] for v in want.values() if len(v[0]) > 1}) > 1
     for key in want.keys() & got.keys():
-        shape, values, _ = want[key]
-        exact = not mixed or len(shape) < 2
+        shape, values, dtype = want[key]
+        exact = len(shape) < 2 or not mixed and dtype != "F32"
         same = values.tobytes() == got[key][1].tobytes() if exact \
             else numpy.allclose(values, got[key][1], rtol=2 ** -7, atol=1e-7)
         if shape != got[key][0] or not same:
@@ -126,7 +133,7 @@ def main():
             if p.returncode != 0 or digest != rows[name, kind]:
                 bad += 1
                 print(f"{name} {kind}: {p.stderr.decode().strip() or digest}")
-        for line in check_back(convert, src, name):
+        for line in [] if name in NO_WAY_BACK else check_back(convert, src, name):
             bad += 1
             print(f"{name} and back: {line}")
     print(f"{len(names)} models, {bad} differences")

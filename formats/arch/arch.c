@@ -177,7 +177,7 @@ static int find_arch(struct arch_work *w) {
         return err_set(w->err, -EBADMSG, "config.json: no \"architectures\"");
     for (const struct family *const *f = families; *f; f++)
         for (const struct arch *a = (*f)->archs; a->gguf; a++)
-            if (has_word(a->classes, w->class_name)) {
+            if (has_word(a->classes, w->class_name) && (!a->when || a->when(w))) {
                 w->arch = a;
                 return 0;
             }

@@ -3,6 +3,6 @@
 #include "formats/arch/families.h"
 
 const struct family *const families[] = {
-    &family_falcon, &family_gemma, &family_gpt,      &family_llama,
-    &family_phi,    &family_qwen,  &family_stablelm, NULL,
+    &family_bert, &family_falcon, &family_gemma,    &family_gpt, &family_llama, &family_modern_bert,
+    &family_phi,  &family_qwen,   &family_stablelm, &family_t5,  NULL,
 };

@@ -3,10 +3,13 @@
 #pragma once
 #include "formats/arch/family.h"
 
+extern const struct family family_bert;
 extern const struct family family_falcon;
 extern const struct family family_gemma;
 extern const struct family family_gpt;
 extern const struct family family_llama;
+extern const struct family family_modern_bert;
 extern const struct family family_phi;
 extern const struct family family_qwen;
 extern const struct family family_stablelm;
+extern const struct family family_t5;

@@ -22,6 +22,8 @@ enum tensor_op {
     OP_QKV,       /* rows by groups: queries that share a key, the key, the value; all queries,
                    * all keys, all values here */
     OP_VOCAB,     /* no more rows than the vocabulary has tokens */
+    OP_FIRST,     /* one of several names of the same tensor: the first that is met */
+    OP_OWN,       /* what the architecture's function does */
     OP_DROP,      /* is not written */
     OP_COUNT
 };
@@ -42,6 +44,10 @@ struct tensor_rule {
     enum tensor_op op;
     const char *second;
 };
+
+struct name_match; /* formats/arch/work.h */
+typedef int op_fn(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                  const struct name_match *match);
 
 /* A pair of the GGUF made of config.json. Pairs are written in the order of the list. */
 enum hparam_kind {
@@ -87,11 +93,13 @@ struct hparam {
     { .kind = HP_END }
 
 struct arch {
-    const char *gguf;              /* general.architecture */
-    const char *classes;           /* config.json's "architectures", separated by spaces */
-    const struct name_edit *edits; /* of each tensor's name, before the rules; or NULL */
+    const char *gguf;    /* general.architecture */
+    const char *classes; /* config.json's "architectures", separated by spaces */
+    bool (*when)(const struct arch_work *w); /* NULL: always; else the next row is tried */
+    const struct name_edit *edits;           /* of each tensor's name, before the rules; or NULL */
     const char *skip; /* endings of names that are not written, separated by spaces; or NULL */
     const struct tensor_rule *rules; /* the last has no hf and no gguf */
+    op_fn *own;                      /* for OP_OWN */
     const struct hparam *hparams;
     const char *experts; /* config keys of the number of experts; NULL: a dense model */
     const struct tokenizer_kind *const *tokenizers; /* tried in order; ends in NULL */

@@ -45,6 +45,18 @@ static int add_module(struct arch_work *w, struct str path) {
     return rc;
 }
 
+/* What goes before a classifier. */
+static int add_classifier_pooling(struct arch_work *w) {
+    struct str mode;
+    if (!hf_config_str(&w->config, "classifier_pooling", &mode))
+        return 0;
+    if (!str_is(mode, "mean") && !str_is(mode, "cls"))
+        return err_set(w->err, -ENOTSUP, "config.json: \"classifier_pooling\" is \"%.*s\"",
+                       STR_ARG(mode));
+    return work_u32(w, ".classifier.pooling_type",
+                    str_is(mode, "mean") ? POOLING_MEAN : POOLING_CLS);
+}
+
 int hparam_pooling(struct arch_work *w) {
     struct json *modules;
     int rc = folder_json(w->folder, "modules.json", FOLDER_MAX_CONFIG, &modules, w->err);
@@ -58,5 +70,5 @@ int hparam_pooling(struct arch_work *w) {
         }
     }
     json_free(modules);
-    return rc;
+    return rc < 0 ? rc : add_classifier_pooling(w);
 }

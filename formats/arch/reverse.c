@@ -121,8 +121,7 @@ static int back_transpose(struct reverse *r, const struct tensor *t, const struc
                        STR_ARG(t->name), dtype_info[t->dtype].name);
     const uint64_t dims[2] = { t->dims[1], t->dims[0] };
     const struct row_map map = { 0, 2, { dims[0], dims[1] }, { 1, dims[0] } };
-    return add_target(r, name_build(a, rule->hf, match), t, dims, 2,
-                      expr_rows(a, expr_tensor_as(a, t, 1), map));
+    return add_target(r, name_build(a, rule->hf, match), t, dims, 2, expr_elems(a, t, map));
 }
 
 /* Queries, keys and values one behind the other: to groups of queries with their key and value. */
@@ -151,6 +150,13 @@ static int back_qkv(struct reverse *r, const struct tensor *t, const struct tens
                       in ? expr_stack(a, in, (uint32_t)(3 * kv)) : NULL);
 }
 
+static int back_own(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                    const struct name_match *match) {
+    (void)rule, (void)match;
+    return err_set(r->err, -ENOTSUP, "tensor %.*s: no way back to Hugging Face's %s",
+                   STR_ARG(t->name), r->arch->gguf);
+}
+
 static int back_drop(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
                      const struct name_match *match) {
     (void)r, (void)t, (void)rule, (void)match;
@@ -162,7 +168,8 @@ static int (*const ops[OP_COUNT])(struct reverse *, const struct tensor *,
     [OP_SAME] = back_same,       [OP_PERMUTE_Q] = back_permute,   [OP_PERMUTE_K] = back_permute,
     [OP_EXPERT] = back_expert,   [OP_EXPERTS] = back_same,        [OP_GATE_UP] = back_same,
     [OP_ADD_ONE] = back_add_one, [OP_TRANSPOSE] = back_transpose, [OP_QKV] = back_qkv,
-    [OP_VOCAB] = back_same,      [OP_DROP] = back_drop,
+    [OP_VOCAB] = back_same,      [OP_FIRST] = back_same,          [OP_OWN] = back_own,
+    [OP_DROP] = back_drop,
 };
 
 /* What the converter computes from config.json, so that Hugging Face computes it too. */

@@ -46,8 +46,7 @@ static int op_transpose(struct arch_work *w, const struct tensor *t, const struc
         return op_same(w, t, rule, match);
     const uint64_t dims[2] = { t->dims[1], t->dims[0] };
     const struct row_map map = { 0, 2, { dims[0], dims[1] }, { 1, dims[0] } };
-    return work_target(w, name_build(a, rule->gguf, match), dims, 2,
-                       expr_rows(a, expr_tensor_as(a, t, 1), map));
+    return work_target(w, name_build(a, rule->gguf, match), dims, 2, expr_elems(a, t, map));
 }
 
 static int op_qkv(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
@@ -194,12 +193,26 @@ static int op_expert(struct arch_work *w, const struct tensor *t, const struct t
     return rc;
 }
 
-static int (*const ops[OP_COUNT])(struct arch_work *, const struct tensor *,
-                                  const struct tensor_rule *, const struct name_match *) = {
+static int op_first(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                    const struct name_match *match) {
+    const struct str name = name_build(w->form->arena, rule->gguf, match);
+    for (uint32_t i = 0; name.p && i < w->form->n_targets; i++)
+        if (str_eq(w->form->targets[i].name, name))
+            return 0;
+    return op_same(w, t, rule, match);
+}
+
+static int op_own(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                  const struct name_match *match) {
+    return w->arch->own(w, t, rule, match);
+}
+
+static op_fn *const ops[OP_COUNT] = {
     [OP_SAME] = op_same,       [OP_PERMUTE_Q] = op_permute,   [OP_PERMUTE_K] = op_permute,
     [OP_EXPERT] = op_expert,   [OP_EXPERTS] = op_experts,     [OP_GATE_UP] = op_gate_up,
     [OP_ADD_ONE] = op_add_one, [OP_TRANSPOSE] = op_transpose, [OP_QKV] = op_qkv,
-    [OP_VOCAB] = op_vocab,     [OP_DROP] = op_drop,
+    [OP_VOCAB] = op_vocab,     [OP_FIRST] = op_first,         [OP_OWN] = op_own,
+    [OP_DROP] = op_drop,
 };
 
 int op_to_gguf(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,

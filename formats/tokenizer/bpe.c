@@ -33,16 +33,17 @@ bool token_map_get(const struct token_map *m, struct str text, uint32_t *id) {
     return m->texts[i].p != NULL;
 }
 
-static int read_vocab(struct bpe *b, const struct json *vocab, struct arena *a, struct err *err) {
+int token_map_read(struct token_map *m, const struct json *vocab, struct arena *a,
+                   struct err *err) {
     if (json_type(vocab) != JSON_OBJECT)
         return err_set(err, -EBADMSG, "tokenizer.json: no \"vocab\"");
-    if (!token_map_init(&b->vocab, a, json_len(vocab)))
+    if (!token_map_init(m, a, json_len(vocab)))
         return err_set(err, -ENOMEM, "tokenizer.json: the vocabulary");
     for (struct json_iter it = json_iter(vocab); json_next(&it);) {
         uint64_t id;
         if (!json_u64(it.value, &id) || id > UINT32_MAX)
             return err_set(err, -EBADMSG, "tokenizer.json: the id of \"%.*s\"", STR_ARG(it.key));
-        token_map_put(&b->vocab, it.key.p ? it.key : STR(""), (uint32_t)id);
+        token_map_put(m, it.key.p ? it.key : STR(""), (uint32_t)id);
     }
     return 0;
 }
@@ -106,7 +107,7 @@ int bpe_init(struct bpe *b, const struct json *model, struct arena *a, struct er
     for (size_t i = 0; i < 2; i++)
         if (json_str(json_get(model, affixes[i]), &text) && text.n)
             return err_set(err, -ENOTSUP, "tokenizer.json: a BPE model with a %s", affixes[i]);
-    int rc = read_vocab(b, json_get(model, "vocab"), a, err);
+    int rc = token_map_read(&b->vocab, json_get(model, "vocab"), a, err);
     if (rc == 0)
         rc = read_merges(b, json_get(model, "merges"), a, err);
     (void)json_bool(json_get(model, "ignore_merges"), &b->whole_words);

@@ -15,6 +15,9 @@ bool token_map_init(struct token_map *m, struct arena *a, size_t n);
 void token_map_put(struct token_map *m, struct str text, uint32_t id);
 bool token_map_get(const struct token_map *m, struct str text, uint32_t *id);
 
+/* "vocab" of tokenizer.json: text -> id. The texts are borrowed. */
+int token_map_read(struct token_map *m, const struct json *vocab, struct arena *a, struct err *err);
+
 struct bpe {
     struct token_map vocab;
     struct {

@@ -3,6 +3,7 @@
  * pre-tokenizer, normalizer and post-processor, so nothing less than encoding the text gives it.
  * Text and hashes: conversion/base.py, get_vocab_base_pre (llama.cpp 0c1e570). */
 #include "formats/tokenizer/pre_name.h"
+#include "formats/tokenizer/normalize.h"
 #include "formats/tokenizer/pre_hashes.h"
 #include "formats/tokenizer/pretokenize.h"
 #include <errno.h>
@@ -12,8 +13,8 @@
 enum { MAX_NESTING = 4, MAX_TEMPLATE = 64 };
 
 struct encoder {
-    const struct json *pre_tokenizer, *config;
-    const struct bpe *bpe;
+    const struct json *normalizer, *pre_tokenizer, *config;
+    const struct word_model *model;
     const struct added *added;
     struct ids ids;
     struct arena *arena;
@@ -24,26 +25,6 @@ static int no_memory(struct encoder *e) {
     return err_set(e->err, -ENOMEM, "tokenizer.json: encoding");
 }
 
-/* The test text is in the form NFC already. */
-static int check_normalizer(struct encoder *e, const struct json *v, unsigned depth) {
-    struct str type;
-    if (json_is_null(v))
-        return 0;
-    if (!json_str(json_get(v, "type"), &type))
-        return err_set(e->err, -EBADMSG, "tokenizer.json: a normalizer without a type");
-    if (str_is(type, "Sequence") && depth < MAX_NESTING) {
-        const struct json *list = json_get(v, "normalizers");
-        int rc = 0;
-        for (size_t i = 0; i < json_len(list) && rc == 0; i++)
-            rc = check_normalizer(e, json_at(list, i), depth + 1);
-        return rc;
-    }
-    return str_is(type, "NFC")
-               ? 0
-               : err_set(e->err, -ENOTSUP, "tokenizer.json: the normalizer \"%.*s\" is not known",
-                         STR_ARG(type));
-}
-
 /* Text without added tokens in it. */
 static int encode_text(struct encoder *e, struct str text) {
     struct words words = { 0 };
@@ -51,18 +32,21 @@ static int encode_text(struct encoder *e, struct str text) {
         return no_memory(e);
     int rc = pretokenize(&words, e->pre_tokenizer, e->arena, e->err);
     for (size_t i = 0; i < words.n && rc == 0; i++)
-        if (!bpe_encode(e->bpe, words.items[i], &e->ids, e->arena))
+        if (!e->model->encode(e->model->self, words.items[i], &e->ids, e->arena))
             rc = no_memory(e);
     return rc;
 }
 
-/* Added tokens that are not normalized are found first, in the text as it is. */
+/* Added tokens that are not normalized are found first, in the text as it is; the others in what
+ * the normalizer makes of the rest. */
 static int encode(struct encoder *e, struct str text, bool normalized) {
     while (text.n) {
         size_t start = text.n, end = text.n;
         const struct added_token *t = added_find(e->added, text, normalized, &start, &end);
-        const struct str before = { text.p, start };
-        int rc = normalized ? encode_text(e, before) : encode(e, before, true);
+        struct str before = { text.p, start };
+        int rc = normalized ? 0 : normalize(&before, e->normalizer, e->arena, e->err);
+        if (rc == 0)
+            rc = normalized ? encode_text(e, before) : encode(e, before, true);
         if (rc < 0)
             return rc;
         if (t && !ids_add(&e->ids, e->arena, t->id))
@@ -157,7 +141,7 @@ static size_t config_token(struct encoder *e, const char *flag, const char *name
         return 0;
     if (token_map_get(&e->added->by_text, text, &i))
         *id = e->added->items[i].id;
-    else if (!token_map_get(&e->bpe->vocab, text, id))
+    else if (!token_map_get(e->model->vocab, text, id))
         return 0;
     return 1;
 }
@@ -187,17 +171,17 @@ static int hash_ids(struct encoder *e, char hex[SHA256_DIGEST_STRING_LENGTH]) {
 }
 
 int pre_name(const char **out, const struct json *tokenizer, const struct json *config,
-             const struct bpe *bpe, const struct added *added, struct arena *a, struct err *err) {
-    struct encoder e = { .pre_tokenizer = json_get(tokenizer, "pre_tokenizer"),
+             const struct word_model *model, const struct added *added, struct arena *a,
+             struct err *err) {
+    struct encoder e = { .normalizer = json_get(tokenizer, "normalizer"),
+                         .pre_tokenizer = json_get(tokenizer, "pre_tokenizer"),
                          .config = config,
-                         .bpe = bpe,
+                         .model = model,
                          .added = added,
                          .arena = a,
                          .err = err };
     char hex[SHA256_DIGEST_STRING_LENGTH];
-    int rc = check_normalizer(&e, json_get(tokenizer, "normalizer"), 0);
-    if (rc == 0)
-        rc = encode(&e, str_from(pre_text), false);
+    int rc = encode(&e, str_from(pre_text), false);
     if (rc == 0)
         rc = post(&e, tokenizer);
     if (rc == 0)

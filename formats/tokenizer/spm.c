@@ -2,14 +2,12 @@
  * formats/tokenizer/spm.c - SentencePiece: tokenizer.model, and the tokens that JSON files beside
  * it add. Sources: sentencepiece_model.proto; conversion/base.py, _create_vocab_sentencepiece. */
 #include "formats/json.h"
-#include "formats/tokenizer/protobuf.h"
-#include "formats/tokenizer/tokenizer.h"
+#include "formats/tokenizer/spm.h"
 #include <errno.h>
 #include <stdlib.h>
 
 #define MODEL_FILE "tokenizer.model"
 
-enum { MODEL_PIECE = 1 };                                 /* ModelProto */
 enum { PIECE_TEXT = 1, PIECE_SCORE = 2, PIECE_TYPE = 3 }; /* ModelProto.SentencePiece */
 
 struct piece {
@@ -43,7 +41,7 @@ static enum token_type token_type(uint64_t type) {
     return type >= 1 && type < sizeof types / sizeof *types ? types[type] : TOKEN_NORMAL;
 }
 
-static int count_pieces(struct arch_work *w, struct str model, uint64_t *n) {
+int spm_count(struct arch_work *w, struct str model, uint64_t *n) {
     struct cursor c = cursor_over(model);
     struct field f;
     for (*n = 0; field_next(&c, &f);)
@@ -55,7 +53,7 @@ static int count_pieces(struct arch_work *w, struct str model, uint64_t *n) {
 }
 
 /* Pieces beyond the vocabulary of config.json are left out. */
-static int take_pieces(struct arch_work *w, struct vocab *v, struct str model) {
+int spm_take(struct arch_work *w, struct vocab *v, struct str model) {
     struct cursor c = cursor_over(model);
     struct field f;
     uint64_t id = 0;
@@ -90,7 +88,7 @@ static int take_text(struct arch_work *w, struct vocab *v, uint64_t id, struct s
 }
 
 /* added_tokens.json: text -> id. */
-static int take_added_tokens(struct arch_work *w, struct vocab *v) {
+int spm_take_added(struct arch_work *w, struct vocab *v) {
     struct json *added;
     int rc = folder_json(w->folder, "added_tokens.json", FOLDER_MAX_CONFIG, &added, w->err);
     for (struct json_iter it = json_iter(added); rc == 0 && json_next(&it);) {
@@ -179,7 +177,7 @@ static int add_model(struct arch_work *w, struct str model, const struct json *t
                      bool plain) {
     struct vocab v;
     uint64_t pieces, n;
-    int rc = count_pieces(w, model, &pieces);
+    int rc = spm_count(w, model, &pieces);
     if (rc < 0)
         return rc;
     rc = hf_config_u64(&w->config, "vocab_size_per_layer_input vocab_size", &n, w->err);
@@ -187,9 +185,9 @@ static int add_model(struct arch_work *w, struct str model, const struct json *t
         return rc;
     rc = vocab_init(&v, w, rc > 0 && n > 0 ? n : pieces, true);
     if (rc == 0)
-        rc = take_pieces(w, &v, model);
+        rc = spm_take(w, &v, model);
     if (rc == 0)
-        rc = take_added_tokens(w, &v);
+        rc = spm_take_added(w, &v);
     if (rc == 0)
         rc = plain ? take_all_plain(w, &v, tokenizer) : take_decoder(w, &v);
     if (rc == 0)

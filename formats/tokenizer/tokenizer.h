@@ -10,8 +10,13 @@ struct tokenizer_kind {
     int (*add)(struct arch_work *w);
 };
 
-extern const struct tokenizer_kind tokenizer_spm;  /* spm.c: SentencePiece, tokenizer.model */
-extern const struct tokenizer_kind tokenizer_gpt2; /* byte_bpe.c: byte-level BPE, tokenizer.json */
+extern const struct tokenizer_kind tokenizer_spm; /* spm.c: SentencePiece, tokenizer.model */
+extern const struct tokenizer_kind
+    tokenizer_gpt2; /* json_vocab.c: byte-level BPE, tokenizer.json */
+extern const struct tokenizer_kind tokenizer_wordpiece; /* the same file with WordPiece */
+
+/* unigram.c: SentencePiece's Unigram as T5 has it, and as XLM-RoBERTa has it. */
+extern const struct tokenizer_kind tokenizer_t5, tokenizer_unigram_bert;
 
 /* spm.c: the same files for Phi-3, which reads them in a way of its own; not where
  * tokenizer_config.json says GPT2Tokenizer. */

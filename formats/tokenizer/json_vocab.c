@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/tokenizer/byte_bpe.c - byte-level BPE: tokenizer.json with a model of type BPE.
- * Source: conversion/base.py, get_vocab_base and _set_vocab_gpt2. */
+ * formats/tokenizer/json_vocab.c - tokenizer.json with a model of type BPE or WordPiece.
+ * Source: conversion/base.py, get_vocab_base and _set_vocab_gpt2; conversion/bert.py. */
 #include "formats/tokenizer/pre_name.h"
 #include "formats/tokenizer/pretokenize.h"
 #include "formats/tokenizer/tokenizer.h"
+#include "formats/tokenizer/wordpiece.h"
 #include <errno.h>
 
 #define FILE_NAME "tokenizer.json"
@@ -85,54 +86,125 @@ static int put_vocab(struct arch_work *w, struct vocab *v, const struct token_ma
     return rc;
 }
 
-static int add_pairs(struct arch_work *w, const struct json *tokenizer, struct arena *a) {
+/* --- the models --- */
+
+static bool encode_bpe(const void *self, struct str word, struct ids *out, struct arena *a) {
+    return bpe_encode(self, word, out, a);
+}
+
+static bool encode_wordpiece(const void *self, struct str word, struct ids *out, struct arena *a) {
+    return wordpiece_encode(self, word, out, a);
+}
+
+static int init_bpe(struct word_model *m, const struct json *model, struct arena *a,
+                    struct err *err) {
+    struct bpe *b = arena_new(a, struct bpe);
+    if (!b)
+        return err_set(err, -ENOMEM, FILE_NAME);
+    *m = (struct word_model){ b, &b->vocab, encode_bpe };
+    return bpe_init(b, model, a, err);
+}
+
+static int init_wordpiece(struct word_model *m, const struct json *model, struct arena *a,
+                          struct err *err) {
+    struct wordpiece *p = arena_new(a, struct wordpiece);
+    if (!p)
+        return err_set(err, -ENOMEM, FILE_NAME);
+    *m = (struct word_model){ p, &p->vocab, encode_wordpiece };
+    return wordpiece_init(p, model, a, err);
+}
+
+static int add_bpe(struct arch_work *w, const struct json *tokenizer, struct vocab *v,
+                   const char *pre) {
+    int rc = vocab_add(w, v, "gpt2", pre);
+    return rc < 0 ? rc : special_add(w, tokenizer, 0, true);
+}
+
+/* Pieces that begin a word get U+2581 in front, those that go on lose their "##". */
+static int add_wordpiece(struct arch_work *w, const struct json *tokenizer, struct vocab *v,
+                         const char *pre) {
+    struct arena *a = w->form->arena;
+    for (uint64_t i = 0; i < v->n; i++) {
+        struct str *text = &v->texts[i];
+        if (v->types[i] == TOKEN_CONTROL)
+            continue;
+        if (text->p && str_starts(*text, STR("##")))
+            *text = (struct str){ text->p + 2, text->n - 2 };
+        else if (text->p)
+            *text = arena_printf(a, "\xe2\x96\x81%.*s", STR_ARG(*text));
+        else
+            *text = arena_printf(a, "\xe2\x96\x81[PAD%llu]", (unsigned long long)i);
+        if (!text->p)
+            return work_no_memory(w);
+    }
+    int rc = vocab_add(w, v, "bert", pre);
+    return rc < 0 ? rc : special_add(w, tokenizer, v->n, false);
+}
+
+static const struct json_model {
+    const char *type; /* "model"."type" */
+    int (*init)(struct word_model *m, const struct json *model, struct arena *a, struct err *err);
+    int (*add)(struct arch_work *w, const struct json *tokenizer, struct vocab *v, const char *pre);
+} models[] = {
+    { "BPE", init_bpe, add_bpe },
+    { "WordPiece", init_wordpiece, add_wordpiece },
+};
+
+static int add_pairs(struct arch_work *w, const struct json_model *kind,
+                     const struct json *tokenizer, struct arena *a) {
     struct str decoder;
     struct added added;
     struct vocab v;
-    struct bpe bpe;
+    struct word_model model;
     const char *pre = NULL;
     uint64_t n;
     const struct json *config = w->folder->tokenizer_config;
-    int rc = bpe_init(&bpe, json_get(tokenizer, "model"), a, w->err);
+    int rc = kind->init(&model, json_get(tokenizer, "model"), a, w->err);
     if (rc == 0)
-        rc = added_read(&added, tokenizer, config, &bpe.vocab, a, w->err);
+        rc = added_read(&added, tokenizer, config, model.vocab, a, w->err);
     if (rc == 0)
-        rc = pre_name(&pre, tokenizer, config, &bpe, &added, a, w->err);
+        rc = pre_name(&pre, tokenizer, config, &model, &added, a, w->err);
     if (rc < 0)
         return rc;
     rc = hf_config_u64(&w->config, "vocab_size", &n, w->err);
     if (rc < 0)
         return rc;
     if (rc == 0)
-        n = added.n && added.last_id >= bpe.vocab.n ? added.last_id + 1 : bpe.vocab.n;
+        n = added.n && added.last_id >= model.vocab->n ? added.last_id + 1 : model.vocab->n;
     rc = vocab_init(&v, w, n, false);
     if (rc == 0)
-        rc = put_vocab(w, &v, &bpe.vocab);
+        rc = put_vocab(w, &v, model.vocab);
     const bool byte_level_decoder =
         json_str(json_get(json_get(tokenizer, "decoder"), "type"), &decoder) &&
         str_is(decoder, "ByteLevel");
     if (rc == 0)
         rc = put_added(w, &v, &added, byte_level_decoder, a);
-    if (rc == 0)
-        rc = vocab_add(w, &v, "gpt2", pre);
-    return rc < 0 ? rc : special_add(w, tokenizer, 0, true);
+    return rc < 0 ? rc : kind->add(w, tokenizer, &v, pre);
 }
 
-static int gpt2_add(struct arch_work *w) {
+static int add_kind(struct arch_work *w, const struct json_model *kind) {
     struct arena a = { 0 };
     struct json *tokenizer;
     struct str type;
     int rc = folder_json(w->folder, FILE_NAME, FOLDER_MAX_TOKENIZER, &tokenizer, w->err);
     if (rc < 0 || !tokenizer)
         return rc;
-    if (json_str(json_get(json_get(tokenizer, "model"), "type"), &type) && str_is(type, "BPE"))
-        rc = add_pairs(w, tokenizer, &a);
-    else
-        rc = 0;
-    const bool done = rc == 0 && kv_find(&w->form->kvs, STR("tokenizer.ggml.model"));
+    const bool fits =
+        json_str(json_get(json_get(tokenizer, "model"), "type"), &type) && str_is(type, kind->type);
+    if (fits)
+        rc = add_pairs(w, kind, tokenizer, &a);
     arena_fini(&a);
     json_free(tokenizer);
-    return rc < 0 ? rc : done;
+    return rc < 0 ? rc : fits;
+}
+
+static int gpt2_add(struct arch_work *w) {
+    return add_kind(w, &models[0]);
+}
+
+static int wordpiece_add(struct arch_work *w) {
+    return add_kind(w, &models[1]);
 }
 
 const struct tokenizer_kind tokenizer_gpt2 = { FILE_NAME, gpt2_add };
+const struct tokenizer_kind tokenizer_wordpiece = { FILE_NAME, wordpiece_add };

@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/tokenizer/normalize.c - see normalize.h. Source: tokenizers 0.23, src/normalizers. */
+#include "formats/tokenizer/normalize.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <utf8proc.h>
+
+enum { MAX_NESTING = 4 };
+
+static int no_memory(struct err *err) {
+    return err_set(err, -ENOMEM, "tokenizer.json: the normalizer");
+}
+
+/* One of the four forms of Unicode. */
+static int to_form(struct str *text, utf8proc_option_t options, struct arena *a, struct err *err) {
+    utf8proc_uint8_t *out = NULL;
+    const utf8proc_ssize_t n =
+        utf8proc_map((const utf8proc_uint8_t *)text->p, (utf8proc_ssize_t)text->n, &out,
+                     (utf8proc_option_t)(options | UTF8PROC_STABLE));
+    if (n < 0)
+        return n == UTF8PROC_ERROR_NOMEM
+                   ? no_memory(err)
+                   : err_set(err, -EBADMSG, "tokenizer.json: the text is not UTF-8");
+    *text = arena_str(a, (struct str){ (const char *)out, (size_t)n });
+    free(out);
+    return text->p ? 0 : no_memory(err);
+}
+
+/* What a step makes of one character: writes at most four and says how many. */
+typedef unsigned map_fn(utf8proc_int32_t c, utf8proc_int32_t out[4]);
+
+static int map_text(struct str *text, map_fn *map, struct arena *a, struct err *err) {
+    char *out = arena_alloc(a, 4 * 4 * text->n + 1, 1); /* characters of at most four bytes */
+    size_t n = 0;
+    if (!out)
+        return no_memory(err);
+    for (size_t i = 0; i < text->n;) {
+        utf8proc_int32_t c, to[4];
+        const utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text->p + i,
+                                                       (utf8proc_ssize_t)(text->n - i), &c);
+        if (used <= 0)
+            return err_set(err, -EBADMSG, "tokenizer.json: the text is not UTF-8");
+        i += (size_t)used;
+        const unsigned count = map(c, to);
+        for (unsigned k = 0; k < count; k++)
+            n += (size_t)utf8proc_encode_char(to[k], (utf8proc_uint8_t *)out + n);
+    }
+    *text = (struct str){ out, n };
+    return 0;
+}
+
+static unsigned lowercase(utf8proc_int32_t c, utf8proc_int32_t out[4]) {
+    if (c == 0x130) { /* the one letter that becomes two: i with a dot, and a dot above */
+        out[0] = 'i';
+        out[1] = 0x307;
+        return 2;
+    }
+    out[0] = utf8proc_tolower(c);
+    return 1;
+}
+
+static unsigned strip_accent(utf8proc_int32_t c, utf8proc_int32_t out[4]) {
+    out[0] = c;
+    return utf8proc_category(c) != UTF8PROC_CATEGORY_MN;
+}
+
+static bool is_white(utf8proc_int32_t c) {
+    switch (utf8proc_category(c)) {
+    case UTF8PROC_CATEGORY_ZS:
+    case UTF8PROC_CATEGORY_ZL:
+    case UTF8PROC_CATEGORY_ZP:
+        return true;
+    default:
+        return (c >= '\t' && c <= '\r') || c == 0x85;
+    }
+}
+
+/* Control characters go, but for those that are white space; that becomes a space. */
+static unsigned clean(utf8proc_int32_t c, utf8proc_int32_t out[4]) {
+    const utf8proc_category_t k = utf8proc_category(c);
+    const bool other = k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF ||
+                       k == UTF8PROC_CATEGORY_CN || k == UTF8PROC_CATEGORY_CO;
+    if (c == 0 || c == 0xfffd || (other && c != '\t' && c != '\n' && c != '\r'))
+        return 0;
+    out[0] = is_white(c) ? ' ' : c;
+    return 1;
+}
+
+/* Each Chinese character is a word of its own. */
+static unsigned set_apart(utf8proc_int32_t c, utf8proc_int32_t out[4]) {
+    static const utf8proc_int32_t blocks[][2] = {
+        { 0x4e00, 0x9fff },   { 0x3400, 0x4dbf },   { 0x20000, 0x2a6df }, { 0x2a700, 0x2b73f },
+        { 0x2b740, 0x2b81f }, { 0x2b920, 0x2ceaf }, { 0xf900, 0xfaff },   { 0x2f800, 0x2fa1f },
+    };
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        if (c >= blocks[i][0] && c <= blocks[i][1]) {
+            out[0] = out[2] = ' ';
+            out[1] = c;
+            return 3;
+        }
+    out[0] = c;
+    return 1;
+}
+
+static bool flag(const struct json *spec, const char *name, bool absent) {
+    bool value = absent;
+    (void)json_bool(json_get(spec, name), &value);
+    return value;
+}
+
+static int bert(struct str *text, const struct json *spec, struct arena *a, struct err *err) {
+    const bool lower = flag(spec, "lowercase", true);
+    int rc = flag(spec, "clean_text", true) ? map_text(text, clean, a, err) : 0;
+    if (rc == 0 && flag(spec, "handle_chinese_chars", true))
+        rc = map_text(text, set_apart, a, err);
+    if (rc == 0 && flag(spec, "strip_accents", lower)) {
+        rc = to_form(text, UTF8PROC_DECOMPOSE, a, err);
+        rc = rc < 0 ? rc : map_text(text, strip_accent, a, err);
+    }
+    return rc < 0 || !lower ? rc : map_text(text, lowercase, a, err);
+}
+
+static int lower(struct str *text, const struct json *spec, struct arena *a, struct err *err) {
+    (void)spec;
+    return map_text(text, lowercase, a, err);
+}
+
+static int strip_accents(struct str *text, const struct json *spec, struct arena *a,
+                         struct err *err) {
+    (void)spec;
+    return map_text(text, strip_accent, a, err);
+}
+
+#define FORM(name, options)                                                                        \
+    static int name(struct str *text, const struct json *spec, struct arena *a, struct err *err) { \
+        (void)spec;                                                                                \
+        return to_form(text, (utf8proc_option_t)(options), a, err);                                \
+    }
+FORM(nfc, UTF8PROC_COMPOSE)
+FORM(nfd, UTF8PROC_DECOMPOSE)
+FORM(nfkc, UTF8PROC_COMPOSE | UTF8PROC_COMPAT)
+FORM(nfkd, UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT)
+#undef FORM
+
+static int prepend(struct str *text, const struct json *spec, struct arena *a, struct err *err) {
+    struct str what;
+    if (!json_str(json_get(spec, "prepend"), &what))
+        return err_set(err, -EBADMSG, "tokenizer.json: a Prepend without its text");
+    if (text->n)
+        *text = arena_printf(a, "%.*s%.*s", STR_ARG(what), STR_ARG(*text));
+    return text->p ? 0 : no_memory(err);
+}
+
+static int replace(struct str *text, const struct json *spec, struct arena *a, struct err *err) {
+    struct str what, by;
+    if (!json_str(json_get(spec, "content"), &by) ||
+        !json_str(json_get(json_get(spec, "pattern"), "String"), &what) || what.n == 0)
+        return err_set(err, -ENOTSUP, "tokenizer.json: a Replace that is not of a text by a text");
+    char *out = arena_alloc(a, text->n + 1, 1 + by.n);
+    size_t n = 0;
+    if (!out)
+        return no_memory(err);
+    for (size_t i = 0; i < text->n;) {
+        const bool found = str_starts((struct str){ text->p + i, text->n - i }, what);
+        if (found)
+            memcpy(out + n, by.p, by.n);
+        else
+            out[n] = text->p[i];
+        n += found ? by.n : 1;
+        i += found ? what.n : 1;
+    }
+    *text = (struct str){ out, n };
+    return 0;
+}
+
+static const struct {
+    const char *type;
+    int (*run)(struct str *, const struct json *, struct arena *, struct err *);
+} kinds[] = {
+    { "NFC", nfc },         { "NFD", nfd },         { "NFKC", nfkc },
+    { "NFKD", nfkd },       { "Lowercase", lower }, { "StripAccents", strip_accents },
+    { "Prepend", prepend }, { "Replace", replace }, { "BertNormalizer", bert },
+};
+
+static int run(struct str *text, const struct json *spec, struct arena *a, unsigned depth,
+               struct err *err) {
+    struct str type;
+    if (json_is_null(spec))
+        return 0;
+    if (!json_str(json_get(spec, "type"), &type))
+        return err_set(err, -EBADMSG, "tokenizer.json: a normalizer without a type");
+    if (str_is(type, "Sequence") && depth < MAX_NESTING) {
+        const struct json *list = json_get(spec, "normalizers");
+        int rc = 0;
+        for (size_t i = 0; i < json_len(list) && rc == 0; i++)
+            rc = run(text, json_at(list, i), a, depth + 1, err);
+        return rc;
+    }
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (str_is(type, kinds[i].type))
+            return kinds[i].run(text, spec, a, err);
+    return err_set(err, -ENOTSUP, "tokenizer.json: the normalizer \"%.*s\" is not known",
+                   STR_ARG(type));
+}
+
+int normalize(struct str *text, const struct json *spec, struct arena *a, struct err *err) {
+    return run(text, spec, a, 0, err);
+}
