@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/iq2.c - the encoders of iq2 and iq3; iq2_xxs and iq2_xs only with importance data, as
- * in the reference. Source: as in iq_search.c. */
+ * in the reference. Source: as in iq_search.h. */
 #include "kernels/blocks_iq.h"
 #include "kernels/iq_grids.h"
 #include "kernels/iq_search.h"
