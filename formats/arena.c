@@ -27,6 +27,7 @@ static struct arena_block *add_block(struct arena *a, uint64_t bytes) {
     b->used = 0;
     b->size = size;
     a->head = b;
+    a->held += sizeof *b + size;
     return b;
 }
 
@@ -76,5 +77,5 @@ void arena_fini(struct arena *a) {
         free(a->head);
         a->head = next;
     }
-    a->used = 0;
+    a->used = a->held = 0;
 }

@@ -8,6 +8,7 @@ struct arena_block;
 struct arena {
     struct arena_block *head;
     uint64_t used;  /* bytes handed out */
+    uint64_t held;  /* bytes that it takes from the system */
     uint64_t limit; /* bytes it may hand out; 0: ARENA_LIMIT */
 };
 

@@ -84,10 +84,10 @@ const struct tensor *model_find(const struct model *m, struct str name) {
 }
 
 uint64_t model_bytes(const struct model *m) {
-    uint64_t bytes = m->arena.used;
+    uint64_t bytes = m->arena.held;
     if (m->folder && m->folder->tokenizer) {
         pthread_mutex_lock(&m->folder->tokenizer->lock);
-        bytes += m->folder->tokenizer->arena.used;
+        bytes += m->folder->tokenizer->arena.held;
         pthread_mutex_unlock(&m->folder->tokenizer->lock);
     }
     return bytes;

@@ -2,6 +2,7 @@
  * fs/dir.c - readdir and readdirplus. */
 #include "fs/dir.h"
 #include "formats/cleanup.h"
+#include "fs/foresee.h"
 #include "fs/models.h"
 #include "fs/name_parse.h"
 #include <errno.h>
@@ -41,6 +42,21 @@ static int collect(void *user, const char *name, unsigned char type) {
     return 0;
 }
 
+/* Most names cannot be those of views. */
+static bool looks_like_view(const struct mount *m, const char *name) {
+    const enum names_style style = m->o->names.style;
+    struct parsed_name parsed;
+    return name_parse(name, NAMES_AT, &parsed) ||
+           (style != NAMES_AT && name_parse(name, style, &parsed));
+}
+
+static void tell_foresight(struct mount *m, const struct node *n, const struct dir *d) {
+    foresight_begin(m->foresight, n->path);
+    for (uint32_t i = 0; i < d->n; i++)
+        if (looks_like_view(m, d->entries[i].name))
+            foresight_add(m->foresight, d->entries[i].name);
+}
+
 static int fill(struct mount *m, const struct node *n, struct dir *d) {
     arena_fini(&d->arena);
     d->n = 0;
@@ -48,6 +64,8 @@ static int fill(struct mount *m, const struct node *n, struct dir *d) {
     if (collect(d, ".", DT_DIR) || collect(d, "..", DT_DIR))
         return -ENOMEM;
     const int rc = names_list(m->names, n->path, collect, d);
+    if (rc == 0)
+        tell_foresight(m, n, d);
     return d->failed ? -ENOMEM : rc;
 }
 
@@ -95,13 +113,10 @@ static bool add_plain(struct filling *f, const struct dir_entry *e, off_t next) 
     return true;
 }
 
-/* Most names cannot be those of views, and cost no look at SRC. */
+/* Without a look at SRC for names that cannot be those of views. */
 static bool is_view(struct filling *f, const char *name) {
-    const enum names_style style = f->m->o->names.style;
-    struct parsed_name parsed;
     struct name found;
-    return (name_parse(name, NAMES_AT, &parsed) ||
-            (style != NAMES_AT && name_parse(name, style, &parsed))) &&
+    return looks_like_view(f->m, name) &&
            names_resolve(f->m->names, f->node->path, name, &found) == 0 && found.kind == NAME_VIEW;
 }
 

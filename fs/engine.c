@@ -7,6 +7,7 @@
 #include "fs/worker.h"
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -58,6 +59,7 @@ int engine_open(struct engine **out, const char *src, const struct engine_option
     struct engine *e = calloc(1, sizeof *e);
     if (!e)
         return err_set(err, -ENOMEM, "no memory");
+    mallopt(M_ARENA_MAX, 2); /* many threads plan now and then: one heap each would be a waste */
     kernels_init(&e->kernels, cpu_detect());
     e->requantize = o->requantize;
     int rc = root_open(&e->root, src, err);
@@ -77,10 +79,17 @@ int engine_open(struct engine **out, const char *src, const struct engine_option
     return rc;
 }
 
-void engine_close(struct engine *e) {
+void engine_stop(struct engine *e) {
     if (!e)
         return;
     workers_free(e->workers); /* jobs hold views, chunks and the cache */
+    e->workers = NULL;
+}
+
+void engine_close(struct engine *e) {
+    if (!e)
+        return;
+    engine_stop(e);
     views_free(e->views);
     flight_free(e->flight);
     cache_close(e->cache);

@@ -43,6 +43,9 @@ struct engine {
  * survive a fork. A cache that cannot be opened is logged and done without. */
 int engine_open(struct engine **out, const char *src, const struct engine_options *o,
                 struct err *err);
+/* Let the workers finish what they have; nothing may be read after it. engine_close does the rest. */
+void engine_stop(struct engine *e);
+
 void engine_close(struct engine *e); /* NULL is fine; no view may be open any more */
 
 /* Where the cache lies unless somebody says otherwise: $XDG_CACHE_HOME/weightfs, ~/.cache/weightfs,

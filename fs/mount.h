@@ -12,6 +12,7 @@
 struct nodes; /* fs/node.h */
 struct files; /* fs/mount_file.h */
 struct pool;  /* fs/mount_buffer.h */
+struct foresight; /* fs/foresee.h */
 
 /* Names are looked up again after this time, so that a change in SRC is seen within a second. */
 static const double name_timeout_s = 0.5;
@@ -27,6 +28,7 @@ struct mount {
     struct nodes *nodes;
     struct files *files;
     struct pool *pool;
+    struct foresight *foresight;
     struct fuse_session *session;
     struct timespec started;                 /* CLOCK_MONOTONIC */
     dev_t src_dev;                           /* of SRC itself */

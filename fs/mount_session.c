@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fs/mount_session.c - builds what a mount needs, runs libfuse's loop, takes it down again. */
 #include "fs/mount_session.h"
+#include "fs/foresee.h"
 #include "fs/mount_buffer.h"
 #include "fs/mount_file.h"
 #include "fs/mount_point.h"
@@ -28,7 +29,8 @@ static int open_parts(struct mount *m, struct err *err) {
         return rc;
     m->src_dev = st.st_dev;
     m->pool = pool_new();
-    if (!m->pool || nodes_new(&m->nodes, m) < 0 || files_new(&m->files) < 0)
+    m->foresight = foresight_new();
+    if (!m->pool || !m->foresight || nodes_new(&m->nodes, m) < 0 || files_new(&m->files) < 0)
         return err_set(err, -ENOMEM, "no memory");
     return 0;
 }
@@ -45,9 +47,11 @@ static int open_mount(struct mount *m, struct err *err) {
 }
 
 static void close_mount(struct mount *m) {
+    engine_stop(m->engine); /* its jobs use all of the rest */
     files_free(m->files);
     nodes_free(m->nodes);
     names_free(m->names);
+    foresight_free(m->foresight);
     engine_close(m->engine);
     pool_free(m->pool);
 }

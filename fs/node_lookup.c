@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fs/node_lookup.c - from a name to an inode and its attributes. */
 #include "fs/node.h"
+#include "fs/foresee.h"
 #include "fs/models.h"
 #include <errno.h>
 
@@ -42,6 +43,7 @@ static int describe(struct mount *m, const struct node *dir, const char *name, s
         return models_join(dir->path, name, found->path) ? node_attr_shelf(m, like, attr)
                                                          : -ENAMETOOLONG;
     case NAME_VIEW:
+        foresight_next(m, dir->path, name);
         return describe_view(m, found, like);
     }
     return -EINVAL;

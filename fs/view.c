@@ -17,8 +17,8 @@ enum {
     MAX_VIEWS = 256,
     MAX_MODELS = 128,
     MAX_INFOS = 1 << 16,
-    LAYOUT_BYTES = 32 << 20, /* of views that nobody holds; likewise of models */
-    MODEL_BYTES = 64 << 20,
+    LAYOUT_BYTES = 24 << 20, /* of views that nobody holds; likewise of models */
+    MODEL_BYTES = 40 << 20,
     RETRY_AFTER_S = 1 /* what could not be made is tried again */
 };
 
@@ -223,7 +223,7 @@ int view_open(struct view **out, struct engine *e, const char *source, const str
         }
         if (rc < 0)
             return err_set(err, rc, "%s", why.msg);
-        lru_put(e->views->views, &info.id, *out, (*out)->arena.used);
+        lru_put(e->views->views, &info.id, *out, (*out)->arena.held);
         remember(e, &(*out)->info);
         return 0;
     }

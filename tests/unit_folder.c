@@ -49,16 +49,22 @@ static void write_text(const char *name, const char *text) {
     write_file(name, text, strlen(text));
 }
 
-/* One tensor of @elems bf16 zeros. */
-static void write_weights(const char *file, const char *tensor, unsigned elems) {
-    char header[512], out[4096] = { 0 };
+/* One tensor of bf16 zeros, in one dimension or, with @rows, in two. */
+static void write_matrix(const char *file, const char *tensor, unsigned rows, unsigned cols) {
+    char header[512], shape[32], out[4096] = { 0 };
+    const unsigned elems = rows ? rows * cols : cols;
+    snprintf(shape, sizeof shape, rows ? "%u,%u" : "%.0u%u", rows, cols);
     int n = snprintf(header, sizeof header,
-                     "{\"%s\":{\"dtype\":\"BF16\",\"shape\":[%u],\"data_offsets\":[0,%u]}}", tensor,
-                     elems, 2 * elems);
+                     "{\"%s\":{\"dtype\":\"BF16\",\"shape\":[%s],\"data_offsets\":[0,%u]}}", tensor,
+                     shape, 2 * elems);
     uint64_t len = (uint64_t)n;
     memcpy(out, &len, sizeof len);
     memcpy(out + 8, header, (size_t)n);
     write_file(file, out, 8 + (size_t)n + 2 * elems);
+}
+
+static void write_weights(const char *file, const char *tensor, unsigned elems) {
+    write_matrix(file, tensor, 0, elems);
 }
 
 static const char config[] =
@@ -112,6 +118,8 @@ static void test_config(void **state) {
     write_text("config.json", "[]");
     expect(-EBADMSG, "config.json: not an object");
     write_text("config.json", "{\"architectures\":[\"NoSuchModel\"]}");
+    expect(-ENOTSUP, "\"NoSuchModel\" is not known");
+    write_matrix("model.safetensors", "model.embed_tokens.weight", 4, 8);
     expect(-ENOTSUP, "\"NoSuchModel\" is not known");
     write_text("config.json", "{}");
     expect(-EBADMSG, "\"architectures\"");

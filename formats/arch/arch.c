@@ -273,10 +273,11 @@ int form_gguf_from_hf(struct form *f, const struct model *m, enum outtype out, s
         rc = read_counts(&w);
     if (rc == 0)
         rc = rope_read(&w.rope, &w.config, w.err);
-    w.rounded = out == OUTTYPE_AUTO;
-    w.out = w.rounded ? guess_type(&w) : out;
-    if (rc == 0)
+    if (rc == 0) {
+        w.rounded = out == OUTTYPE_AUTO;
+        w.out = w.rounded ? guess_type(&w) : out;
         rc = add_tensors(&w);
+    }
     if (rc == 0)
         rc = add_pairs(&w);
     hf_config_fini(&w.config);
