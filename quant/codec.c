@@ -38,6 +38,34 @@ int codec_encode(const struct kernels *k, enum dtype to, void *dst, const float 
     return 0;
 }
 
+/* From ggml_quantize_chunk and what it calls: ggml/src/ggml-quants.c. */
+enum codec_importance codec_importance(enum dtype to) {
+    switch (to) {
+    case DTYPE_Q4_0:
+    case DTYPE_Q4_1:
+    case DTYPE_Q5_0:
+    case DTYPE_Q5_1:
+        return IMPORTANCE_ROW;
+    case DTYPE_Q2_K:
+    case DTYPE_Q3_K:
+    case DTYPE_Q4_K:
+    case DTYPE_Q5_K:
+    case DTYPE_Q6_K:
+    case DTYPE_IQ1_S:
+    case DTYPE_IQ1_M:
+    case DTYPE_IQ2_XXS:
+    case DTYPE_IQ2_XS:
+    case DTYPE_IQ2_S:
+    case DTYPE_IQ3_XXS:
+    case DTYPE_IQ3_S:
+    case DTYPE_IQ4_NL:
+    case DTYPE_IQ4_XS:
+        return IMPORTANCE_BLOCK;
+    default:
+        return IMPORTANCE_NONE;
+    }
+}
+
 int codec_encode_weighted(const struct kernels *k, enum dtype to, void *dst, const float *src,
                           const float *importance, uint64_t rows, uint64_t row_elems) {
     const struct block_kernel found = find_kernel(k, to);

@@ -13,9 +13,14 @@ int codec_decode(const struct kernels *k, enum dtype from, float *dst, const voi
 int codec_encode(const struct kernels *k, enum dtype to, void *dst, const float *src,
                  uint64_t elems);
 
+/* What importance data changes when a type is written: nothing, each block by itself, or all of a
+ * row, as the row's mean square enters. */
+enum codec_importance { IMPORTANCE_NONE, IMPORTANCE_BLOCK, IMPORTANCE_ROW };
+enum codec_importance codec_importance(enum dtype to);
+
 /* With importance data, one finite number for each element of a row, the same for all @rows rows.
- * Types that pay no regard to them (f16, q8_0, ...) are encoded without. Whole rows only: the
- * scale of some types depends on the row. */
+ * Types that pay no regard to them (f16, q8_0, ...) are encoded without. Whole rows for types of
+ * IMPORTANCE_ROW; for others a row may be any run of blocks. */
 int codec_encode_weighted(const struct kernels *k, enum dtype to, void *dst, const float *src,
                           const float *importance, uint64_t rows, uint64_t row_elems);
 

@@ -206,6 +206,8 @@ static bool take_place(struct state *s, enum role role, const char *name) {
 
 static enum dtype choose_output(const struct state *s, const struct recipe_tensor *t) {
     enum dtype base = s->type->base;
+    if (s->model->output != DTYPE_NONE)
+        return s->model->output;
     if (s->type->file_type == FILE_MXFP4_MOE || s->is_falcon ||
         tensor_cols(t) % dtype_info[base].block_elems)
         return DTYPE_Q8_0;
@@ -279,6 +281,32 @@ static void count(struct state *s, const struct recipe_tensor *tensors, size_t n
     }
 }
 
+/* What the user says of this very tensor, before any rule. */
+static enum dtype find_wish(const struct state *s, const struct recipe_tensor *t) {
+    const struct recipe_model *m = s->model;
+    enum role role = recipe_role(t->name);
+    /* The table of each layer follows the embedding unless a pattern means it. */
+    bool is_named = t->wish != DTYPE_NONE && !strcmp(t->name, "per_layer_token_embd.weight");
+    if (role == ROLE_EMBEDDING && !is_named)
+        return m->embedding;
+    return role == ROLE_OUTPUT ? m->output : DTYPE_NONE;
+}
+
+/* The type of a tensor that may be changed. DTYPE_NONE: refused. */
+static enum dtype choose_type(struct state *s, const struct recipe_tensor *t) {
+    enum dtype to = find_wish(s, t);
+    if (to != DTYPE_NONE)
+        return to;
+    to = s->type->base;
+    if (!dtype_is_quantized(to))
+        return to;
+    if (t->wish != DTYPE_NONE)
+        to = t->wish;
+    else if (!s->model->pure)
+        to = choose(s, t);
+    return to == DTYPE_NONE ? to : fit(s, t, to);
+}
+
 bool recipe_choose(const struct ftype *type, const struct recipe_model *model,
                    struct recipe_tensor *tensors, size_t n, struct recipe_fault *fault) {
     struct state s = { .type = type, .model = model, .is_70b = is_70b(model) };
@@ -290,14 +318,10 @@ bool recipe_choose(const struct ftype *type, const struct recipe_model *model,
         struct recipe_tensor *t = &tensors[i];
         t->to = t->dtype;
         t->needs_imatrix = false;
-        if (!recipe_allows(model->architecture, t))
+        if (!recipe_allows(model->architecture, t) ||
+            (model->leave_output && !strcmp(t->name, "output.weight")))
             continue;
-        t->to = type->base;
-        if (dtype_is_quantized(type->base)) {
-            t->to = choose(&s, t);
-            if (t->to != DTYPE_NONE)
-                t->to = fit(&s, t, t->to);
-        }
+        t->to = choose_type(&s, t);
         if (t->to == DTYPE_NONE) {
             *fault = (struct recipe_fault){ i, s.reason };
             return false;

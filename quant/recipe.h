@@ -49,10 +49,10 @@ enum file_type {
 
 /* A row for each name that users may put behind '@'. */
 struct ftype {
-    const char *name;         /* "q4_k_m" */
+    const char *name; /* "q4_k_m" */
     enum file_type file_type;
-    enum dtype base;          /* the type of most tensors; DTYPE_NONE: auto */
-    bool is_float;            /* may be made from any source, quantized ones too */
+    enum dtype base; /* the type of most tensors; DTYPE_NONE: auto */
+    bool is_float;   /* may be made from any source, quantized ones too */
 };
 
 extern const struct ftype ftype_table[];
@@ -63,12 +63,15 @@ const struct ftype *ftype_find(const char *name, size_t n);
 
 /* What the choice depends on, besides the tensors: all of it known from headers. */
 struct recipe_model {
-    const char *architecture;      /* general.architecture */
-    uint64_t n_layer;              /* all, those that predict further tokens too */
-    uint64_t n_layer_nextn;        /* how many of them these are */
+    const char *architecture; /* general.architecture */
+    uint64_t n_layer;         /* all, those that predict further tokens too */
+    uint64_t n_layer_nextn;   /* how many of them these are */
     uint64_t n_expert;
-    uint64_t n_head, n_head_kv;    /* of the first layer; 0: unknown */
+    uint64_t n_head, n_head_kv; /* of the first layer; 0: unknown */
     bool has_imatrix;
+    bool pure;                    /* one type for all, without the rules of the mixture */
+    bool leave_output;            /* output.weight stays as it is */
+    enum dtype output, embedding; /* asked for by the user; DTYPE_NONE: by the rules */
 };
 
 struct recipe_tensor {
@@ -76,6 +79,7 @@ struct recipe_tensor {
     uint32_t n_dims;
     uint64_t dims[8];   /* slowest first */
     enum dtype dtype;   /* as it is now */
+    enum dtype wish;    /* asked for by the user, by a pattern; DTYPE_NONE: by the rules */
     enum dtype to;      /* out: what llama-quantize makes of it */
     bool needs_imatrix; /* out: it makes that only with importance data */
 };
