@@ -13,6 +13,9 @@ struct card_reader {
     regex_t null, other;
     struct arena *arena;
     struct err *err;
+    const char *file;    /* for messages */
+    uint32_t first_line; /* of the file, that libyaml calls 0 */
+    bool is_card;        /* lists hold no lists, and all is shallow */
 };
 
 static const char null_pattern[] = "^(~|null|Null|NULL)?$";
@@ -33,14 +36,14 @@ static int next_event(struct card_reader *r, yaml_event_t *ev) {
     if (yaml_parser_parse(&r->parser, ev))
         return 0;
     if (r->parser.error == YAML_MEMORY_ERROR)
-        return err_set(r->err, -ENOMEM, "README.md");
-    /* line 0 of the parser is line 2 of the file: the front matter begins below "---" */
-    return err_set(r->err, -EBADMSG, "README.md: line %zu: %s", r->parser.problem_mark.line + 2,
+        return err_set(r->err, -ENOMEM, "%s", r->file);
+    return err_set(r->err, -EBADMSG, "%s: line %zu: %s", r->file,
+                   r->parser.problem_mark.line + r->first_line,
                    r->parser.problem ? r->parser.problem : "not YAML");
 }
 
 static int out_of_memory(struct card_reader *r) {
-    return err_set(r->err, -ENOMEM, "README.md");
+    return err_set(r->err, -ENOMEM, "%s", r->file);
 }
 
 /* The rest of a sequence or mapping whose start was read. */
@@ -91,7 +94,7 @@ static struct card_value *add_item(struct card_reader *r, struct card_value *v) 
     return &v->items[v->n++];
 }
 
-enum { DEPTH_VALUE = 1, DEPTH_ITEM, DEPTH_MEMBER, DEPTH_SKIPPED };
+enum { DEPTH_VALUE = 1, DEPTH_ITEM, DEPTH_MEMBER, DEPTH_SKIPPED = CARD_MAX_DEPTH };
 
 static int take_value(struct card_reader *r, struct card_value *v, yaml_event_t *ev, int depth);
 
@@ -142,26 +145,30 @@ static int take_mapping(struct card_reader *r, struct card_value *v, int depth) 
     }
 }
 
-/* The value that begins with @ev. Recursion ends at DEPTH_SKIPPED. */
+static bool is_too_deep(const struct card_reader *r, yaml_event_type_t type, int depth) {
+    if (!r->is_card)
+        return depth >= CARD_MAX_DEPTH;
+    return depth >= DEPTH_MEMBER || (depth == DEPTH_ITEM && type == YAML_SEQUENCE_START_EVENT);
+}
+
+/* The value that begins with @ev. Recursion ends where it is too deep. */
 static int take_value(struct card_reader *r, struct card_value *v, yaml_event_t *ev, int depth) {
+    v->line = (uint32_t)(ev->start_mark.line + r->first_line);
     switch (ev->type) {
     case YAML_SCALAR_EVENT:
         return take_scalar(r, v, ev);
     case YAML_SEQUENCE_START_EVENT:
     case YAML_MAPPING_START_EVENT:
-        if (depth >= DEPTH_MEMBER ||
-            (depth == DEPTH_ITEM && ev->type == YAML_SEQUENCE_START_EVENT)) {
+        if (is_too_deep(r, ev->type, depth)) {
             v->kind = CARD_OTHER;
             return skip_nested(r);
         }
         return ev->type == YAML_MAPPING_START_EVENT ? take_mapping(r, v, depth)
                                                     : take_sequence(r, v, depth);
     case YAML_ALIAS_EVENT:
-        return err_set(r->err, -ENOTSUP, "README.md: line %zu: aliases are not followed",
-                       ev->start_mark.line + 2);
+        return err_set(r->err, -ENOTSUP, "%s: line %u: aliases are not followed", r->file, v->line);
     default:
-        return err_set(r->err, -EBADMSG, "README.md: line %zu: the front matter ends early",
-                       ev->start_mark.line + 2);
+        return err_set(r->err, -EBADMSG, "%s: line %u: it ends early", r->file, v->line);
     }
 }
 
@@ -186,6 +193,8 @@ static int read_map(struct card_reader *r, struct card_value *out) {
         return rc;
     if (found && ev.type == YAML_MAPPING_START_EVENT)
         rc = take_mapping(r, out, 0);
+    else if (found && !r->is_card)
+        rc = err_set(r->err, -EBADMSG, "%s: line 1: it is not KEY: VALUE", r->file);
     yaml_event_delete(&ev);
     return rc;
 }
@@ -237,32 +246,43 @@ static char *front_matter(struct str text, size_t *n) {
     return buf;
 }
 
+static int parse_text(struct card_reader *r, struct card_value *out, const char *yaml, size_t n) {
+    int rc = -ENOMEM;
+    const bool null_ok = regcomp(&r->null, null_pattern, REG_EXTENDED | REG_NOSUB) == 0;
+    const bool other_ok = regcomp(&r->other, other_pattern, REG_EXTENDED | REG_NOSUB) == 0;
+    if (null_ok && other_ok && yaml_parser_initialize(&r->parser)) {
+        yaml_parser_set_input_string(&r->parser, (const unsigned char *)yaml, n);
+        yaml_parser_set_encoding(&r->parser, YAML_UTF8_ENCODING);
+        rc = read_map(r, out);
+        yaml_parser_delete(&r->parser);
+    }
+    if (null_ok)
+        regfree(&r->null);
+    if (other_ok)
+        regfree(&r->other);
+    return rc == -ENOMEM ? out_of_memory(r) : rc;
+}
+
 int card_parse(struct card_value *out, struct str text, struct arena *a, struct err *err) {
-    struct card_reader r = { .arena = a, .err = err };
+    /* the front matter begins below "---" */
+    struct card_reader r = {
+        .arena = a, .err = err, .file = "README.md", .first_line = 2, .is_card = true
+    };
     size_t n;
     *out = (struct card_value){ .kind = CARD_MAP };
     char *yaml = front_matter(text, &n);
     if (!yaml)
-        return err_set(err, -ENOMEM, "README.md");
-    if (n == 0) {
-        free(yaml);
-        return 0;
-    }
-    int rc = -ENOMEM;
-    const bool null_ok = regcomp(&r.null, null_pattern, REG_EXTENDED | REG_NOSUB) == 0;
-    const bool other_ok = regcomp(&r.other, other_pattern, REG_EXTENDED | REG_NOSUB) == 0;
-    if (null_ok && other_ok && yaml_parser_initialize(&r.parser)) {
-        yaml_parser_set_input_string(&r.parser, (const unsigned char *)yaml, n);
-        yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
-        rc = read_map(&r, out);
-        yaml_parser_delete(&r.parser);
-    }
-    if (null_ok)
-        regfree(&r.null);
-    if (other_ok)
-        regfree(&r.other);
+        return out_of_memory(&r);
+    int rc = n ? parse_text(&r, out, yaml, n) : 0;
     free(yaml);
-    return rc == -ENOMEM ? err_set(err, rc, "README.md") : rc;
+    return rc;
+}
+
+int card_parse_file(struct card_value *out, const char *file, struct str text, struct arena *a,
+                    struct err *err) {
+    struct card_reader r = { .arena = a, .err = err, .file = file, .first_line = 1 };
+    *out = (struct card_value){ .kind = CARD_MAP };
+    return parse_text(&r, out, text.p, text.n);
 }
 
 const struct card_value *card_get(const struct card_value *map, const char *key) {

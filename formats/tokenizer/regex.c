@@ -24,30 +24,37 @@ void regex_free(struct regex *re) {
     free(re);
 }
 
-int regex_new(struct regex **out, struct str pattern, bool literal, struct err *err) {
+static const uint32_t options[] = {
+    [REGEX_ONIGURUMA] = PCRE2_UTF | PCRE2_UCP,
+    [REGEX_LITERAL] = PCRE2_UTF | PCRE2_LITERAL,
+    [REGEX_ECMASCRIPT] = PCRE2_ALT_BSUX | PCRE2_ALLOW_EMPTY_CLASS | PCRE2_DOLLAR_ENDONLY |
+                         PCRE2_MATCH_UNSET_BACKREF | PCRE2_NEVER_UTF,
+};
+
+int regex_new(struct regex **out, struct str pattern, enum regex_syntax syntax, struct err *err) {
+    const char *where = syntax == REGEX_ECMASCRIPT ? "" : "tokenizer.json: ";
     int code;
     PCRE2_SIZE at;
     PCRE2_UCHAR message[120];
     struct regex *re = calloc(1, sizeof *re);
     if (!re)
-        return err_set(err, -ENOMEM, "tokenizer.json: a pattern");
+        return err_set(err, -ENOMEM, "%sa pattern", where);
     if (pattern.n > REGEX_MAX_PATTERN) {
         free(re);
-        return err_set(err, -ENOTSUP, "tokenizer.json: a pattern of %zu bytes", pattern.n);
+        return err_set(err, -ENOTSUP, "%sa pattern of %zu bytes", where, pattern.n);
     }
-    re->code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n,
-                             PCRE2_UTF | (literal ? PCRE2_LITERAL : PCRE2_UCP), &code, &at, NULL);
+    re->code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, options[syntax], &code, &at, NULL);
     if (!re->code) {
         free(re);
         pcre2_get_error_message(code, message, sizeof message);
-        return err_set(err, -ENOTSUP, "tokenizer.json: a pattern, at byte %zu: %s", at,
+        return err_set(err, -ENOTSUP, "%sa pattern, at byte %zu: %s", where, at,
                        (const char *)message);
     }
     re->match = pcre2_match_data_create_from_pattern(re->code, NULL);
     re->context = pcre2_match_context_create(NULL);
     if (!re->match || !re->context) {
         regex_free(re);
-        return err_set(err, -ENOMEM, "tokenizer.json: a pattern");
+        return err_set(err, -ENOMEM, "%sa pattern", where);
     }
     pcre2_set_match_limit(re->context, MAX_STEPS);
     pcre2_set_depth_limit(re->context, MAX_DEPTH);

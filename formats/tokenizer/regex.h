@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/tokenizer/regex.h - the door to PCRE2: patterns of pre-tokenizers over UTF-8. */
+ * formats/tokenizer/regex.h - the door to PCRE2: patterns of pre-tokenizers over UTF-8, and of
+ * tensors' names, by bytes. */
 #pragma once
 #include "formats/err.h"
 #include "formats/str.h"
@@ -8,8 +9,11 @@ struct regex;
 
 enum { REGEX_MAX_PATTERN = 1 << 16 /* bytes */ };
 
-/* @literal: the pattern is text to be found as it is. -ENOTSUP for what PCRE2 does not take. */
-int regex_new(struct regex **out, struct str pattern, bool literal, struct err *err);
+/* How a pattern is written: for Oniguruma; as text to be found as it is; for std::regex. */
+enum regex_syntax { REGEX_ONIGURUMA, REGEX_LITERAL, REGEX_ECMASCRIPT };
+
+/* -ENOTSUP for what PCRE2 does not take. */
+int regex_new(struct regex **out, struct str pattern, enum regex_syntax syntax, struct err *err);
 void regex_free(struct regex *re); /* NULL is fine */
 
 /* The next match at or after byte *start: 1 with its bounds in *start and *end, 0 for none. A
