@@ -20,8 +20,7 @@ const struct container containers[CONTAINER_COUNT] = {
     { CONTAINER_FOLDER, "folder", NULL, NULL, folder_read },
 };
 
-/* What users call the model in file @path: without folder, part and extension. */
-static struct str file_name(const char *path) {
+struct str model_file_name(const char *path) {
     size_t n;
     struct str s = str_from(path);
     if (gguf_split_parts(path, &n))
@@ -74,7 +73,7 @@ int model_open(struct model **out, struct root *root, const char *path, struct e
     if (!S_ISDIR(st.st_mode))
         ret = find_container(&c, root, path, err);
     if (ret == 0)
-        ret = model_new(&m, file_name(path), err);
+        ret = model_new(&m, model_file_name(path), err);
     if (ret == 0) {
         m->container = c;
         ret = c->read(m, root, path, err);

@@ -7,8 +7,8 @@ enum container_kind { CONTAINER_GGUF, CONTAINER_SAFETENSORS, CONTAINER_FOLDER, C
 
 struct container {
     enum container_kind kind;
-    const char *name;   /* "gguf" */
-    const char *suffix; /* ".gguf"; NULL for folders */
+    const char *name;                             /* "gguf" */
+    const char *suffix;                           /* ".gguf"; NULL for folders */
     bool (*sniff)(const uint8_t *head, size_t n); /* NULL for folders */
     int (*read)(struct model *m, struct root *root, const char *path, struct err *err);
 };
@@ -19,6 +19,9 @@ extern const struct container containers[CONTAINER_COUNT];
  * config.json). A split GGUF is given by any of its parts. 64 bytes to a few MB are read, no
  * weight. @path: relative to @root. */
 int model_open(struct model **out, struct root *root, const char *path, struct err *err);
+
+/* What users call the model in file @path: without folder, part and extension. */
+struct str model_file_name(const char *path);
 
 /* Readers. */
 int gguf_read(struct model *m, struct root *root, const char *path, struct err *err);

@@ -4,6 +4,7 @@
  * otherwise a table in formats/arch/ says how one becomes the other. */
 #pragma once
 #include "formats/expr.h"
+#include "formats/importance.h"
 #include "formats/kv.h"
 #include "formats/model.h"
 
@@ -13,6 +14,7 @@ struct target {
     uint32_t n_dims;
     uint64_t dims[TENSOR_MAX_DIMS]; /* slowest first */
     const struct expr *expr;
+    const struct importance *importance; /* of its columns, for quantizing; may be NULL */
 };
 
 struct form {

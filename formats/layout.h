@@ -4,15 +4,17 @@
 #include "formats/arena.h"
 #include "formats/err.h"
 #include "formats/expr.h"
+#include "formats/importance.h"
 
 /* One tensor that has to be converted. Its bytes are cached under @key, in chunks. */
 struct conversion {
     struct str name; /* of the tensor in the view, for messages */
     const struct expr *expr;
     enum dtype to;
-    uint64_t elems, bytes; /* of the whole tensor in @to */
-    bool cached;           /* false where making the bytes costs no more than finding them */
-    struct hash128 key;    /* filled by layout_hash */
+    uint64_t elems, bytes;               /* of the whole tensor in @to */
+    const struct importance *importance; /* NULL: every number counts alike */
+    bool cached;        /* false where making the bytes costs no more than finding them */
+    struct hash128 key; /* filled by layout_hash */
 };
 
 enum extent_kind { EXTENT_ZERO, EXTENT_LITERAL, EXTENT_COPY, EXTENT_CONVERT };
@@ -21,9 +23,12 @@ struct extent {
     uint64_t off, len; /* bytes in the view */
     enum extent_kind kind;
     union {
-        const uint8_t *literal;                       /* @len bytes, in the layout's arena */
-        struct { uint32_t src; uint64_t off; } copy;  /* model source and place in it */
-        struct conversion *convert;                   /* the whole tensor: len == bytes */
+        const uint8_t *literal; /* @len bytes, in the layout's arena */
+        struct {
+            uint32_t src;
+            uint64_t off;
+        } copy;                     /* model source and place in it */
+        struct conversion *convert; /* the whole tensor: len == bytes */
     };
 };
 
@@ -41,9 +46,9 @@ int layout_zero(struct layout *l, uint64_t len, struct err *err);
 int layout_literal(struct layout *l, const void *bytes, uint64_t len, struct err *err);
 int layout_copy(struct layout *l, uint32_t src, uint64_t off, uint64_t len, struct err *err);
 /* The expression's numbers in type @to: a COPY where those bytes lie in the source as they are,
- * else a CONVERT. */
+ * else a CONVERT. @importance: for one that is quantized; may be NULL. */
 int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum dtype to,
-                  struct err *err);
+                  const struct importance *importance, struct err *err);
 
 /* The extent that holds byte @off (< size). */
 const struct extent *layout_find(const struct layout *l, uint64_t off);

@@ -15,9 +15,8 @@ static int plan_copy(struct layout *l, const struct model *m, struct err *err) {
     return layout_copy(l, 0, 0, source_ident(m->sources[0])->size, err);
 }
 
-/* The converter of folders makes these itself; all other types are quantized from its auto file. */
-static bool find_outtype(const struct spec *spec, enum outtype *out) {
-    switch (spec->type->file_type) {
+static bool find_outtype(const struct ftype *type, enum outtype *out) {
+    switch (type->file_type) {
     case FILE_AUTO:
         *out = OUTTYPE_AUTO;
         return true;
@@ -39,6 +38,17 @@ static bool find_outtype(const struct spec *spec, enum outtype *out) {
     }
 }
 
+/* The outtype of the converter of folders that the view begins with. True where that is the view:
+ * the others are quantized from it, and so are its own types where an option says how. */
+static bool begin_folder(const struct extras *x, enum outtype *out) {
+    if (!x->profile && !spec_is_special(&x->spec))
+        return find_outtype(x->spec.type, out);
+    *out = OUTTYPE_AUTO;
+    if (x->spec.from)
+        find_outtype(x->spec.from, out);
+    return false;
+}
+
 /* The parts of a split GGUF as one file. */
 static void join_parts(struct form *f) {
     kv_remove(&f->kvs, STR("split.no"));
@@ -46,23 +56,25 @@ static void join_parts(struct form *f) {
     kv_remove(&f->kvs, STR("split.tensors.count"));
 }
 
-static int form_gguf(struct form *f, const struct model *m, const struct spec *spec,
+static int form_gguf(struct form *f, const struct model *m, const struct extras *x,
                      struct err *err) {
     enum outtype out;
     int ret;
     switch (m->container->kind) {
     case CONTAINER_GGUF:
+        if (x->spec.from)
+            return err_set(err, -ENOTSUP, "from= is for Hugging Face folders");
         ret = form_identity(f, m, err);
         if (ret < 0)
             return ret;
-        if (spec->type->file_type != FILE_AUTO)
-            return form_quantize(f, spec, err);
+        if (x->spec.type->file_type != FILE_AUTO)
+            return form_quantize(f, x, err);
         join_parts(f);
         return 0;
     case CONTAINER_FOLDER: {
-        bool is_final = find_outtype(spec, &out);
+        bool is_final = begin_folder(x, &out);
         ret = form_gguf_from_hf(f, m, out, err);
-        return ret < 0 || is_final ? ret : form_quantize(f, spec, err);
+        return ret < 0 || is_final ? ret : form_quantize(f, x, err);
     }
     default:
         return err_set(err, -ENOTSUP, "a GGUF needs an architecture: no config.json beside it");
@@ -103,14 +115,15 @@ static int form_safetensors(struct form *f, const struct model *m, const struct 
     return 0;
 }
 
-int plan_view(struct layout *l, const struct model *m, const struct spec *spec, struct err *err) {
+int plan_view(struct layout *l, const struct model *m, const struct extras *x, struct err *err) {
+    const struct spec *spec = &x->spec;
     struct form f = { .arena = l->arena };
     int ret;
     switch (spec->format) {
     case FORMAT_GGUF:
         if (is_own_type(m, spec, CONTAINER_GGUF))
             return plan_copy(l, m, err);
-        ret = form_gguf(&f, m, spec, err);
+        ret = form_gguf(&f, m, x, err);
         return ret < 0 ? ret : gguf_plan(l, &f, err);
     case FORMAT_SAFETENSORS:
         if (is_own_type(m, spec, CONTAINER_SAFETENSORS))

@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/quantize.c - llama_model_quantize_impl of src/llama-quant.cpp (llama.cpp 0c1e570), as far
  * as it decides what the output is: pairs, order, types. */
-#include "formats/quantize.h"
-#include "formats/cursor.h"
+#include "formats/quantize_impl.h"
+#include "formats/tokenizer/regex.h"
 #include "quant/codec.h"
 #include <errno.h>
 #include <stdlib.h>
 
-enum { QUANTIZATION_VERSION = 2 }; /* GGML_QNT_VERSION */
-
 /* The first of ARCH.KEY, a number or one for each layer; 0: absent. */
-static uint64_t hparam(const struct form *f, struct str arch, const char *key) {
-    struct str name = arena_printf(f->arena, "%.*s.%s", STR_ARG(arch), key);
+static uint64_t hparam(struct arena *arena, const struct kv_list *kvs, struct str arch,
+                       const char *key) {
+    struct str name = arena_printf(arena, "%.*s.%s", STR_ARG(arch), key);
     struct kv_array a;
     struct str elem;
     int64_t first;
     uint64_t v = 0;
-    if (!name.p || kv_get_u64(&f->kvs, name.p, &v))
+    if (!name.p || kv_get_u64(kvs, name.p, &v))
         return v;
-    if (kv_get_array(&f->kvs, name.p, &a) && kv_array_next(&a, &elem) &&
+    if (kv_get_array(kvs, name.p, &a) && kv_array_next(&a, &elem) &&
         kv_integer(a.type, elem, &first) && first > 0)
         return (uint64_t)first;
     return 0;
@@ -26,86 +25,42 @@ static uint64_t hparam(const struct form *f, struct str arch, const char *key) {
 
 /* A projector has no parameters of layers (load_hparams returns early). Two architectures make more
  * layers than they tell: granite-switch.cpp, nanbeige.cpp. */
-static void describe(const struct form *f, struct recipe_model *m) {
+static int describe(const struct form *f, const struct extras *x, struct recipe_model *m,
+                    struct err *err) {
+    struct arena *a = f->arena;
     struct str arch = STR("");
-    kv_get_str(&f->kvs, "general.architecture", &arch);
-    struct str copy = arena_str(f->arena, arch);
-    *m = (struct recipe_model){ .architecture = copy.p ? copy.p : "" };
+    struct kv_list kvs;
+    int ret = quantize_seen_pairs(&kvs, f, x->profile, err);
+    if (ret < 0)
+        return ret;
+    kv_get_str(&kvs, "general.architecture", &arch);
+    struct str copy = arena_str(a, arch);
+    *m = (struct recipe_model){
+        .architecture = copy.p ? copy.p : "",
+        .has_imatrix = quantize_entries(x) > 0,
+        .pure = x->spec.pure,
+        .leave_output = x->spec.leave_output,
+        .output = x->spec.output,
+        .embedding = x->spec.embedding,
+    };
     if (str_is(arch, "clip"))
-        return;
-    m->n_layer = hparam(f, arch, "block_count");
-    m->n_layer_nextn = hparam(f, arch, "nextn_predict_layers");
-    m->n_expert = hparam(f, arch, "expert_count");
-    m->n_head = hparam(f, arch, "attention.head_count");
-    m->n_head_kv = hparam(f, arch, "attention.head_count_kv");
-    struct str key = arena_printf(f->arena, "%.*s.attention.head_count_kv", STR_ARG(arch));
-    if (key.p && !kv_find(&f->kvs, key))
+        return 0;
+    m->n_layer = hparam(a, &kvs, arch, "block_count");
+    m->n_layer_nextn = hparam(a, &kvs, arch, "nextn_predict_layers");
+    m->n_expert = hparam(a, &kvs, arch, "expert_count");
+    m->n_head = hparam(a, &kvs, arch, "attention.head_count");
+    m->n_head_kv = hparam(a, &kvs, arch, "attention.head_count_kv");
+    struct str key = arena_printf(a, "%.*s.attention.head_count_kv", STR_ARG(arch));
+    if (key.p && !kv_find(&kvs, key))
         m->n_head_kv = m->n_head;
     if (str_is(arch, "graniteswitch")) {
         m->n_layer -= m->n_layer_nextn;
         m->n_layer_nextn = 1;
         m->n_layer++;
     }
-    uint64_t loops = str_is(arch, "nanbeige") ? hparam(f, arch, "num_loops") : 1;
+    uint64_t loops = str_is(arch, "nanbeige") ? hparam(a, &kvs, arch, "num_loops") : 1;
     if (loops > 1 && loops <= 512 && m->n_layer <= 512)
         m->n_layer = (m->n_layer - m->n_layer_nextn) * loops;
-}
-
-/* gguf_set_kv hands strings on as C strings: they end at a NUL. False: no memory. */
-static bool cut_strings(struct kv *kv, struct arena *a) {
-    if (kv->type == KV_STRING) {
-        struct cursor c = cursor_over(kv->value);
-        struct str s = cursor_str(&c, cursor_u64(&c));
-        if (!s.n || !memchr(s.p, 0, s.n))
-            return true;
-        struct kv_list one = { 0 };
-        bool ok = kv_set_str(&one, a, "", (struct str){ s.p, strlen(s.p) });
-        *kv = ok ? (struct kv){ kv->key, kv->type, one.items[0].value } : *kv;
-        return ok;
-    }
-    struct kv_array from;
-    if (!kv_array(kv, &from) || from.type != KV_STRING)
-        return true;
-    struct str *strs = NULL, s;
-    uint64_t n = 0;
-    bool any = false;
-    for (struct kv_array at = from; !any && kv_array_next(&at, &s);)
-        any = s.n && memchr(s.p, 0, s.n);
-    if (!any)
-        return true;
-    if (!(strs = arena_array(a, struct str, from.n)))
-        return false;
-    for (struct kv_array at = from; kv_array_next(&at, &s); n++) {
-        const char *nul = s.n ? memchr(s.p, 0, s.n) : NULL;
-        strs[n] = (struct str){ s.p, nul ? (size_t)(nul - s.p) : s.n };
-    }
-    struct kv_list one = { 0 };
-    bool ok = kv_set_strs(&one, a, "", strs, n);
-    *kv = ok ? (struct kv){ kv->key, kv->type, one.items[0].value } : *kv;
-    return ok;
-}
-
-static bool is_dropped(struct str key) {
-    static const char *const keys[] = { "general.quantization_version", "general.file_type",
-                                        "split.no", "split.count", "split.tensors.count" };
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (str_is(key, keys[i]))
-            return true;
-    return false;
-}
-
-static int change_pairs(struct form *f, const struct ftype *type, struct err *err) {
-    struct kv_list out = { 0 };
-    bool ok = true;
-    for (uint32_t i = 0; ok && i < f->kvs.n; i++) {
-        struct kv kv = f->kvs.items[i];
-        if (!is_dropped(kv.key))
-            ok = cut_strings(&kv, f->arena) && kv_append(&out, f->arena, kv);
-    }
-    if (!ok || !kv_set_u32(&out, f->arena, "general.quantization_version", QUANTIZATION_VERSION) ||
-        !kv_set_u32(&out, f->arena, "general.file_type", (uint32_t)type->file_type))
-        return err_set(err, -ENOMEM, "no memory for %u pairs", f->kvs.n);
-    f->kvs = out;
     return 0;
 }
 
@@ -131,7 +86,8 @@ static int check_change(const struct target *t, const struct recipe_tensor *r,
                         const struct spec *spec, struct err *err) {
     if (r->to == t->dtype)
         return 0;
-    if (dtype_is_quantized(t->dtype) && !spec->type->is_float && !spec->requantize)
+    const bool is_float = spec->type->is_float && !dtype_is_quantized(r->to);
+    if (dtype_is_quantized(t->dtype) && !is_float && !spec->requantize)
         return err_set(err, -EACCES,
                        "the source is quantized (%s is %s): add +requantize, or mount with -o "
                        "requantize",
@@ -141,7 +97,7 @@ static int check_change(const struct target *t, const struct recipe_tensor *r,
     if (!is_known || !codec_can_decode(t->dtype))
         return err_set(err, -ENOTSUP, "%s: %s cannot be converted", t->name.p,
                        dtype_info[t->dtype].name);
-    if (!codec_can_encode(r->to))
+    if (!(t->importance ? codec_can_encode_weighted : codec_can_encode)(r->to))
         return err_set(err, -ENOTSUP, "%s: %s cannot be written yet", t->name.p,
                        dtype_info[r->to].name);
     return 0;
@@ -158,43 +114,93 @@ static int change_type(struct form *f, struct target *t, enum dtype to, struct e
 }
 
 /* Does a tensor, changed or not, need what there is not? Upstream looks before it does anything. */
-static int check_imatrix(const struct recipe_tensor *r, uint32_t n, const struct ftype *type,
+static int check_imatrix(const struct quantized *q, uint32_t n, const struct ftype *type,
                          struct err *err) {
     for (uint32_t i = 0; i < n; i++)
-        if (r[i].needs_imatrix)
-            return err_set(err, -ENOTSUP, "%s: %s needs an importance matrix for %s", type->name,
-                           r[i].name, dtype_info[r[i].to].name);
+        if (q[i].tensor.needs_imatrix)
+            return err_set(err, -ENOTSUP,
+                           "%s needs an importance matrix (%s is to be %s): add +imatrix",
+                           type->name, q[i].tensor.name, dtype_info[q[i].tensor.to].name);
     return 0;
 }
 
-static int change_types(struct form *f, struct recipe_tensor *r, const struct spec *spec,
+/* What the profile's patterns say of a name; the first that matches decides. */
+static int find_wish(enum dtype *out, const struct profile *p, struct str name, struct err *err) {
+    *out = DTYPE_NONE;
+    for (uint32_t i = 0; p && i < p->n_patterns; i++) {
+        size_t start = 0, end;
+        const int found = regex_find(p->patterns[i].regex, name, &start, &end, err);
+        if (found)
+            *out = p->patterns[i].type;
+        if (found)
+            return found < 0 ? found : 0;
+    }
+    return 0;
+}
+
+/* recipe_choose wants an array of its own tensors. */
+static int choose_types(struct quantized *q, uint32_t n, const struct ftype *type,
+                        const struct recipe_model *model, struct arena *a, struct err *err) {
+    struct recipe_tensor *r = arena_array(a, struct recipe_tensor, n);
+    struct recipe_fault fault = { 0 };
+    if (!r)
+        return err_set(err, -ENOMEM, "no memory for %u tensors", n);
+    for (uint32_t i = 0; i < n; i++)
+        r[i] = q[i].tensor;
+    if (!recipe_choose(type, model, r, n, &fault))
+        return err_set(err, -ENOTSUP, "%s: %s: %s", type->name, r[fault.tensor].name, fault.reason);
+    for (uint32_t i = 0; i < n; i++)
+        q[i].tensor = r[i];
+    return 0;
+}
+
+static int change_target(struct form *f, struct target *t, const struct quantized *q,
+                         const struct extras *x, struct err *err) {
+    const enum dtype to = q->tensor.to;
+    if (to == t->dtype)
+        return 0;
+    int ret = quantize_importance(f, t, q, x, err);
+    if (ret == 0)
+        ret = check_change(t, &q->tensor, &x->spec, err);
+    return ret < 0 ? ret : change_type(f, t, to, err);
+}
+
+static int change_types(struct form *f, const struct str *origins, const struct extras *x,
                         struct err *err) {
     struct recipe_model model;
-    struct recipe_fault fault = { 0 };
-    describe(f, &model);
-    for (uint32_t i = 0; i < f->n_targets; i++) {
-        struct target *t = &f->targets[i];
-        drop_dims(t);
-        r[i] = (struct recipe_tensor){ .name = t->name.p, .n_dims = t->n_dims, .dtype = t->dtype };
-        memcpy(r[i].dims, t->dims, sizeof r[i].dims);
-    }
-    if (!recipe_choose(spec->type, &model, r, f->n_targets, &fault))
-        return err_set(err, -ENOTSUP, "%s: %s: %s", spec->type->name, r[fault.tensor].name,
-                       fault.reason);
-    int ret = check_imatrix(r, f->n_targets, spec->type, err);
+    struct quantized *q = arena_array(f->arena, struct quantized, f->n_targets);
+    int ret = q ? describe(f, x, &model, err)
+                : err_set(err, -ENOMEM, "no memory for %u tensors", f->n_targets);
     for (uint32_t i = 0; ret == 0 && i < f->n_targets; i++) {
-        ret = check_change(&f->targets[i], &r[i], spec, err);
-        if (ret == 0)
-            ret = change_type(f, &f->targets[i], r[i].to, err);
+        struct target *t = &f->targets[i];
+        struct recipe_tensor *r = &q[i].tensor;
+        drop_dims(t);
+        q[i].origin = origins[i];
+        *r = (struct recipe_tensor){ .name = t->name.p, .n_dims = t->n_dims, .dtype = t->dtype };
+        memcpy(r->dims, t->dims, sizeof r->dims);
+        ret = find_wish(&r->wish, x->profile, t->name, err);
     }
+    if (ret == 0)
+        ret = choose_types(q, f->n_targets, x->spec.type, &model, f->arena, err);
+    if (ret == 0 && !model.has_imatrix)
+        ret = check_imatrix(q, f->n_targets, x->spec.type, err);
+    for (uint32_t i = 0; ret == 0 && i < f->n_targets; i++)
+        ret = change_target(f, &f->targets[i], &q[i], x, err);
     return ret;
 }
 
-int form_quantize(struct form *f, const struct spec *spec, struct err *err) {
+int form_quantize(struct form *f, const struct extras *x, struct err *err) {
+    int64_t n_layers = -1;
     qsort(f->targets, f->n_targets, sizeof *f->targets, by_block_and_name);
-    struct recipe_tensor *r = arena_array(f->arena, struct recipe_tensor, f->n_targets);
-    if (!r)
+    struct str *origins = arena_array(f->arena, struct str, f->n_targets);
+    if (!origins)
         return err_set(err, -ENOMEM, "no memory for %u tensors", f->n_targets);
-    int ret = change_types(f, r, spec, err);
-    return ret < 0 ? ret : change_pairs(f, spec->type, err);
+    for (uint32_t i = 0; i < f->n_targets; i++)
+        origins[i] = f->targets[i].name;
+    int ret = 0;
+    if (x->profile && x->profile->n_prune)
+        ret = quantize_prune(f, origins, x->profile, &n_layers, err);
+    if (ret == 0)
+        ret = change_types(f, origins, x, err);
+    return ret < 0 ? ret : quantize_pairs(f, x, n_layers, err);
 }

@@ -116,6 +116,6 @@ int safetensors_plan(struct layout *l, const struct form *f, struct err *err) {
     qsort(order, f->n_targets, sizeof *order, by_rank_and_name);
     int ret = add_header(l, f, order, err);
     for (uint32_t i = 0; ret == 0 && i < f->n_targets; i++)
-        ret = layout_tensor(l, order[i]->name, order[i]->expr, order[i]->dtype, err);
+        ret = layout_tensor(l, order[i]->name, order[i]->expr, order[i]->dtype, NULL, err);
     return ret;
 }

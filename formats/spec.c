@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/spec.c - reading and writing what stands behind the '@'. */
 #include "formats/spec.h"
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <strings.h>
@@ -21,6 +22,174 @@ const char *format_suffix(enum format f) {
     return formats[f].suffix;
 }
 
+/* --- options: how each is set and what it is written as --- */
+
+static bool copy_word(char out[SPEC_MAX_WORD], struct str s) {
+    if (s.n == 0 || s.n >= SPEC_MAX_WORD || memchr(s.p, 0, s.n) || memchr(s.p, '/', s.n))
+        return false;
+    memcpy(out, s.p, s.n);
+    out[s.n] = '\0';
+    return true;
+}
+
+static bool set_dtype(enum dtype *out, struct str value) {
+    *out = dtype_from_name(value.p, value.n);
+    return *out != DTYPE_NONE && dtype_info[*out].gguf_id >= 0;
+}
+
+static bool set_embedding(struct spec *s, struct str value) {
+    return set_dtype(&s->embedding, value);
+}
+
+static bool set_output(struct spec *s, struct str value) {
+    return set_dtype(&s->output, value);
+}
+
+static bool set_from(struct spec *s, struct str value) {
+    s->from = ftype_find(value.p, value.n);
+    return s->from && s->from->is_float;
+}
+
+static bool set_imatrix(struct spec *s, struct str value) {
+    s->imatrix = true;
+    return !value.p || copy_word(s->imatrix_file, value);
+}
+
+static bool set_leave_output(struct spec *s, struct str value) {
+    (void)value;
+    return s->leave_output = true;
+}
+
+static bool set_pure(struct spec *s, struct str value) {
+    (void)value;
+    return s->pure = true;
+}
+
+static bool set_requantize(struct spec *s, struct str value) {
+    (void)value;
+    return s->requantize = true;
+}
+
+enum { SPLIT_M = 1000000, SPLIT_G = 1000000000 }; /* as llama-gguf-split has it */
+
+static bool set_split(struct spec *s, struct str value) {
+    uint64_t n = 0;
+    size_t i = 0;
+    for (; i < value.n && isdigit((unsigned char)value.p[i]); i++)
+        if ((n = n * 10 + (uint64_t)(value.p[i] - '0')) > INT32_MAX)
+            return false;
+    if (n == 0 || i + 1 != value.n || !memchr("mMgG", value.p[i], 4))
+        return false;
+    s->split = n * (toupper((unsigned char)value.p[i]) == 'G' ? SPLIT_G : SPLIT_M);
+    return true;
+}
+
+static const char *get_embedding(const struct spec *s, char *buf) {
+    (void)buf;
+    return s->embedding ? dtype_info[s->embedding].name : NULL;
+}
+
+static const char *get_output(const struct spec *s, char *buf) {
+    (void)buf;
+    return s->output ? dtype_info[s->output].name : NULL;
+}
+
+static const char *get_from(const struct spec *s, char *buf) {
+    (void)buf;
+    return s->from ? s->from->name : NULL;
+}
+
+static const char *get_imatrix(const struct spec *s, char *buf) {
+    (void)buf;
+    return s->imatrix ? s->imatrix_file : NULL;
+}
+
+static const char *get_leave_output(const struct spec *s, char *buf) {
+    (void)buf;
+    return s->leave_output ? "" : NULL;
+}
+
+static const char *get_pure(const struct spec *s, char *buf) {
+    (void)buf;
+    return s->pure ? "" : NULL;
+}
+
+static const char *get_requantize(const struct spec *s, char *buf) {
+    (void)buf;
+    return s->requantize ? "" : NULL;
+}
+
+static const char *get_split(const struct spec *s, char *buf) {
+    const bool giga = s->split % SPLIT_G == 0;
+    if (!s->split)
+        return NULL;
+    snprintf(buf, SPEC_MAX_WORD, "%llu%s",
+             (unsigned long long)s->split / (giga ? SPLIT_G : SPLIT_M), giga ? "g" : "m");
+    return buf;
+}
+
+enum takes { TAKES_NOTHING, TAKES_VALUE, MAY_TAKE_VALUE };
+
+/* In alphabetical order, the order of spec_text. */
+static const struct option {
+    const char *name;
+    enum takes takes;
+    bool (*set)(struct spec *s, struct str value);       /* value.p NULL: none was given */
+    const char *(*get)(const struct spec *s, char *buf); /* NULL: not set; "": without a value */
+    const char *form;
+} options[] = {
+    { "embedding", TAKES_VALUE, set_embedding, get_embedding, "embedding=TYPE, as q8_0" },
+    { "from", TAKES_VALUE, set_from, get_from, "from=auto, f32, f16 or bf16" },
+    { "imatrix", MAY_TAKE_VALUE, set_imatrix, get_imatrix, "imatrix or imatrix=FILE" },
+    { "leave_output", TAKES_NOTHING, set_leave_output, get_leave_output, "leave_output" },
+    { "output", TAKES_VALUE, set_output, get_output, "output=TYPE, as q8_0" },
+    { "pure", TAKES_NOTHING, set_pure, get_pure, "pure" },
+    { "requantize", TAKES_NOTHING, set_requantize, get_requantize, "requantize" },
+    { "split", TAKES_VALUE, set_split, get_split, "split=SIZE, as 500M or 2G" },
+};
+enum { N_OPTIONS = sizeof options / sizeof *options };
+
+int spec_parse_option(struct spec *s, struct str text, struct err *err) {
+    const char *equals = text.n ? memchr(text.p, '=', text.n) : NULL;
+    const struct str name = { text.p, equals ? (size_t)(equals - text.p) : text.n };
+    struct str value = { 0 };
+    char buf[SPEC_MAX_WORD];
+    if (equals)
+        value = (struct str){ equals + 1, text.n - name.n - 1 };
+    for (size_t i = 0; i < N_OPTIONS; i++) {
+        const struct option *o = &options[i];
+        if (strlen(o->name) != name.n || strncasecmp(o->name, name.p, name.n))
+            continue;
+        if (o->get(s, buf))
+            return err_set(err, -ENOENT, "the option %s is there twice", o->name);
+        if ((o->takes == TAKES_NOTHING && value.p) || (o->takes == TAKES_VALUE && !value.p) ||
+            !o->set(s, value))
+            return err_set(err, -ENOENT, "%.*s: the option is %s", STR_ARG(text), o->form);
+        return 0;
+    }
+    return err_set(err, -ENOENT, "%.*s is not an option", STR_ARG(text));
+}
+
+bool spec_is_special(const struct spec *s) {
+    return s->pure || s->leave_output || s->output || s->embedding || s->from || s->imatrix;
+}
+
+void spec_merge(struct spec *s, const struct spec *more) {
+    s->requantize |= more->requantize;
+    s->pure |= more->pure;
+    s->leave_output |= more->leave_output;
+    s->output = s->output ? s->output : more->output;
+    s->embedding = s->embedding ? s->embedding : more->embedding;
+    s->from = s->from ? s->from : more->from;
+    s->split = s->split ? s->split : more->split;
+    if (!s->imatrix && more->imatrix) {
+        s->imatrix = true;
+        memcpy(s->imatrix_file, more->imatrix_file, sizeof s->imatrix_file);
+    }
+}
+
+/* --- the whole --- */
+
 /* The text up to the next '+', and what follows it. */
 static struct str take_word(struct str *text) {
     const char *plus = text->n ? memchr(text->p, '+', text->n) : NULL;
@@ -34,29 +203,58 @@ static bool has_type(enum format format, const struct ftype *type) {
     return format == FORMAT_GGUF || (format == FORMAT_SAFETENSORS && type->is_float);
 }
 
-int spec_parse(struct spec *out, enum format format, struct str text, struct err *err) {
-    if (text.n >= SPEC_MAX_TEXT || (text.n && text.p[text.n - 1] == '+'))
-        return err_set(err, -ENOENT, "a spec is TYPE or TYPE+OPTION, as q4_0 or q4_0+requantize");
-    struct str word = take_word(&text);
-    struct spec s = { .format = format, .type = ftype_find(word.p, word.n) };
-    if (!s.type)
-        return err_set(err, -ENOENT, "%.*s is not a type", STR_ARG(word));
-    if (!has_type(format, s.type))
-        return err_set(err, -ENOENT, "%s does not have the type %s", format_name(format),
-                       s.type->name);
-    while (text.n) {
-        word = take_word(&text);
-        if (s.requantize || word.n != strlen("requantize") ||
-            strncasecmp(word.p, "requantize", word.n))
-            return err_set(err, -ENOENT, "%.*s is not an option, or is there twice", STR_ARG(word));
-        s.requantize = true;
-    }
-    *out = s;
+/* A type, or else a name that a profile may have. */
+static int parse_type(struct spec *s, struct str word, struct err *err) {
+    s->type = ftype_find(word.p, word.n);
+    if (s->type)
+        return has_type(s->format, s->type) ? 0
+                                            : err_set(err, -ENOENT, "%s does not have the type %s",
+                                                      format_name(s->format), s->type->name);
+    bool ok = s->format == FORMAT_GGUF && word.n && copy_word(s->profile, word);
+    for (size_t i = 0; ok && i < word.n; i++)
+        ok = isalnum((unsigned char)word.p[i]) || (i && strchr("._-", word.p[i]));
+    s->type = ftype_find("auto", 4);
+    return ok ? 0 : err_set(err, -ENOENT, "%.*s is not a type", STR_ARG(word));
+}
+
+/* What was asked for that does not go with the format or the type. */
+static int check_options(const struct spec *s, struct err *err) {
+    if (s->format != FORMAT_GGUF && (spec_is_special(s) || s->split))
+        return err_set(err, -ENOENT, "%s views have no option but requantize",
+                       format_name(s->format));
+    if (s->type->file_type == FILE_AUTO && !s->profile[0] && spec_is_special(s))
+        return err_set(err, -ENOENT, "auto quantizes nothing: it has no option but split");
     return 0;
 }
 
+int spec_parse(struct spec *out, enum format format, struct str text, struct err *err) {
+    /* the canonical form may be a little longer */
+    if (text.n >= SPEC_MAX_TEXT - 16 || (text.n && text.p[text.n - 1] == '+'))
+        return err_set(err, -ENOENT, "a spec is TYPE or TYPE+OPTION, as q4_0 or q4_0+requantize");
+    struct spec s = { .format = format };
+    int ret = parse_type(&s, take_word(&text), err);
+    while (ret == 0 && text.n)
+        ret = spec_parse_option(&s, take_word(&text), err);
+    if (ret == 0)
+        ret = check_options(&s, err);
+    if (ret == 0)
+        *out = s;
+    return ret;
+}
+
+/* A float type can be made from any source: the option changes nothing there. */
+static bool is_idle(const struct spec *s, const struct option *o) {
+    return o->set == set_requantize && s->type->is_float && !s->profile[0] && !s->output &&
+           !s->embedding;
+}
+
 void spec_text(const struct spec *s, char *buf, size_t size) {
-    /* A float type can be made from any source: the option changes nothing there. */
-    snprintf(buf, size, "%s%s", s->type->name,
-             s->requantize && !s->type->is_float ? "+requantize" : "");
+    size_t n = (size_t)snprintf(buf, size, "%s", s->profile[0] ? s->profile : s->type->name);
+    for (size_t i = 0; i < N_OPTIONS && n < size; i++) {
+        char value_buf[SPEC_MAX_WORD];
+        const char *value = options[i].get(s, value_buf);
+        if (value && !is_idle(s, &options[i]))
+            n += (size_t)snprintf(buf + n, size - n, "+%s%s%s", options[i].name, *value ? "=" : "",
+                                  value);
+    }
 }

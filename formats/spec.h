@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/spec.h - what stands behind the '@': "q4_0", "bf16+requantize". */
+ * formats/spec.h - what stands behind the '@': "q4_0", "q4_k_m+imatrix", "my_profile". */
 #pragma once
 #include "formats/err.h"
 #include "formats/str.h"
@@ -8,21 +8,46 @@
 
 enum format { FORMAT_NONE, FORMAT_GGUF, FORMAT_SAFETENSORS, FORMAT_COUNT };
 
-enum { SPEC_MAX_TEXT = 200 };
-
-struct spec {
-    enum format format;
-    const struct ftype *type; /* a row of quant/recipe.h's table */
-    bool requantize;          /* a quantized source may be quantized again */
+enum {
+    SPEC_MAX_TEXT = 256, /* bytes with the NUL */
+    SPEC_MAX_WORD = 128  /* of an option's value, of a profile's name; likewise */
 };
 
-const char *format_name(enum format f); /* "gguf": the name's part before the '@' */
+/* Options mean what those of llama-quantize mean; docs/profiles.md has them all. */
+struct spec {
+    enum format format;
+    const struct ftype *type;    /* a row of quant/recipe.h's table; never NULL; of a profile: auto,
+                                  * until formats/extras.h has read it */
+    char profile[SPEC_MAX_WORD]; /* in the place of a type; empty: none */
+
+    bool requantize; /* a quantized source may be quantized again */
+    bool pure, leave_output;
+    enum dtype output, embedding;     /* DTYPE_NONE: by the type's rules */
+    const struct ftype *from;         /* folders: the outtype that is quantized; NULL: auto */
+    bool imatrix;                     /* use importance data */
+    char imatrix_file[SPEC_MAX_WORD]; /* empty: NAME.imatrix.gguf or NAME.imatrix.dat */
+
+    uint64_t split;       /* bytes of tensors a part; 0: one file */
+    uint32_t part, parts; /* part: 1 to parts; 0: the whole */
+};
+
+const char *format_name(enum format f);   /* "gguf": the name's part before the '@' */
 const char *format_suffix(enum format f); /* ".gguf": of ordinary files */
 
-/* Parse TYPE[+OPTION...]; letters in either case. -ENOENT with a reason when it is not well
- * formed, or names a type that @format does not have. */
+/* Parse TYPE[+OPTION...] or PROFILE[+OPTION...]; letters in either case, but for the names of
+ * profiles and files. Whether there is such a profile is not looked at. -ENOENT with a reason when
+ * it is not well formed, or asks for what @format does not have. */
 int spec_parse(struct spec *out, enum format format, struct str text, struct err *err);
 
+/* One option alone, as "pure" or "output=q8_0", into @s; -ENOENT likewise. */
+int spec_parse_option(struct spec *s, struct str text, struct err *err);
+
 /* The one spelling of a spec, as listed and hashed: lower case, aliases resolved, options in
- * alphabetical order. Fits SPEC_MAX_TEXT. */
+ * alphabetical order; without the part of a split. Fits SPEC_MAX_TEXT. */
 void spec_text(const struct spec *s, char *buf, size_t size);
+
+/* Does anything but the type say how it is to be quantized? */
+bool spec_is_special(const struct spec *s);
+
+/* Add what @more asks for and @s leaves open. */
+void spec_merge(struct spec *s, const struct spec *more);

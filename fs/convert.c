@@ -13,6 +13,7 @@ enum {
     PIECE_BYTES = 256 << 10, /* read at once: stays in the second-level cache */
     MAX_BLOCK_ELEMS = 256,
     MAX_BLOCK_BYTES = 1024,
+    MAX_ROW_ELEMS = 16 << 20, /* of a row that must be seen as a whole: 64 MiB of floats */
 };
 
 /* What one conversion has at hand; the tensors it reads may lie in several files. */
@@ -21,9 +22,12 @@ struct convert {
     struct model *model;
     const struct conversion *c;
     struct err *err;
-    uint8_t *piece;                     /* PIECE_BYTES */
-    float *tile;                        /* TILE_ELEMS */
-    uint32_t checked_src;               /* the source that was read last, not yet checked */
+    uint8_t *piece;       /* PIECE_BYTES */
+    float *tile;          /* tile_elems */
+    uint64_t tile_elems;  /* TILE_ELEMS, or a row where importance data asks for it */
+    float *weights;       /* of the columns: c->importance, one slice; or NULL */
+    uint64_t slice;       /* which; UINT64_MAX: none yet */
+    uint32_t checked_src; /* the source that was read last, not yet checked */
     bool dirty;
 };
 
@@ -135,8 +139,31 @@ static int64_t read_piece(struct convert *cv, const struct expr_run *run, uint64
 /* Tiles are filled from runs: a run may be shorter than a block of the target. */
 struct sink {
     uint8_t *dst;
+    uint64_t elem;   /* of the target: the tile's first */
     uint64_t filled; /* elements in the tile */
 };
+
+/* Elements [elem, elem + n) of the target, in the tile, row by row. */
+static int encode_weighted(struct convert *cv, uint64_t elem, uint64_t n, uint8_t *dst) {
+    const struct dtype_info *d = &dtype_info[cv->c->to];
+    const struct importance *w = cv->c->importance;
+    const float *x = cv->tile;
+    int rc = 0;
+    while (n > 0 && rc == 0) {
+        const uint64_t row = elem / w->cols, col = elem % w->cols, slice = row / w->rows;
+        const uint64_t count = n < w->cols - col ? n : w->cols - col;
+        if (slice != cv->slice)
+            rc = importance_read(w, slice, cv->weights, cv->err);
+        cv->slice = rc == 0 ? slice : UINT64_MAX;
+        if (rc == 0 && codec_encode_weighted(cv->k, cv->c->to, dst, x, cv->weights + col, 1, count))
+            rc = fail(cv, -ENOTSUP, "no encoder for its type");
+        x += count;
+        dst += count / d->block_elems * d->block_bytes;
+        elem += count;
+        n -= count;
+    }
+    return rc;
+}
 
 static int flush_tile(struct convert *cv, struct sink *s) {
     const struct dtype_info *d = &dtype_info[cv->c->to];
@@ -144,8 +171,14 @@ static int flush_tile(struct convert *cv, struct sink *s) {
         return 0;
     if (dtype_is_quantized(cv->c->to) && !cv->k->f32_all_finite(cv->tile, s->filled))
         return fail(cv, -EDOM, "holds a NaN or an infinity, which no quantized type can");
-    if (codec_encode(cv->k, cv->c->to, s->dst, cv->tile, s->filled) < 0)
+    if (cv->weights) {
+        int rc = encode_weighted(cv, s->elem, s->filled, s->dst);
+        if (rc < 0)
+            return rc;
+    } else if (codec_encode(cv->k, cv->c->to, s->dst, cv->tile, s->filled) < 0) {
         return fail(cv, -ENOTSUP, "no encoder for its type");
+    }
+    s->elem += s->filled;
     s->dst += s->filled / d->block_elems * d->block_bytes;
     s->filled = 0;
     return 0;
@@ -160,7 +193,9 @@ static int convert_run(struct convert *cv, const struct expr_run *run, struct si
             return (int)held;
         left -= (uint64_t)held;
         while (held > 0) {
-            uint64_t n = TILE_ELEMS - s->filled;
+            uint64_t n = cv->tile_elems - s->filled;
+            if (n > TILE_ELEMS)
+                n = TILE_ELEMS;
             if (n > (uint64_t)held)
                 n = (uint64_t)held;
             float *x = cv->tile + s->filled;
@@ -169,7 +204,7 @@ static int convert_run(struct convert *cv, const struct expr_run *run, struct si
                 return fail(cv, rc, "no decoder for the type of its source");
             rc = apply_steps(cv, run, x, n);
             s->filled += n;
-            if (rc == 0 && s->filled == TILE_ELEMS)
+            if (rc == 0 && s->filled == cv->tile_elems)
                 rc = flush_tile(cv, s);
             if (rc < 0)
                 return rc;
@@ -181,7 +216,7 @@ static int convert_run(struct convert *cv, const struct expr_run *run, struct si
 }
 
 static int compute_elems(struct convert *cv, uint64_t elem, uint64_t count, uint8_t *dst) {
-    struct sink s = { dst, 0 };
+    struct sink s = { dst, elem, 0 };
     while (count > 0) {
         struct expr_run run;
         expr_run(cv->c->expr, elem, count, &run);
@@ -202,31 +237,67 @@ static int convert_blocks(struct convert *cv, uint64_t block, uint64_t blocks, u
                                                  : compute_elems(cv, elem, count, dst);
 }
 
-int convert_range(struct view *v, const struct conversion *c, uint64_t off, uint64_t len,
-                  uint8_t *dst, struct err *err) {
-    const uint32_t size = dtype_info[c->to].block_bytes;
-    auto_free void *scratch = malloc(PIECE_BYTES + TILE_ELEMS * sizeof(float));
-    if (!scratch)
-        return err_set(err, -ENOMEM, "no memory to convert %.*s", STR_ARG(c->name));
-    struct convert cv = { .k = &v->engine->kernels, .model = v->model, .c = c, .err = err };
-    cv.tile = scratch;
-    cv.piece = (uint8_t *)(cv.tile + TILE_ELEMS);
+/* Bytes of the target's unit: what has to be written at once. */
+static uint64_t unit_bytes(const struct convert *cv) {
+    const struct dtype_info *d = &dtype_info[cv->c->to];
+    const bool by_row = cv->weights && codec_importance(cv->c->to) == IMPORTANCE_ROW;
+    return by_row ? cv->c->importance->cols / d->block_elems * d->block_bytes : d->block_bytes;
+}
 
+/* A unit that is cut at its begin or end. */
+static int convert_cut(struct convert *cv, uint64_t unit, uint64_t size, uint64_t cut, uint64_t n,
+                       uint8_t *dst) {
+    const uint64_t blocks = size / dtype_info[cv->c->to].block_bytes;
+    uint8_t block[MAX_BLOCK_BYTES];
+    auto_free uint8_t *row = size > sizeof block ? malloc(size) : NULL;
+    uint8_t *whole = size > sizeof block ? row : block;
+    if (!whole)
+        return err_set(cv->err, -ENOMEM, "no memory to convert %.*s", STR_ARG(cv->c->name));
+    int rc = convert_blocks(cv, unit * blocks, blocks, whole);
+    if (rc == 0)
+        memcpy(dst, whole + cut, n);
+    return rc;
+}
+
+static int convert_units(struct convert *cv, uint64_t off, uint64_t len, uint8_t *dst) {
+    const uint64_t size = unit_bytes(cv);
+    const uint64_t blocks = size / dtype_info[cv->c->to].block_bytes;
     int rc = 0;
     while (len > 0 && rc == 0) {
-        const uint64_t block = off / size, cut = off % size;
-        uint64_t n = len / size * size; /* bytes of whole blocks */
+        const uint64_t unit = off / size, cut = off % size;
+        uint64_t n = len / size * size; /* bytes of whole units */
         if (cut == 0 && n > 0) {
-            rc = convert_blocks(&cv, block, n / size, dst);
-        } else { /* a block that is cut at its begin or end */
-            uint8_t whole[MAX_BLOCK_BYTES];
-            rc = convert_blocks(&cv, block, 1, whole);
+            rc = convert_blocks(cv, unit * blocks, n / size * blocks, dst);
+        } else {
             n = size - cut < len ? size - cut : len;
-            memcpy(dst, whole + cut, n);
+            rc = convert_cut(cv, unit, size, cut, n, dst);
         }
         dst += n;
         off += n;
         len -= n;
     }
-    return rc < 0 ? rc : check_source(&cv);
+    return rc < 0 ? rc : check_source(cv);
+}
+
+int convert_range(struct view *v, const struct conversion *c, uint64_t off, uint64_t len,
+                  uint8_t *dst, struct err *err) {
+    const struct importance *w = c->importance;
+    struct convert cv = { .k = &v->engine->kernels,
+                          .model = v->model,
+                          .c = c,
+                          .err = err,
+                          .tile_elems = TILE_ELEMS,
+                          .slice = UINT64_MAX };
+    if (w && w->cols > MAX_ROW_ELEMS)
+        return fail(&cv, -ENOTSUP, "its rows are too long for importance data");
+    if (w && codec_importance(c->to) == IMPORTANCE_ROW)
+        cv.tile_elems = w->cols;
+    const size_t floats = cv.tile_elems + (w ? w->cols : 0);
+    auto_free void *scratch = malloc(PIECE_BYTES + floats * sizeof(float));
+    if (!scratch)
+        return err_set(err, -ENOMEM, "no memory to convert %.*s", STR_ARG(c->name));
+    cv.tile = scratch;
+    cv.weights = w ? cv.tile + cv.tile_elems : NULL;
+    cv.piece = (uint8_t *)(cv.tile + floats);
+    return convert_units(&cv, off, len, dst);
 }

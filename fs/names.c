@@ -3,6 +3,7 @@
  * views are listed, and how they are spelled. The other layouts are in fs/names_layout.c. */
 #include "fs/names_impl.h"
 #include "formats/cleanup.h"
+#include "formats/extras.h"
 #include "fs/name_parse.h"
 #include "quant/codec.h"
 #include <errno.h>
@@ -148,8 +149,9 @@ void names_free(struct names *n) {
 /* --- resolving --- */
 
 static enum model_kind preferred(enum format f) {
-    return f == FORMAT_GGUF ? MODEL_GGUF : f == FORMAT_SAFETENSORS ? MODEL_SAFETENSORS
-                                                                   : MODEL_FOLDER;
+    return f == FORMAT_GGUF          ? MODEL_GGUF
+           : f == FORMAT_SAFETENSORS ? MODEL_SAFETENSORS
+                                     : MODEL_FOLDER;
 }
 
 /* Every form that @name may be read in: '@' always, the mode's own besides. */
@@ -159,8 +161,10 @@ int names_parse_view(const struct names *n, const char *name, find_model *find, 
     for (size_t i = 0; i < (n->style == NAMES_AT ? 1 : 2); i++) {
         struct parsed_name p;
         struct found_model m;
-        if (!name_parse(name, styles[i], &p) ||
-            !find(user, p.stem, preferred(p.spec.format), &m))
+        if (!name_parse(name, styles[i], &p) || !find(user, p.stem, preferred(p.spec.format), &m))
+            continue;
+        /* what is no type may be a profile: the one case in which a file is looked into */
+        if (p.spec.profile[0] && !extras_has_profile(n->root, m.path, p.spec.profile))
             continue;
         out->kind = NAME_VIEW;
         out->spec = p.spec;
@@ -262,8 +266,7 @@ static int list_source(struct listing *l) {
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
         rc = l->emit(l->user, e->d_name, e->d_type);
-        if (rc == 0 && !inside && !root_is_model &&
-            models_classify(root, l->dir, e->d_name, &m))
+        if (rc == 0 && !inside && !root_is_model && models_classify(root, l->dir, e->d_name, &m))
             rc = names_each_view(l->n, &m, emit_view, l);
     }
     closedir(d);
@@ -290,8 +293,7 @@ bool names_is_source(struct names *n, const char *path) {
         *slash = 0;
     else
         dir[0] = 0;
-    return models_classify(n->root, dir, slash ? slash + 1 : path, &m) &&
-           strcmp(m.path, path) == 0;
+    return models_classify(n->root, dir, slash ? slash + 1 : path, &m) && strcmp(m.path, path) == 0;
 }
 
 int names_split_path(const char *path, char **dir, const char **name) {

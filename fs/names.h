@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fs/names.h - what the names in the mount stand for: things of SRC as they are, and views,
- * NAME.FORMAT@SPEC. From names and file types alone: no file is opened, no header read. Whether
+ * NAME.FORMAT@SPEC. From names and file types alone: no header is read, and of files only
+ * weightfs.yaml is opened, for a SPEC that is no type. Whether
  * a view can be made is found out by view_stat. Thread-safe. */
 #pragma once
 #include "formats/spec.h"
@@ -28,7 +29,7 @@ struct names_options {
 
 struct names;
 int names_new(struct names **out, struct root *root, const struct names_options *o,
-              struct err *err); /* -EINVAL: a view in @o->views is not well formed */
+              struct err *err);   /* -EINVAL: a view in @o->views is not well formed */
 void names_free(struct names *n); /* NULL is fine */
 
 enum name_kind {

@@ -13,7 +13,7 @@
 #include <time.h>
 
 enum {
-    PLAN_REV = 1, /* bumped when a planner writes other sizes: forgets those that persist */
+    PLAN_REV = 2, /* bumped when a planner writes other sizes: forgets those that persist */
     MAX_VIEWS = 256,
     MAX_MODELS = 128,
     MAX_INFOS = 1 << 16,
@@ -76,7 +76,10 @@ static void info_put(struct views *vs, const struct view_info *v) {
 /* @model: of the source; @v->id: of the view. */
 static int identify(struct engine *e, const char *source, const struct spec *spec,
                     struct hash128 *model, struct view_info *v, struct err *err) {
+    struct hash128 extras;
     int rc = model_identity(e->root, source, model, &v->mtime_ns, err);
+    if (rc == 0)
+        rc = extras_identity(e->root, source, spec, &extras, &v->mtime_ns, err);
     if (rc < 0)
         return rc;
     char text[SPEC_MAX_TEXT];
@@ -86,8 +89,11 @@ static int identify(struct engine *e, const char *source, const struct spec *spe
         return err_set(err, -ENOMEM, "no memory");
     hasher_u64(h, PLAN_REV);
     hasher_add(h, model->b, sizeof model->b);
+    hasher_add(h, extras.b, sizeof extras.b);
     hasher_u64(h, spec->format);
     hasher_bytes(h, text, strlen(text));
+    hasher_u64(h, spec->part);
+    hasher_u64(h, spec->parts);
     v->id = hasher_end(h);
     return 0;
 }
@@ -137,6 +143,7 @@ void view_unref(struct view *v) {
     if (!v || --v->refs > 0)
         return;
     arena_fini(&v->arena);
+    extras_close(&v->extras);
     model_unref(v->model);
     free(v->source);
     free(v);
@@ -152,7 +159,7 @@ static void unref_view(void *v) {
 
 static int plan(struct view *v, struct err *err) {
     v->layout.arena = &v->arena;
-    int rc = plan_view(&v->layout, v->model, &v->spec, err);
+    int rc = plan_view(&v->layout, v->model, &v->extras, err);
     if (rc < 0)
         return rc;
     struct hash128 *hashes = model_source_hashes(v->model);
@@ -179,6 +186,8 @@ static int make_view(struct view **out, struct engine *e, const char *source,
     if (rc == 0)
         rc = model_by_id(&v->model, e, source, model, err);
     if (rc == 0)
+        rc = extras_open(&v->extras, e->root, source, spec, err);
+    if (rc == 0)
         rc = plan(v, err);
     if (rc == 0) /* it may hold more than before */
         lru_put(e->views->models, model, v->model, model_bytes(v->model));
@@ -203,8 +212,8 @@ int view_open(struct view **out, struct engine *e, const char *source, const str
               struct err *err) {
     const struct spec s = with_defaults(e, spec);
     for (int attempt = 0; attempt < 3; attempt++) {
-        struct hash128 model, again;
-        struct view_info info = { 0 };
+        struct hash128 model, model_now;
+        struct view_info info = { 0 }, now = { 0 };
         int rc = identify(e, source, &s, &model, &info, err);
         if (rc < 0)
             return rc;
@@ -214,8 +223,8 @@ int view_open(struct view **out, struct engine *e, const char *source, const str
         struct err why = { 0 };
         rc = make_view(out, e, source, &s, &model, &info, &why);
         /* a source that changed meanwhile may have been read half old, half new */
-        if (model_identity(e->root, source, &again, &info.mtime_ns, err) == 0 &&
-            memcmp(&again, &model, sizeof model) != 0) {
+        if (identify(e, source, &s, &model_now, &now, err) == 0 &&
+            memcmp(&now.id, &info.id, sizeof now.id) != 0) {
             lru_remove(e->views->models, &model);
             if (rc == 0)
                 view_unref(*out);
@@ -230,8 +239,8 @@ int view_open(struct view **out, struct engine *e, const char *source, const str
     return err_set(err, -ESTALE, "%s: changes all the time", source);
 }
 
-int view_stat(struct engine *e, const char *source, const struct spec *spec,
-              struct view_info *info, struct err *err) {
+int view_stat(struct engine *e, const char *source, const struct spec *spec, struct view_info *info,
+              struct err *err) {
     const struct spec s = with_defaults(e, spec);
     struct hash128 model;
     *info = (struct view_info){ 0 };

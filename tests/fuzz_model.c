@@ -71,10 +71,10 @@ static void plan(const struct model *m, enum format format, const char *text) {
     struct arena arena = { 0 };
     struct layout l = { .arena = &arena };
     struct err err = { 0 };
-    struct spec spec;
-    if (spec_parse(&spec, format, str_from(text), NULL) < 0)
+    struct extras x = { .imatrix = NULL };
+    if (spec_parse(&x.spec, format, str_from(text), NULL) < 0)
         abort();
-    int ret = plan_view(&l, m, &spec, &err);
+    int ret = plan_view(&l, m, &x, &err);
     if (ret == 0)
         check_layout(&l);
     else if (err.code != ret || !err.msg[0])

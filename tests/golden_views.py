@@ -2,12 +2,14 @@
 """Views against llama-quantize: golden_views.py [--gguf DIR] VIEW_CAT DIR [NAME...]
 
 Makes the models of tests/data/corpus below DIR and compares the SHA-256 of views with golden.tsv,
-which llama-quantize of llama.cpp 0c1e570 was run for: views of the GGUF of type auto, and of the
-folder. That GGUF is a view too, or, with --gguf, DIR/NAME/NAME.auto.gguf."""
+which llama-quantize of llama.cpp 0c1e570 was run for, with and without options: views of the GGUF of
+type auto (or of another one), and of the folder. That GGUF is a view too, or, with --gguf,
+DIR/NAME/NAME.auto.gguf."""
 import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,15 +26,26 @@ def read_rows(path):
         return [line.rstrip("\n").split("\t") for line in list(f)[1:]]
 
 
+# What golden-options.tsv calls them, and a spec does.
+OPTIONS = {
+    "": "",
+    "--allow-requantize": "+requantize",
+    "--leave-output-tensor": "+leave_output",
+    "--output-tensor-type q8_0 --token-embedding-type q4_0": "+output=q8_0+embedding=q4_0",
+    "--pure": "+pure",
+}
+PATTERNS = "--tensor-type attn_v=q8_0 --tensor-type ffn_down=q5_0"
+PROFILE = "patterns-{kind}:\n  type: {kind}\n  tensors:\n    attn_v: q8_0\n    ffn_down: q5_0\n"
+
+
 def golden(path):
-    """Model -> type -> hash, and model -> [(source, spec, hash)] of other sources."""
+    """Model -> type -> hash, and model -> [(source, spec, hash)] of rows with options."""
     rows, options = {}, {}
     for model, kind, _, digest in (r[:4] for r in read_rows(os.path.join(path, "golden.tsv"))):
         rows.setdefault(model, {})[kind] = digest
     for model, source, how, kind, _, digest in read_rows(os.path.join(path, "golden-options.tsv")):
-        if how in ("", "--allow-requantize"):
-            spec = kind + ("+requantize" if how else "")
-            options.setdefault(model, []).append((source, spec, digest))
+        spec = "patterns-" + kind if how == PATTERNS else kind + OPTIONS[how]
+        options.setdefault(model, []).append((source, spec, digest))
     return rows, options
 
 
@@ -52,7 +65,9 @@ def view(tool, src, path, spec, out=None):
 
 
 def compare(tool, src, path, kind, want, totals):
-    got, error = view(tool, src, path, "gguf@" + kind.lower())
+    # names of files keep their case
+    spec = kind if "imatrix=" in kind else kind.lower()
+    got, error = view(tool, src, path, "gguf@" + spec)
     refused = error and error.startswith(("EOPNOTSUPP", "EACCES"))
     if got == want or (want == "refused" and refused):
         totals["same"] += 1
@@ -75,6 +90,18 @@ class Model:
             subprocess.run([sys.executable, os.path.join(CORPUS, "make.py"), self.src, name],
                            check=True, stdout=subprocess.DEVNULL)
         self.is_folder = self.make("auto")
+        kinds = {"f16", "q4_k_m", "q4_0", "q8_0", "q6_k", "iq4_xs", "q2_k", "q5_k_m"}
+        kinds |= {k.lower() for k in rows if ":" not in k}
+        for out in {tmp, args.dir}:
+            os.makedirs(out, exist_ok=True)
+            with open(os.path.join(out, "weightfs.yaml"), "w", encoding="utf-8") as f:
+                f.write("".join(PROFILE.format(kind=k) for k in sorted(kinds) if "+" not in k
+                                and k not in ("copy", "auto")))
+        self.imatrix = os.path.join(args.corpus, "im", name + ".imatrix.gguf")
+        self.imatrix = self.imatrix if os.path.exists(self.imatrix) else None
+        if self.imatrix:
+            shutil.copy(self.imatrix, tmp)
+            shutil.copy(self.imatrix, self.src)
 
     def make(self, kind):
         """Is the GGUF made of the folder the converter's?"""
@@ -95,6 +122,7 @@ class Model:
 def check_model(model, rows, options, totals):
     tool = model.args.tool
     kinds = {k: v for k, v in rows.items() if ":" not in k and "+" not in k}
+    weighted = {k: v for k, v in rows.items() if k.endswith("+imatrix")} if model.imatrix else {}
     auto = model.gguf("auto")
     if not kinds or not auto:
         return
@@ -104,10 +132,17 @@ def check_model(model, rows, options, totals):
         # The converter makes the others of a folder itself.
         if model.is_folder and kind not in ("F32", "F16", "BF16", "Q8_0", "COPY"):
             compare(tool, model.src, model.name, kind, want, totals)
+    for kind, want in weighted.items():
+        # Beside the folder it is found by the model's name.
+        compare(tool, *auto, f"{kind}={model.name}.imatrix.gguf", want, totals)
+        if model.is_folder:
+            compare(tool, model.src, model.name, kind, want, totals)
     for source, spec, want in options:
         path = model.gguf(source)
         if path:
             compare(tool, *path, spec, want, totals)
+        if model.is_folder and source != "q8_0" and model.src == model.args.dir:
+            compare(tool, model.src, model.name, f"{spec}+from={source}", want, totals)
 
 
 def can_be_made(name):

@@ -16,8 +16,12 @@ static int fini(void **state) {
 }
 
 static struct tensor matrix(uint64_t rows, uint64_t cols, uint64_t off) {
-    return (struct tensor){ .dtype = DTYPE_F32, .n_dims = 2, .dims = { rows, cols },
-                            .elems = rows * cols, .off = off, .bytes = rows * cols * 4 };
+    return (struct tensor){ .dtype = DTYPE_F32,
+                            .n_dims = 2,
+                            .dims = { rows, cols },
+                            .elems = rows * cols,
+                            .off = off,
+                            .bytes = rows * cols * 4 };
 }
 
 /* The element of which leaf element @elem is. */
@@ -117,9 +121,16 @@ static void keys_tell_expressions_apart(void **state) {
     struct tensor t = matrix(8, 4, 0), other = matrix(8, 4, 128);
     const struct expr *in = expr_tensor(&arena, &t);
     const struct expr *all[] = {
-        in, expr_tensor(&arena, &other), expr_swap(&arena, in, 2, 4), expr_swap(&arena, in, 4, 2),
-        expr_slice(&arena, in, 0, 4), expr_slice(&arena, in, 1, 4), expr_add(&arena, in, 1),
-        expr_add(&arena, in, 2), expr_round(&arena, in, DTYPE_F16), expr_round(&arena, in, DTYPE_BF16),
+        in,
+        expr_tensor(&arena, &other),
+        expr_swap(&arena, in, 2, 4),
+        expr_swap(&arena, in, 4, 2),
+        expr_slice(&arena, in, 0, 4),
+        expr_slice(&arena, in, 1, 4),
+        expr_add(&arena, in, 1),
+        expr_add(&arena, in, 2),
+        expr_round(&arena, in, DTYPE_F16),
+        expr_round(&arena, in, DTYPE_BF16),
     };
     const size_t n = sizeof all / sizeof *all;
     for (size_t i = 0; i < n; i++)
@@ -136,8 +147,8 @@ static void layout_covers_the_view(void **state) {
     const struct expr *e = expr_tensor(&arena, &t);
     assert_ok(layout_literal(&l, "header", 6, err));
     assert_ok(layout_zero(&l, 26, err));
-    assert_ok(layout_tensor(&l, STR("same"), e, DTYPE_F32, err));
-    assert_ok(layout_tensor(&l, STR("half"), e, DTYPE_F16, err));
+    assert_ok(layout_tensor(&l, STR("same"), e, DTYPE_F32, NULL, err));
+    assert_ok(layout_tensor(&l, STR("half"), e, DTYPE_F16, NULL, err));
     assert_ok(layout_zero(&l, 0, err));
     assert_int_equal(l.n, 4);
     assert_int_equal(l.size, 32 + 2048 + 1024);
@@ -149,14 +160,15 @@ static void layout_covers_the_view(void **state) {
         assert_true(at >= x->off && at - x->off < x->len);
     }
     struct err err = { 0 };
-    assert_true(layout_tensor(&l, STR("rows"), expr_tensor(&arena, &t), DTYPE_Q6_K, &err) < 0);
+    assert_true(layout_tensor(&l, STR("rows"), expr_tensor(&arena, &t), DTYPE_Q6_K, NULL, &err) <
+                0);
     assert_true(layout_zero(&l, INT64_MAX, NULL) < 0);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(heads_are_permuted),      cmocka_unit_test(stacks_and_slices),
-        cmocka_unit_test(steps_keep_their_order),  cmocka_unit_test(keys_tell_expressions_apart),
+        cmocka_unit_test(heads_are_permuted),     cmocka_unit_test(stacks_and_slices),
+        cmocka_unit_test(steps_keep_their_order), cmocka_unit_test(keys_tell_expressions_apart),
         cmocka_unit_test(layout_covers_the_view),
     };
     return cmocka_run_group_tests(tests, NULL, fini);

@@ -31,12 +31,12 @@ static void close_model(struct fixture *f) {
 }
 
 static int plan(struct fixture *f, const char *name, const char *view, struct err *err) {
-    struct spec spec;
+    struct extras x = { .imatrix = NULL };
     open_model(f, name);
     const char *at = strchr(view, '@');
     enum format format = view[0] == 'g' ? FORMAT_GGUF : FORMAT_SAFETENSORS;
-    assert_int_equal(spec_parse(&spec, format, str_from(at + 1), NULL), 0);
-    return plan_view(&f->layout, f->model, &spec, err);
+    assert_int_equal(spec_parse(&x.spec, format, str_from(at + 1), NULL), 0);
+    return plan_view(&f->layout, f->model, &x, err);
 }
 
 /* Sorted, touching, covering [0, size). */

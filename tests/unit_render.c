@@ -64,9 +64,13 @@ static struct model *make_model(struct engine *e) {
     m->n_tensors = TENSORS;
     uint64_t off = 0;
     for (uint32_t t = 0; t < TENSORS; t++) {
-        m->tensors[t] = (struct tensor){ .name = STR("t"), .dtype = stored[t], .n_dims = 2,
-                                         .dims = { ROWS, COLS }, .elems = ROWS * COLS,
-                                         .off = off, .bytes = bytes_of(stored[t]) };
+        m->tensors[t] = (struct tensor){ .name = STR("t"),
+                                         .dtype = stored[t],
+                                         .n_dims = 2,
+                                         .dims = { ROWS, COLS },
+                                         .elems = ROWS * COLS,
+                                         .off = off,
+                                         .bytes = bytes_of(stored[t]) };
         off += m->tensors[t].bytes;
     }
     return m;
@@ -77,8 +81,8 @@ static void make_layout(struct view *v) {
     struct arena *a = &v->arena;
     struct layout *l = &v->layout;
     const struct expr *t[TENSORS];
-    static const enum dtype to[] = { DTYPE_Q4_0, DTYPE_Q8_0, DTYPE_F16, DTYPE_BF16, DTYPE_F32,
-                                     DTYPE_Q6_K, DTYPE_Q5_1 };
+    static const enum dtype to[] = { DTYPE_Q4_0, DTYPE_Q8_0, DTYPE_F16, DTYPE_BF16,
+                                     DTYPE_F32,  DTYPE_Q6_K, DTYPE_Q5_1 };
     static const float literal[] = { 1, 2, 3, 4 };
     for (int i = 0; i < TENSORS; i++)
         t[i] = expr_tensor(a, &v->model->tensors[i]);
@@ -88,15 +92,15 @@ static void make_layout(struct view *v) {
     for (size_t i = 0; i < sizeof to / sizeof *to; i++) {
         const struct expr *pair[] = { t[i % TENSORS], t[(i + 1) % TENSORS] };
         const struct expr *swapped = expr_swap(a, t[i % TENSORS], 2, 64);
-        assert_ok(layout_tensor(l, STR("plain"), t[i % TENSORS], to[i], err));
+        assert_ok(layout_tensor(l, STR("plain"), t[i % TENSORS], to[i], NULL, err));
         assert_ok(layout_zero(l, i, err));
-        assert_ok(layout_tensor(l, STR("swapped"), swapped, to[i], err));
-        assert_ok(layout_tensor(l, STR("stacked"), expr_stack(a, pair, 2), to[i], err));
-        assert_ok(layout_tensor(l, STR("slice"), expr_slice(a, swapped, 5, 7), to[i], err));
+        assert_ok(layout_tensor(l, STR("swapped"), swapped, to[i], NULL, err));
+        assert_ok(layout_tensor(l, STR("stacked"), expr_stack(a, pair, 2), to[i], NULL, err));
+        assert_ok(layout_tensor(l, STR("slice"), expr_slice(a, swapped, 5, 7), to[i], NULL, err));
         assert_ok(layout_tensor(l, STR("norm"), expr_round(a, expr_add(a, pair[0], 1), DTYPE_BF16),
-                                to[i], err));
+                                to[i], NULL, err));
     }
-    assert_ok(layout_tensor(l, STR("literal"), expr_literal(a, literal, 4), DTYPE_F16, err));
+    assert_ok(layout_tensor(l, STR("literal"), expr_literal(a, literal, 4), DTYPE_F16, NULL, err));
     struct hash128 *hashes = model_source_hashes(v->model);
     assert_ok(layout_hash(l, hashes, err));
     free(hashes);
@@ -148,7 +152,8 @@ static void make_want(struct fixture *f) {
 
 static struct fixture *open_fixture(const char *cache, uint64_t cache_bytes) {
     struct fixture *f = calloc(1, sizeof *f);
-    const struct engine_options o = { .cache_dir = cache, .cache_bytes = cache_bytes,
+    const struct engine_options o = { .cache_dir = cache,
+                                      .cache_bytes = cache_bytes,
                                       .threads = 3 };
     kernels_init(&f->c, 0);
     write_source(f);
@@ -268,8 +273,8 @@ static void a_source_that_changes(void **state) {
     close(fd);
     for (uint32_t i = 0; i < f->view->layout.n; i++) {
         const struct extent *x = &f->view->layout.extents[i];
-        if (x->kind == EXTENT_COPY || (x->kind == EXTENT_CONVERT &&
-                                       x->convert->expr->op != EXPR_LITERAL)) {
+        if (x->kind == EXTENT_COPY ||
+            (x->kind == EXTENT_CONVERT && x->convert->expr->op != EXPR_LITERAL)) {
             const size_t len = x->len < sizeof buf ? x->len : sizeof buf;
             assert_int_equal(render_read(f->view, buf, len, x->off, NULL), -ESTALE);
         }

@@ -16,6 +16,16 @@ static void test_good(void **state) {
         { FORMAT_GGUF, "AUTO", "auto" },
         { FORMAT_GGUF, "iq4_xs+Requantize", "iq4_xs+requantize" },
         { FORMAT_GGUF, "f16+requantize", "f16" },
+        { FORMAT_GGUF, "f16+output=Q4_K+requantize", "f16+output=q4_k+requantize" },
+        { FORMAT_GGUF, "q4_0+PURE+Output=Q8_0+embedding=fp16",
+          "q4_0+embedding=f16+output=q8_0+pure" },
+        { FORMAT_GGUF, "q4_0+leave_output+from=fp32", "q4_0+from=f32+leave_output" },
+        { FORMAT_GGUF, "iq1_s+imatrix", "iq1_s+imatrix" },
+        { FORMAT_GGUF, "iq1_s+imatrix=Mine.dat", "iq1_s+imatrix=Mine.dat" },
+        { FORMAT_GGUF, "q4_0+split=2000M", "q4_0+split=2g" },
+        { FORMAT_GGUF, "auto+split=1500m", "auto+split=1500m" },
+        { FORMAT_GGUF, "Mine-1.2", "Mine-1.2" },
+        { FORMAT_GGUF, "mine+requantize", "mine+requantize" },
         { FORMAT_SAFETENSORS, "BF16", "bf16" },
         { FORMAT_SAFETENSORS, "fp32", "f32" },
     };
@@ -27,7 +37,9 @@ static void test_good(void **state) {
         spec_text(&s, text, sizeof text);
         assert_string_equal(text, rows[i].canonical);
         assert_ok(spec_parse(&again, rows[i].format, str_from(text), err));
-        assert_ptr_equal(again.type, s.type);
+        char same[SPEC_MAX_TEXT];
+        spec_text(&again, same, sizeof same);
+        assert_string_equal(same, text);
     }
 }
 
@@ -41,13 +53,30 @@ static void test_bad(void **state) {
         { FORMAT_GGUF, "+" },
         { FORMAT_GGUF, "q4_0+" },
         { FORMAT_GGUF, "+requantize" },
-        { FORMAT_GGUF, "q4" },
         { FORMAT_GGUF, "q4_0 " },
         { FORMAT_GGUF, "q4_0,q5_0" },
         { FORMAT_GGUF, "q4_0+requantize+requantize" },
         { FORMAT_GGUF, "q4_0+what" },
         { FORMAT_GGUF, "q4_0++requantize" },
+        { FORMAT_GGUF, "q4_0+pure=1" },
+        { FORMAT_GGUF, "q4_0+pure+PURE" },
+        { FORMAT_GGUF, "q4_0+output" },
+        { FORMAT_GGUF, "q4_0+output=" },
+        { FORMAT_GGUF, "q4_0+output=u8" },
+        { FORMAT_GGUF, "q4_0+from=q8_0" },
+        { FORMAT_GGUF, "q4_0+imatrix=" },
+        { FORMAT_GGUF, "q4_0+imatrix=a/b" },
+        { FORMAT_GGUF, "q4_0+split=0M" },
+        { FORMAT_GGUF, "q4_0+split=5" },
+        { FORMAT_GGUF, "q4_0+split=5K" },
+        { FORMAT_GGUF, "q4_0+split=99999999999G" },
+        { FORMAT_GGUF, "auto+pure" },
+        { FORMAT_GGUF, "mine two" },
+        { FORMAT_GGUF, ".mine" },
         { FORMAT_SAFETENSORS, "q4_0" },
+        { FORMAT_SAFETENSORS, "mine" },
+        { FORMAT_SAFETENSORS, "f16+pure" },
+        { FORMAT_SAFETENSORS, "f16+split=1G" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct err err = { 0 };
@@ -65,7 +94,7 @@ static void test_bad(void **state) {
 static void test_text_fits(void **state) {
     (void)state;
     for (size_t i = 0; i < ftype_count; i++) {
-        struct spec s = { FORMAT_GGUF, &ftype_table[i], true };
+        struct spec s = { .format = FORMAT_GGUF, .type = &ftype_table[i], .requantize = true };
         char small[8], text[SPEC_MAX_TEXT];
         spec_text(&s, small, sizeof small);
         assert_true(strlen(small) < sizeof small);

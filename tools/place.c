@@ -24,6 +24,9 @@ static int no_view(const char *name, struct err *err) {
         if (!str_is(format, format_name(f)))
             continue;
         const int rc = spec_parse(&spec, f, str_from(at + 1), err);
+        if (rc == 0 && spec.profile[0])
+            return err_set(err, -ENOENT, "%s: %s is not a type, nor a profile in weightfs.yaml",
+                           name, spec.profile);
         return rc < 0 ? rc
                       : err_set(err, -ENOENT, "%s: there is no model %.*s in that folder", name,
                                 (int)(dot - name), name);
