@@ -35,5 +35,9 @@ int form_identity(struct form *f, const struct model *m, struct err *err);
  * pairs and order of tensors are the converter's. formats/arch/arch.c. */
 int form_gguf_from_hf(struct form *f, const struct model *m, enum outtype out, struct err *err);
 
+/* Is the folder's architecture one that a GGUF can be made of, and are its weights stored in a way
+ * that is read? Reads config.json alone, for listings. */
+bool form_knows_folder(struct root *root, const char *path);
+
 /* A GGUF in the names, shapes and row order of Hugging Face. formats/arch/arch.c. */
 int form_hf_from_gguf(struct form *f, const struct model *m, struct err *err);

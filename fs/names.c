@@ -4,6 +4,7 @@
 #include "fs/names_impl.h"
 #include "formats/cleanup.h"
 #include "formats/extras.h"
+#include "formats/form.h"
 #include "fs/name_parse.h"
 #include "quant/codec.h"
 #include <errno.h>
@@ -68,10 +69,12 @@ int names_each_view(const struct names *n, const struct found_model *m, view_emi
     struct spec own[LISTED_BY_DEFAULT];
     const struct spec *specs = n->views ? n->views : own;
     const size_t count = n->views ? n->n_views : n->list_none ? 0 : offered(m, own);
+    /* what `ls` shows should open: an architecture that is not known has no GGUF */
+    const bool known = m->kind != MODEL_FOLDER || form_knows_folder(n->root, m->path);
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++) {
         char name[NAME_MAX + 1];
-        if (can_be_made(m->kind, &specs[i]) &&
+        if (can_be_made(m->kind, &specs[i]) && (known || specs[i].format != FORMAT_GGUF) &&
             name_format(str_from(m->name), &specs[i], n->style, name, sizeof name))
             rc = emit(user, name, m, &specs[i]);
     }

@@ -198,6 +198,24 @@ static int check_quantization(struct arch_work *w) {
                    STR_ARG(method));
 }
 
+bool form_knows_folder(struct root *root, const char *path) {
+    struct folder folder = { .root = root, .path = str_from(path) };
+    struct err err = { 0 };
+    struct arch_work w = { .folder = &folder, .err = &err };
+    if (folder_json(&folder, "config.json", FOLDER_MAX_CONFIG, &folder.config, &err) < 0)
+        return false;
+    int rc = json_type(folder.config) == JSON_OBJECT
+                 ? hf_config_init(&w.config, folder.config, &err)
+                 : -EBADMSG;
+    if (rc == 0)
+        rc = find_arch(&w);
+    if (rc == 0)
+        rc = check_quantization(&w);
+    hf_config_fini(&w.config);
+    json_free(folder.config);
+    return rc == 0;
+}
+
 static int read_counts(struct arch_work *w) {
     struct err *err = w->err;
     int rc = hf_config_need(&w->config, "n_layers num_hidden_layers n_layer num_layers",
