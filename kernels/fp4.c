@@ -14,9 +14,12 @@ static const int8_t values[16] = { 0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -
 /* The first of the nearest. */
 static uint8_t nearest_value(float x, float d) {
     uint8_t best = 0;
-    for (uint8_t i = 1; i < 16; i++)
-        if (fabsf(values[i] * d - x) < fabsf(values[best] * d - x))
-            best = i;
+    float best_error = fabsf(values[0] * d - x);
+    for (uint8_t i = 1; i < 16; i++) {
+        const float error = fabsf(values[i] * d - x);
+        best = error < best_error ? i : best;
+        best_error = error < best_error ? error : best_error;
+    }
     return best;
 }
 
