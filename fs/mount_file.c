@@ -65,6 +65,21 @@ uint32_t files_views(struct files *fs) {
     return n;
 }
 
+int files_getattr(struct mount *m, const struct node *n, struct stat *out) {
+    struct files *fs = m->files;
+    struct stat st;
+    int rc = -ESTALE;
+    pthread_mutex_lock(&fs->lock);
+    for (struct file *f = fs->open; f && rc < 0 && n->kind == NODE_REAL; f = f->next_file) {
+        if (f->fd >= 0 && f->dev == n->dev && f->ino == n->ino && fstat(f->fd, &st) == 0)
+            rc = 0;
+    }
+    pthread_mutex_unlock(&fs->lock);
+    if (rc == 0)
+        node_attr_real(m, &st, out);
+    return rc;
+}
+
 static void link_file(struct files *fs, struct file *f) {
     pthread_mutex_lock(&fs->lock);
     f->next_file = fs->open;
@@ -95,6 +110,8 @@ static int open_real(struct file *f, struct node *n, bool *keep) {
         return -EACCES;
     if (st.st_dev != n->dev || st.st_ino != n->ino)
         return -ESTALE;
+    f->dev = n->dev;
+    f->ino = n->ino;
     const struct ident now = ident_from_stat(&st);
     *keep = nodes_same_content(f->m->nodes, n, &now);
     return 0;

@@ -10,6 +10,7 @@ struct file {
     struct file *prev, *next_file; /* among all that are open */
     _Atomic uint32_t refs;         /* one of the kernel's, one a read under way */
     struct mount *m;
+    uint64_t dev, ino; /* of SRC */
     int fd;               /* of SRC; -1: a view */
     struct view *view;    /* held as long as the file is open: one version of the source */
     pthread_mutex_t lock; /* of what follows */
@@ -29,6 +30,9 @@ int file_open(struct mount *m, struct node *n, struct file **out, bool *keep);
 void file_close(struct file *f);
 struct file *file_ref(struct file *f);
 void file_unref(struct file *f);
+
+/* The attributes of a file of SRC that has lost its name but is open; -ESTALE: it is not. */
+int files_getattr(struct mount *m, const struct node *n, struct stat *out);
 
 /* fs/mount_read.c. Replies, now or later. */
 void file_read(struct file *f, fuse_req_t req, size_t size, uint64_t off);

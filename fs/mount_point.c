@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 
 enum { MAX_STACKED = 16 /* dead mounts, one over the other */ };
@@ -75,12 +75,17 @@ static int resolve_dead(const char *mnt, char out[PATH_MAX], struct err *err) {
     return 0;
 }
 
+/* Asked of statfs, which the kernel passes on each time; what stat says may be remembered. */
+static bool is_dead(const char *path) {
+    struct statfs st;
+    return statfs(path, &st) < 0 && errno == ENOTCONN;
+}
+
 static int clear_dead(const char *mnt, struct err *err) {
     char path[PATH_MAX];
-    struct stat st;
     int rc = resolve_dead(mnt, path, err);
     for (int i = 0; i < MAX_STACKED && rc == 0; i++) {
-        if (stat(path, &st) == 0 || errno != ENOTCONN)
+        if (!is_dead(path))
             return 0;
         if (!is_ours(path))
             return err_set(err, -ENOTCONN, "%s: a dead mount of something else is there", mnt);
@@ -95,7 +100,7 @@ static int clear_dead(const char *mnt, struct err *err) {
 
 int mount_point_prepare(const char *mnt, char out[PATH_MAX], struct err *err) {
     struct stat st;
-    if (stat(mnt, &st) < 0 && errno == ENOTCONN) {
+    if (is_dead(mnt)) {
         const int rc = clear_dead(mnt, err);
         if (rc < 0)
             return rc;

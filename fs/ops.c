@@ -58,7 +58,9 @@ static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     struct stat st;
     double timeout_s;
     (void)fi;
-    const int rc = node_getattr(m, node_of(m, ino), &st, &timeout_s);
+    int rc = node_getattr(m, node_of(m, ino), &st, &timeout_s);
+    if (rc == -ESTALE)
+        rc = files_getattr(m, node_of(m, ino), &st);
     if (rc < 0)
         fuse_reply_err(req, -rc);
     else

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A folder of a thousand models: the first `ls` and `ls -l` are quick and convert nothing."""
+import os
+import time
+
+import mounting
+from mounting import Case, gguf, run, status
+
+MODELS = 1000
+LIMIT_S = 3.0  # of `ls -l`; on a quiet machine it takes a tenth
+
+
+class Many(Case):
+    def setUp(self):
+        super().setUp()
+        data = mounting.floats(32)
+        for i in range(MODELS):
+            gguf(os.path.join(self.src, "model-%04d.gguf" % i),
+                 [("token_embd.weight", 1, 32, data)],
+                 pairs=[("general.name", "n" * 700)])
+
+    def timed(self, *args):
+        begin = time.monotonic()
+        done = run(*args)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return time.monotonic() - begin, done.stdout.splitlines()
+
+    def test_ls(self):
+        self.mount()
+        took, lines = self.timed("ls", self.mnt)
+        self.assertGreater(len(lines), 3 * MODELS)
+        state = status(self.mnt)
+        self.assertEqual(state["views"]["in_memory"], 0)  # nothing was planned
+        long_took, lines = self.timed("ls", "-l", self.mnt)
+        self.assertGreater(len(lines), 3 * MODELS)
+        self.assertFalse([line for line in lines if line.split()[4:5] == ["0"]])
+        print("ls %.3f s, ls -l %.3f s " % (took, long_took), end="")
+        self.assertLess(long_took, LIMIT_S)
+        state = status(self.mnt)
+        self.assertEqual((state["conversions"]["chunks"], state["views"]["reads"]), (0, 0))
+        self.assertLess(state["memory"]["rss_anon_bytes"], 256 << 20)
+
+    def test_sizes_persist(self):
+        self.mount(cache=True)
+        self.timed("ls", "-l", self.mnt)
+        self.unmount()
+        self.mount(cache=True)
+        took, _ = self.timed("ls", "-l", self.mnt)
+        print("ls -l after a remount %.3f s " % took, end="")
+        self.assertEqual(status(self.mnt)["views"]["in_memory"], 0)
+        self.assertLess(took, LIMIT_S)
+
+    def test_inodes_are_forgotten(self):
+        self.mount()
+        self.timed("ls", "-l", self.mnt)
+        self.assertGreater(status(self.mnt)["memory"]["inodes"], MODELS)
+        if os.geteuid() == 0:
+            with open("/proc/sys/vm/drop_caches", "w") as f:
+                f.write("2")
+            self.assertTrue(mounting.wait_for(
+                lambda: status(self.mnt)["memory"]["inodes"] < MODELS))
+
+
+if __name__ == "__main__":
+    mounting.main()

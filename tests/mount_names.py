@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The names of views: who is meant, how they are spelled and listed, folders, layouts."""
+import os
+import shutil
+
+import mounting
+from mounting import WAIT_S, Case, model, safetensors, wait_for
+
+TINY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "models", "tinylm")
+
+
+class Names(Case):
+    def gguf(self, name, seed=1):
+        path = os.path.join(self.src, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        model(path, rows=64, seed=seed)
+
+    def folder(self, name):
+        """A model folder that a listing takes for one; the trained one where it is converted."""
+        self.put(name + "/config.json", b"{}")
+        safetensors(os.path.join(self.src, name, "model.safetensors"))
+
+    def names(self, *at):
+        return sorted(os.listdir(self.at(*at)))
+
+    def source(self, view):
+        return os.getxattr(self.at(view), "user.weightfs.source").decode()
+
+    def test_listed(self):
+        self.gguf("float.gguf")
+        self.gguf("model-Q4_K_M.gguf")
+        safetensors(os.path.join(self.src, "bare.safetensors"))
+        self.put("readme.txt")
+        self.put(".hidden")
+        self.mount()
+        names = self.names()
+        for name in ("float.gguf", "model-Q4_K_M.gguf", "bare.safetensors", "readme.txt",
+                     ".hidden"):
+            self.assertIn(name, names)
+        views = [n for n in names if "@" in n]
+        for stem in ("float", "model-Q4_K_M", "bare"):
+            mine = [v for v in views if v.startswith(stem + ".")]
+            self.assertTrue(1 <= len(mine) <= 3, mine)
+            for v in mine:  # only what can be made
+                self.assertGreater(os.stat(self.at(v)).st_size, 0, v)
+        self.assertFalse([v for v in views if v.startswith("bare.gguf")])
+        self.assertFalse([v for v in views if v.startswith("model-Q4_K_M.gguf@q")])
+
+    def test_a_real_file_wins(self):
+        self.gguf("m.gguf")
+        self.put("m.gguf@q8_0", b"mine")
+        self.mount("views=gguf@q8_0")
+        self.assertEqual(self.names(), ["m.gguf", "m.gguf@q8_0"])
+        self.assertEqual(self.read("m.gguf@q8_0"), b"mine")
+
+    def test_case_and_aliases(self):
+        self.gguf("m.gguf")
+        self.mount()
+        want = self.read("m.gguf@q8_0")
+        self.assertTrue(self.read("m.gguf@Q8_0") == want)
+        self.assertTrue(self.read("m.gguf@fp16") == self.read("m.gguf@f16"))
+
+    def test_who_is_meant(self):
+        self.gguf("m.gguf")
+        safetensors(os.path.join(self.src, "m.safetensors"))
+        self.folder("m")
+        self.mount("views=gguf@q8_0:safetensors@f16")
+        self.assertEqual(self.source("m.gguf@q8_0"), "m.gguf")  # its format is that of the view
+        self.assertEqual(self.source("m.safetensors@f16"), "m.safetensors")
+        self.assertEqual(self.source("m.gguf.safetensors@f16"), "m.gguf")  # a full name
+        self.assertEqual(self.source("m.safetensors.safetensors@f16"), "m.safetensors")
+        self.assertEqual(self.names(), ["m", "m.gguf", "m.gguf@q8_0", "m.safetensors",
+                                        "m.safetensors@f16"])
+        os.unlink(os.path.join(self.src, "m.gguf"))
+        self.assertTrue(wait_for(lambda: self.source("m.gguf@q8_0") == "m", WAIT_S))
+
+    def test_model_folders(self):
+        self.folder("llm")
+        self.folder("deep/er/one")
+        self.mount("views=gguf@q8_0")
+        self.assertEqual(self.names(), ["deep", "llm", "llm.gguf@q8_0"])
+        self.assertEqual(self.names("deep/er"), ["one", "one.gguf@q8_0"])
+        self.assertEqual(self.names("llm"), ["config.json", "model.safetensors"])
+        self.assertFalse(os.path.exists(self.at("llm/model.safetensors@f16")))
+        self.assertFalse(os.path.exists(self.at("llm/llm.gguf@q8_0")))
+
+    def test_source_is_a_model_folder(self):
+        shutil.copytree(TINY, os.path.join(self.src, "tinylm"))
+        src = os.path.join(self.src, "tinylm")
+        self.mount("views=gguf@q8_0", src=src)
+        self.assertEqual(self.names(), sorted(os.listdir(src) + ["tinylm.gguf@q8_0"]))
+        self.assertTrue(self.read("tinylm.gguf@q8_0") == self.converted("tinylm.gguf@q8_0"))
+        self.assertTrue(self.read("tinylm.gguf@q4_0") == self.converted("tinylm.gguf@q4_0"))
+
+    def test_split_gguf(self):
+        for i in (1, 2):
+            self.gguf("s-%05d-of-00002.gguf" % i)
+        self.mount("views=gguf@q8_0")
+        self.assertEqual(self.names(), ["s-00001-of-00002.gguf", "s-00002-of-00002.gguf",
+                                        "s.gguf@q8_0"])
+
+    def hub(self, top=""):
+        repo = os.path.join(top, "models--acme--Tiny-LM")
+        rev = repo + "/snapshots/" + "0123456789abcdef" * 2
+        self.put(repo + "/refs/main", b"0123456789abcdef" * 2)
+        for i, name in enumerate(sorted(os.listdir(TINY))):
+            with open(os.path.join(TINY, name), "rb") as f:
+                self.put(repo + "/blobs/%d" % i, f.read())
+            link = os.path.join(self.src, rev, name)
+            os.makedirs(os.path.dirname(link), exist_ok=True)
+            os.symlink("../../blobs/%d" % i, link)
+        return rev
+
+    def test_hub_cache(self):
+        rev = self.hub()
+        self.mount("views=gguf@q8_0")
+        self.assertEqual(self.names(), ["Tiny-LM.gguf@q8_0", "models--acme--Tiny-LM"])
+        self.assertEqual(self.source("Tiny-LM.gguf@q8_0"), rev)
+        self.assertGreater(len(self.read("Tiny-LM.gguf@q8_0")), 1 << 20)
+        with open(os.path.join(TINY, "config.json"), "rb") as f:
+            self.assertEqual(self.read(rev, "config.json"), f.read())
+
+    def test_source_is_a_snapshot(self):
+        rev = self.hub()
+        self.mount("views=gguf@q8_0", src=os.path.join(self.src, rev))
+        self.assertIn("Tiny-LM.gguf@q8_0", self.names())
+        self.assertGreater(len(self.read("Tiny-LM.gguf@q8_0")), 1 << 20)
+
+    def test_spelled_with_an_extension(self):
+        self.gguf("m.gguf")
+        self.folder("llm")
+        self.mount("names=ext", "views=gguf@q8_0")
+        self.assertEqual(self.names(), ["llm", "llm@q8_0.gguf", "m.gguf", "m@q8_0.gguf"])
+        self.assertTrue(self.read("m@q8_0.gguf") == self.read("m.gguf@q8_0"))
+        self.assertFalse(os.path.exists(self.at("m-Q8_0.gguf")))
+        self.assertFalse(os.path.exists(self.at("llm/model@f16.safetensors")))
+
+    def test_spelled_as_on_the_hub(self):
+        self.gguf("m.gguf")
+        self.mount("names=hub", "views=gguf@q8_0:gguf@q4_0")
+        self.assertEqual(self.names(), ["m-Q4_0.gguf", "m-Q8_0.gguf", "m.gguf"])
+        self.assertTrue(self.read("m-Q8_0.gguf") == self.read("m.gguf@q8_0"))
+        self.assertFalse(os.path.exists(self.at("m@q8_0.gguf")))
+
+    def test_flat(self):
+        self.gguf("a/m.gguf")
+        self.gguf("b/c/n.gguf")
+        self.folder("b/llm")
+        self.mount("layout=flat", "names=ext", "views=gguf@q8_0")
+        self.assertEqual(self.names(), ["llm@q8_0.gguf", "m.gguf", "m@q8_0.gguf", "n.gguf",
+                                        "n@q8_0.gguf"])
+        self.assertTrue(self.read("m@q8_0.gguf") == self.converted("a/m.gguf@q8_0"))
+        self.assertTrue(self.read("n.gguf")[:4] == b"GGUF")
+        self.gguf("d/new.gguf")
+        self.assertTrue(wait_for(lambda: "new@q8_0.gguf" in self.names(), 2 * WAIT_S))
+
+    def test_as_lm_studio_has_it(self):
+        self.gguf("acme/Model/m.gguf")
+        self.hub("cache")
+        self.mount("layout=hub", "names=hub", "views=gguf@q8_0")
+        files = sorted(os.path.relpath(os.path.join(d, f), self.mnt)
+                       for d, _, fs in os.walk(self.mnt) for f in fs)
+        self.assertTrue(all(f.count("/") == 2 for f in files), files)
+        self.assertIn("acme/Tiny-LM/Tiny-LM-Q8_0.gguf", files)
+        self.assertIn("m.gguf", [os.path.basename(f) for f in files])
+        self.assertIn("m-Q8_0.gguf", [os.path.basename(f) for f in files])
+        for f in files:
+            self.assertGreater(os.stat(self.at(f)).st_size, 0)
+
+
+class Attributes(Case):
+    def setUp(self):
+        super().setUp()
+        shutil.copytree(TINY, os.path.join(self.src, "tinylm"))
+        model(os.path.join(self.src, "m.gguf"), pairs=[
+            ("general.name", "A model"), ("llama.block_count", 1), ("big", "x" * 70000),
+            ("fits", "y" * 60000)])
+        self.mount(cache=True)
+
+    def get(self, name, attribute):
+        return os.getxattr(self.at(name), "user.weightfs." + attribute).decode()
+
+    def list(self, name):
+        names = os.listxattr(self.at(name))
+        self.assertTrue(all(n.startswith("user.weightfs.") for n in names))
+        return [n[len("user.weightfs."):] for n in names]
+
+    def test_of_a_view(self):
+        view = "m.gguf@q4_0"
+        for key, want in (("format", "gguf"), ("spec", "q4_0"), ("source", "m.gguf"),
+                          ("architecture", "llama"), ("parameters", str(2 * 1024 * 256)),
+                          ("tensors", "2"), ("meta.general.name", "A model"),
+                          ("meta.llama.block_count", "1"), ("meta.fits", "y" * 60000)):
+            self.assertEqual(self.get(view, key), want)
+            self.assertIn(key, self.list(view))
+        self.assertNotIn("error", self.list(view))
+        self.assertNotIn("meta.big", self.list(view))
+        self.assertAlmostEqual(float(self.get(view, "bits_per_weight")), 4.5, delta=2.1)
+
+    def test_cached(self):
+        view = "m.gguf@q4_0"
+        none, whole = self.get(view, "cached").split(" of ")
+        self.assertEqual(none, "0")
+        self.assertGreater(int(whole), 0)
+        self.read(view)
+        self.assertTrue(mounting.wait_for(lambda: self.get(view, "cached") ==
+                                          "%s of %s" % (whole, whole)))
+
+    def test_of_sources(self):
+        self.assertEqual(self.get("m.gguf", "format"), "gguf")
+        self.assertEqual(self.get("m.gguf", "bits_per_weight"), "32.00")
+        self.assertEqual(self.get("tinylm", "tensors"), "39")
+        self.assertEqual(self.get("tinylm", "meta.model_type"), "llama")
+        self.assertNotIn("spec", self.list("tinylm"))
+        self.assertEqual(os.listxattr(self.at("tinylm", "config.json")), [])
+
+    def test_all_that_are_listed_can_be_read(self):
+        for name in ("m.gguf", "tinylm", "m.gguf@q8_0", "tinylm.gguf@f16",
+                     "tinylm.safetensors@f16"):
+            for key in self.list(name):
+                self.get(name, key)
+
+    def test_absent(self):
+        for name in ("user.weightfs.nonsense", "user.weightfs.meta.nonsense", "user.x",
+                     "user.weightfs.status", "security.selinux", "trusted.x"):
+            with self.assertRaises(OSError):
+                os.getxattr(self.at("m.gguf@q8_0"), name)
+
+    def test_status(self):
+        self.assertNotIn("user.weightfs.status", os.listxattr(self.mnt))
+        before = mounting.status(self.mnt)
+        with open(self.at("m.gguf@q4_0"), "rb") as f:
+            f.read()
+            now = mounting.status(self.mnt)
+        self.assertEqual(now["source"], self.src)
+        self.assertEqual(now["views"]["open"], 1)
+        self.assertGreater(now["views"]["read_bytes"], before["views"]["read_bytes"])
+        self.assertGreater(now["conversions"]["converted_bytes"], 0)
+        self.assertGreater(now["cache"]["misses"], 0)
+        self.assertGreater(now["memory"]["rss_anon_bytes"], 0)
+        done = mounting.run(mounting.weightfs, "status", self.mnt)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("version", done.stdout)
+
+
+if __name__ == "__main__":
+    mounting.main()
