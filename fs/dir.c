@@ -42,7 +42,7 @@ static int collect(void *user, const char *name, unsigned char type) {
     return 0;
 }
 
-/* Most names cannot be those of views. */
+/* Or a file of SRC with such a name: a lookup will tell. */
 static bool looks_like_view(const struct mount *m, const char *name) {
     const enum names_style style = m->o->names.style;
     struct parsed_name parsed;
@@ -113,18 +113,11 @@ static bool add_plain(struct filling *f, const struct dir_entry *e, off_t next) 
     return true;
 }
 
-/* Without a look at SRC for names that cannot be those of views. */
-static bool is_view(struct filling *f, const char *name) {
-    struct name found;
-    return looks_like_view(f->m, name) &&
-           names_resolve(f->m->names, f->node->path, name, &found) == 0 && found.kind == NAME_VIEW;
-}
-
 /* Without an inode number the kernel takes the name alone: for views, and what has just gone. */
 static bool add_plus(struct filling *f, const struct dir_entry *e, off_t next) {
     struct fuse_entry_param p = { 0 };
     const bool dots = strcmp(e->name, ".") == 0 || strcmp(e->name, "..") == 0;
-    if (dots || is_view(f, e->name) || node_lookup(f->m, f->node, e->name, &p) < 0)
+    if (dots || looks_like_view(f->m, e->name) || node_lookup(f->m, f->node, e->name, &p) < 0)
         p = (struct fuse_entry_param){ .attr = { .st_ino = hash64(e->name, strlen(e->name)),
                                                  .st_mode = e->type << 12 } };
     const size_t n =
