@@ -13,7 +13,8 @@ import time
 import unittest
 
 SKIP = 77
-WAIT_S = 1.0  # within which a change of SRC must be seen
+# Within a second a change of SRC must be seen; a machine that is busy with more gets more.
+WAIT_S = 1.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 weightfs = os.environ.get("WEIGHTFS", "weightfs")
 top = None  # of everything that a test writes
 
@@ -91,7 +92,7 @@ def umount(mnt):
             break
 
 
-def wait_for(condition, seconds=10.0):
+def wait_for(condition, seconds=30.0):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
