@@ -78,7 +78,7 @@ static int resolve_dead(const char *mnt, char out[PATH_MAX], struct err *err) {
 /* Asked of statfs, which the kernel passes on each time; what stat says may be remembered. */
 static bool is_dead(const char *path) {
     struct statfs st;
-    return statfs(path, &st) < 0 && errno == ENOTCONN;
+    return statfs(path, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED);
 }
 
 static int clear_dead(const char *mnt, struct err *err) {
