@@ -45,8 +45,18 @@ class Table:
                            for v in row))
 
 
-def rate(pair):
-    return pair[0] / pair[1] / 1e9
+def rate(read, *args):
+    """GB/s, the best of three: what else the machine does only ever slows a read down."""
+    return max(n / seconds for n, seconds in (read(*args) for _ in range(3))) / 1e9
+
+
+def rate_once(read, *args):
+    n, seconds = read(*args)
+    return n / seconds / 1e9
+
+
+def best(read, *args):
+    return max(read(*args) for _ in range(3))
 
 
 class Bench:
@@ -62,8 +72,8 @@ class Bench:
 
     def mount(self, src=None, cache=True):
         option = f"cache={self.cache}" if cache else "nocache"
-        return m.Mount([self.program, src or self.models, self.mnt, "-f", "-o",
-                        f"{option},threads={self.threads}"], self.mnt)
+        return m.Weightfs([self.program, src or self.models, self.mnt, "-o",
+                           f"{option},threads={self.threads}"], self.mnt)
 
     def bare(self):
         return m.Mount([self.work / "baremount", self.mnt, str(self.big.stat().st_size)],
@@ -88,30 +98,43 @@ class Bench:
         out.unlink()
         return seconds
 
+    def bare_read(self, kb):
+        """(read-ahead, GB/s cold, GB/s from the page cache) of the bare mount."""
+        cold = 0
+        for _ in range(3):
+            with self.bare():
+                kb = m.readahead_kb(self.mnt, kb)
+                cold = max(cold, rate_once(m.sequential, self.mnt / "data"))
+                hot = rate(m.sequential, self.mnt / "data")
+        return kb, cold, hot
+
+    def cold_read(self, path, again=3, cache=True, src=None):
+        """GB/s of the first read after a mount; the best of some."""
+        rates = []
+        for _ in range(again):
+            with self.mount(src, cache):
+                rates.append(rate_once(m.sequential, path))
+        return max(rates)
+
     def plain_and_bare(self):
         t = self.table
         t.section("A plain file, and a bare mount that copies from memory")
         m.drop(self.big)
-        t.add("plain, from disk", rate(m.sequential(self.big)), "GB/s")
-        self.plain = rate(m.sequential(self.big))
+        t.add("plain, from disk", rate_once(m.sequential, self.big), "GB/s")
+        self.plain = rate(m.sequential, self.big)
         t.add("plain, in the page cache", self.plain, "GB/s")
-        with self.bare():
-            kb = m.readahead_kb(self.mnt)
-            self.bare_default = rate(m.sequential(self.mnt / "data"))
-            t.add(f"bare mount, cold, read ahead {kb} KiB", self.bare_default, "GB/s")
-        with self.bare():
-            kb = m.readahead_kb(self.mnt, 1024)
-            self.bare_cold = rate(m.sequential(self.mnt / "data"))
-            t.add(f"bare mount, cold, read ahead {kb} KiB", self.bare_cold, "GB/s")
-            self.bare_hot = rate(m.sequential(self.mnt / "data"))
-            t.add("bare mount, in the page cache", self.bare_hot, "GB/s", "plain", self.plain)
+        kb, cold, _ = self.bare_read(None)
+        t.add(f"bare mount, cold, read ahead {kb} KiB", cold, "GB/s")
+        kb, self.bare_cold, hot = self.bare_read(1024)
+        t.add(f"bare mount, cold, read ahead {kb} KiB", self.bare_cold, "GB/s")
+        t.add("bare mount, in the page cache", hot, "GB/s", "plain", self.plain)
         self.bare_random = {}
         for block in (4096, 131072):
             with self.bare():
                 m.readahead_kb(self.mnt, 1024)
                 self.bare_random[block] = m.random_reads(self.mnt / "data", block, 2000)
-        self.plain_random = {b: m.random_reads(self.big, b, 20000) for b in (4096, 131072)}
-        self.plain_walk = rate(m.mmap_walk(self.big))
+        self.plain_random = {b: best(m.random_reads, self.big, b, 20000) for b in (4096, 131072)}
+        self.plain_walk = rate(m.mmap_walk, self.big)
 
     def first(self):
         t = self.table
@@ -121,10 +144,11 @@ class Bench:
             t.add("first stat and 64 KiB of @q4_0", m.first_bytes(self.path("gguf@q4_0")) * 1e3,
                   "ms", aim="under 20")
             t.add("read ahead of the mount", m.readahead_kb(self.mnt), "KiB")
-        with self.mount(), m.Watch(os.getpid()):
-            t.add("pass-through, cold", rate(m.sequential(self.mnt / "big.gguf")), "GB/s",
-                  "bare mount", self.bare_cold, "x 0.7 or more")
-            t.add("pass-through, page cache", rate(m.sequential(self.mnt / "big.gguf")), "GB/s",
+        t.add("pass-through, cold", self.cold_read(self.mnt / "big.gguf"), "GB/s", "bare mount",
+              self.bare_cold, "x 0.7 or more")
+        with self.mount():
+            m.sequential(self.mnt / "big.gguf")
+            t.add("pass-through, page cache", rate(m.sequential, self.mnt / "big.gguf"), "GB/s",
                   "plain", self.plain)
 
     def cold(self, name):
@@ -133,26 +157,26 @@ class Bench:
                   f"{self.threads} threads, source in the page cache")
         llama = self.quantize(name)
         view = self.path(f"gguf@{name}")
-        with self.mount(cache=False):
-            size, seconds = m.sequential(view)
-            t.add("cold, no cache", seconds, "s", "llama-quantize", llama, "x 0.2 or less")
-        m.remove(self.cache)
         with self.mount():
-            size, seconds = m.sequential(view)
-            t.add("cold, filling the cache", seconds, "s", "llama-quantize", llama,
-                  "x 0.333 or less")
-            t.add("kernel's page cache, read", rate(m.sequential(view)), "GB/s", "plain",
+            size = view.stat().st_size / 1e9
+        t.add("cold, no cache", size / self.cold_read(view, cache=False), "s", "llama-quantize",
+              llama, "x 0.2 or less")
+        m.remove(self.cache)
+        t.add("cold, filling the cache", size / self.cold_read(view, again=1), "s",
+              "llama-quantize", llama, "x 0.333 or less")
+        t.add("after a remount, from LMDB", self.cold_read(view), "GB/s", "bare mount",
+              self.bare_cold, "1 GB/s, or x 0.7")
+        with self.mount():
+            t.add("after a remount, mmap", rate_once(m.mmap_walk, view), "GB/s")
+            m.sequential(view)
+            t.add("kernel's page cache, read", rate(m.sequential, view), "GB/s", "plain",
                   self.plain, "x 0.5 or more")
-            t.add("kernel's page cache, mmap", rate(m.mmap_walk(view)), "GB/s", "plain",
+            t.add("kernel's page cache, mmap", rate(m.mmap_walk, view), "GB/s", "plain",
                   self.plain_walk, "x 1, within noise")
             for block in (4096, 131072):
                 t.add(f"kernel's page cache, random {block // 1024} KiB",
-                      m.random_reads(view, block, 20000), "/s", "plain", self.plain_random[block])
-        with self.mount():
-            t.add("after a remount, from LMDB", rate(m.sequential(view)), "GB/s", "bare mount",
-                  self.bare_cold, "1 GB/s, or x 0.7")
-        with self.mount():
-            t.add("after a remount, mmap", rate(m.mmap_walk(view)), "GB/s")
+                      best(m.random_reads, view, block, 20000), "/s", "plain",
+                      self.plain_random[block])
         for block in (4096, 131072):
             with self.mount():
                 t.add(f"after a remount, random {block // 1024} KiB",

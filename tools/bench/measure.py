@@ -2,6 +2,7 @@
 """Ways to read a file, with the time each takes, and mounts to read from."""
 
 import contextlib
+import json
 import mmap
 import os
 import random
@@ -110,6 +111,24 @@ class Mount:
         else:
             subprocess.run(["fusermount3", "-uz", self.mnt], check=False)
         self.process.wait(60)
+
+
+class Weightfs(Mount):
+    """The program itself: it returns when the mount is ready, and its status tells its process."""
+
+    def __enter__(self):
+        os.makedirs(self.mnt, exist_ok=True)
+        subprocess.run(self.args, check=True)
+        self.pid = json.loads(os.getxattr(self.mnt, "user.weightfs.status"))["pid"]
+        self.process = self
+        return self
+
+    def wait(self, seconds):
+        """Until it has written what it had for the cache."""
+        for _ in range(seconds * 100):
+            if not os.path.exists(f"/proc/{self.pid}"):
+                return
+            time.sleep(0.01)
 
 
 def anonymous_kb(pid):
