@@ -109,6 +109,52 @@ class Cli(unittest.TestCase):
             self.assertEqual(file[key], view[key])
         self.assertIn(b"q4_0", self.run_program("info", "-v", out).stdout)
 
+    def test_compare(self):
+        done = self.run_program("compare", "--json", self.models / "tinylm", self.view)
+        found = json.loads(done.stdout)
+        rows = {row["name"]: row for row in found["tensors"]}
+        self.assertEqual(len(rows), 39)
+        self.assertEqual(rows["output_norm.weight"]["rmse"], 0)
+        self.assertEqual(rows["output_norm.weight"]["cosine"], 1)
+        for name, kind, least in (("blk.0.ffn_up.weight", "q4_0", 0.99), ("output.weight", "q6_k", 0.999)):
+            row = rows[name]
+            self.assertEqual((row["type_a"], row["type_b"]), ("bf16", kind))
+            self.assertTrue(least < row["cosine"] < 1 and 0 < row["rmse"] < row["max"])
+        self.assertEqual(found["all"]["elements"], 3934464)
+        self.assertAlmostEqual(found["all"]["bits_b"], 4.72, 2)
+        again = self.run_program("compare", "--json", "--threads", "1", self.models / "tinylm",
+                                 self.view)
+        self.assertEqual(again.stdout, done.stdout)
+        self.assertIn(b"cosine", self.run_program("compare", self.view, self.view).stdout)
+
+    def test_types(self):
+        found = json.loads(self.run_program("types", "--json").stdout)
+        types = {row["name"]: row for row in found["tensor_types"]}
+        self.assertEqual(types["q4_k"]["bits"], 4.5)
+        self.assertGreater(types["q4_0"]["write_per_s"], types["q4_k"]["write_per_s"])
+        self.assertIn("q4_k_m", [row["name"] for row in found["file_types"]])
+
+    def test_profiles(self):
+        profiles = self.models / "weightfs.yaml"
+        profiles.write_text("mine:\n  type: q4_0\n  tensors:\n    ffn_down: q5_0\n"
+                            "  override:\n    general.name: str:Mine\n  prune_layers: [1, 2]\n"
+                            "wrong:\n  type: q4_0\n  colour: red\n")
+        view = self.models / "tinylm.gguf@mine"
+        info = json.loads(self.run_program("info", "--json", "-v", view).stdout)
+        self.assertEqual(info["metadata"]["general.name"], "Mine")
+        self.assertEqual(info["metadata"]["llama.block_count"], 2)
+        kinds = {t["name"]: t["type"] for t in info["tensor_list"]}
+        self.assertEqual(kinds["blk.1.ffn_down.weight"], "q5_0")
+        self.assertEqual(kinds["blk.1.ffn_up.weight"], "q4_0")
+        self.assertNotIn("blk.2.ffn_up.weight", kinds)
+        for name, why in (("wrong", b"weightfs.yaml: line 10: colour"), ("none", b"nor a profile")):
+            done = self.run_program("info", self.models / f"tinylm.gguf@{name}", status=2)
+            self.assertIn(why, done.stderr)
+        profiles.write_text("mine:\n  type: [\n")
+        self.assertIn(b"line 3", self.run_program("info", view, status=2).stderr)
+        done = self.run_program("info", self.models / "tinylm.gguf@q4_0+imatrix", status=2)
+        self.assertIn(b"tinylm.imatrix.gguf", done.stderr)
+
     def test_ls(self):
         rows = json.loads(self.run_program("ls", "--json", self.models).stdout)
         by_name = {row["name"]: row for row in rows}
@@ -133,6 +179,9 @@ class Cli(unittest.TestCase):
             (["info", self.models / "tinylm.txt@q4_0"], 2),
             (["convert", self.models / "tinylm", "out"], 2),
             (["convert", self.view, self.dir / "no" / "such" / "folder"], 2),
+            (["compare", self.view], 1),
+            (["compare", self.view, "nothing.gguf"], 2),
+            (["types", "q4_0"], 1),
             (["warm"], 1),
             (["warm", self.models], 2),
             (["status", self.dir], 2),
@@ -147,7 +196,7 @@ class Cli(unittest.TestCase):
                 self.assertLessEqual(done.stderr.count(b"\n"), 2)
 
     def test_help(self):
-        for verb in ("ls", "info", "convert", "warm", "status", "cache"):
+        for verb in ("ls", "info", "compare", "types", "convert", "warm", "status", "cache"):
             self.assertIn(f"usage: weightfs {verb}", self.run_program(verb, "--help").stdout.decode())
 
 

@@ -8,6 +8,8 @@ const struct tool tools[] = {
     { "ls", "list the models of a folder and their views", tool_ls },
     { "info", "tell what a model or a view consists of", tool_info },
     { "convert", "write a view to an ordinary file", tool_convert },
+    { "compare", "tell how far the numbers of two models or views are apart", tool_compare },
+    { "types", "list the types, with bits a weight and measured rates", tool_types },
     { "warm", "convert views now, into the cache", tool_warm },
     { "status", "tell what a mount does", tool_status },
     { "cache", "look at the cache, check it, empty it", tool_cache },

@@ -4,8 +4,10 @@
 #include "tools/tools.h"
 
 int tool_cache(int argc, char **argv);
+int tool_compare(int argc, char **argv);
 int tool_convert(int argc, char **argv);
 int tool_info(int argc, char **argv);
 int tool_ls(int argc, char **argv);
 int tool_status(int argc, char **argv);
+int tool_types(int argc, char **argv);
 int tool_warm(int argc, char **argv);

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tools/side.c - see side.h. */
+#include "tools/side.h"
+#include "formats/container.h"
+#include "fs/render.h"
+#include "quant/codec.h"
+#include <errno.h>
+
+static int open_view(struct side *s, const struct spec *spec, struct err *err) {
+    int rc = view_open(&s->view, s->place.engine, s->place.source, spec, err);
+    if (rc == 0)
+        rc = view_model_open(&s->headers, s->view, err);
+    if (rc == 0)
+        s->model = s->headers.model;
+    return rc;
+}
+
+int side_open(struct side *s, const char *path, const struct engine_options *o, struct err *err) {
+    *s = (struct side){ .view = NULL };
+    int rc = place_open(&s->place, path, o, err);
+    if (rc < 0)
+        return rc;
+    return s->place.is_view ? open_view(s, &s->place.spec, err)
+                            : view_model(&s->model, s->place.engine, s->place.source, err);
+}
+
+int side_as_gguf(struct side *s, struct err *err) {
+    struct spec spec;
+    if (s->view || s->model->container->kind != CONTAINER_FOLDER)
+        return 0;
+    int rc = spec_parse(&spec, FORMAT_GGUF, STR("auto"), err);
+    if (rc < 0)
+        return rc;
+    model_unref(s->model);
+    s->model = NULL;
+    return open_view(s, &spec, err);
+}
+
+void side_close(struct side *s) {
+    if (s->view)
+        view_model_close(&s->headers);
+    else
+        model_unref(s->model);
+    view_unref(s->view);
+    place_close(&s->place);
+}
+
+int side_read(const struct side *s, const struct tensor *t, uint64_t first, uint64_t n, void *raw,
+              float *dst, struct err *err) {
+    const struct dtype_info *d = &dtype_info[t->dtype];
+    const uint64_t off = t->off + first / d->block_elems * d->block_bytes;
+    const uint64_t len = n / d->block_elems * d->block_bytes;
+    int rc = s->view ? render_read(s->view, raw, len, off, err)
+                     : source_pread(s->model->sources[t->src], raw, len, off, err);
+    if (rc == 0 && codec_decode(&s->place.engine->kernels, t->dtype, dst, raw, n) < 0)
+        rc = err_set(err, -ENOTSUP, "%.*s: %s cannot be read", STR_ARG(t->name), d->name);
+    return rc;
+}
