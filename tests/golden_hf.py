@@ -19,10 +19,15 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CORPUS = os.path.join(HERE, "data", "corpus")
 TYPES = ["f32", "f16", "bf16", "q8_0", "auto"]
 READY = os.path.join(HERE, "data", "models")  # models that are checked in with their weights
-NO_WAY_BACK = {"t5-nano-v1_0"}  # "wi" of the first T5 and "wi_1" of the later have one name
+# "wi" of the first T5 and "wi_1" of the later have one name; operations of an architecture's own.
+NO_WAY_BACK = {"t5-nano-v1_0", "Llama-4-nano-text"}
 NOT_WRITTEN = re.compile(r"^pooler\.dense\.|position_ids$")
 MODELS = [
+    "EXAONE-4.0-nano",
+    "GLM-4-nano-0414",
+    "LFM2-nano",
     "Llama-3.2-Nano-Instruct",
+    "Llama-4-nano-text",
     "Nano-Mixtral-8x1M-v0.1",
     "Phi-3-nano-4k-instruct",
     "Qwen2.5-Nano-Instruct",
@@ -33,6 +38,7 @@ MODELS = [
     "gemma-2-nano-it",
     "gemma-3-nano-vl-it",
     "gpt2-nano",
+    "grok-nano",
     "gte-modernbert-nano",
     "llama-288-mixed",
     "llama-tied-rope3",

@@ -4,10 +4,15 @@
 #include "formats/arch/family.h"
 
 extern const struct family family_bert;
+extern const struct family family_exaone;
 extern const struct family family_falcon;
 extern const struct family family_gemma;
+extern const struct family family_glm;
 extern const struct family family_gpt;
+extern const struct family family_grok;
+extern const struct family family_lfm;
 extern const struct family family_llama;
+extern const struct family family_llama4;
 extern const struct family family_modern_bert;
 extern const struct family family_phi;
 extern const struct family family_qwen;

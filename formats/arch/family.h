@@ -22,6 +22,7 @@ enum tensor_op {
     OP_QKV,       /* rows by groups: queries that share a key, the key, the value; all queries,
                    * all keys, all values here */
     OP_VOCAB,     /* no more rows than the vocabulary has tokens */
+    OP_SQUEEZE,   /* without dimensions of one element */
     OP_FIRST,     /* one of several names of the same tensor: the first that is met */
     OP_OWN,       /* what the architecture's function does */
     OP_DROP,      /* is not written */
@@ -92,6 +93,12 @@ struct hparam {
 #define HPARAM_END \
     { .kind = HP_END }
 
+/* A special token that is named by the text of an added token, where no file has said its id. */
+struct named_token {
+    const char *kind; /* "bos", ...; NULL ends the list */
+    const char *text;
+};
+
 struct arch {
     const char *gguf;    /* general.architecture */
     const char *classes; /* config.json's "architectures", separated by spaces */
@@ -102,6 +109,7 @@ struct arch {
     op_fn *own;                      /* for OP_OWN */
     const struct hparam *hparams;
     const char *experts; /* config keys of the number of experts; NULL: a dense model */
+    const struct named_token *tokens;               /* or NULL */
     const struct tokenizer_kind *const *tokenizers; /* tried in order; ends in NULL */
     int (*extra)(struct arch_work *w); /* tensors that are computed, written first; or NULL */
     int (*vocab)(struct arch_work *w); /* pairs before those of the tokenizer; or NULL */

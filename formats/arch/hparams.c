@@ -54,7 +54,7 @@ static int add_bool(struct arch_work *w, const struct hparam *hp) {
     return work_bool(w, hp->key, b);
 }
 
-static int add_list(struct arch_work *w, const struct hparam *list) {
+int hparams_add_list(struct arch_work *w, const struct hparam *list) {
     int rc = 0;
     for (const struct hparam *hp = list; hp->kind != HP_END && rc >= 0; hp++)
         switch (hp->kind) {
@@ -77,7 +77,7 @@ static int add_list(struct arch_work *w, const struct hparam *list) {
             rc = hp->call(w);
             break;
         case HP_INCLUDE: /* the lists are ours: no list includes itself */
-            rc = add_list(w, hp->include);
+            rc = hparams_add_list(w, hp->include);
             break;
         case HP_END:
             break;
@@ -86,7 +86,7 @@ static int add_list(struct arch_work *w, const struct hparam *list) {
 }
 
 int hparams_add(struct arch_work *w) {
-    return add_list(w, w->arch->hparams);
+    return hparams_add_list(w, w->arch->hparams);
 }
 
 /* --- what a value alone does not tell --- */

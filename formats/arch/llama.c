@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/llama.c - Llama, Mistral, Mixtral and what is built like them.
  * Source: conversion/llama.py; configuration_llama.py, _mistral.py, _mixtral.py. */
+#include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
-#include "formats/arch/work.h"
 #include "formats/tokenizer/tokenizer.h"
-#include <errno.h>
-#include <math.h>
 
 static const struct hf_class classes[] = {
     { .model_type = "llama",
@@ -82,66 +80,6 @@ static const struct tensor_rule rules[] = {
     { 0 },
 };
 
-static int rope_dimension(struct arch_work *w, uint64_t *dim) {
-    uint64_t hidden, heads;
-    int rc = hf_config_u64(&w->config, "head_dim", dim, w->err);
-    if (rc)
-        return rc < 0 ? rc : 0;
-    rc = hf_config_need(&w->config, "hidden_size", &hidden, w->err);
-    if (rc == 0)
-        rc = hf_config_need(&w->config, "num_attention_heads", &heads, w->err);
-    if (rc == 0 && heads == 0)
-        rc = err_set(w->err, -EBADMSG, "config.json: \"num_attention_heads\" is zero");
-    if (rc == 0)
-        *dim = hidden / heads;
-    return rc;
-}
-
-static int add_rope_dimension(struct arch_work *w) {
-    uint64_t dim;
-    int rc = rope_dimension(w, &dim);
-    return rc < 0 ? rc : work_u32(w, ".rope.dimension_count", dim);
-}
-
-/* The factor by which llama3's scaling divides one frequency. The single steps are in f32 and in
- * torch's order: a number divided by a tensor is the reciprocal times the number. */
-static float llama3_factor(const struct rope *r, float freq) {
-    const double factor = rope_f64(r, "factor", 8), low = rope_f64(r, "low_freq_factor", 1);
-    const double high = rope_f64(r, "high_freq_factor", 4);
-    const double context = r->has_context ? (double)r->context : 8192;
-    const float wavelen = (1 / freq) * (float)(2 * M_PI);
-    if (wavelen < (float)(context / high))
-        return 1;
-    if (wavelen > (float)(context / low))
-        return (float)factor;
-    const float smooth = ((1 / wavelen) * (float)context - (float)low) / (float)(high - low);
-    return 1 / ((1 - smooth) / (float)factor + smooth);
-}
-
-/* rope_freqs: computed from config.json, the first tensor of the file. */
-static int add_rope_freqs(struct arch_work *w) {
-    enum { MAX_DIM = 1 << 16 };
-    uint64_t dim;
-    if (!w->rope.type.p || w->rope.type.n != 6 || strncasecmp(w->rope.type.p, "llama3", 6) != 0)
-        return 0;
-    int rc = rope_dimension(w, &dim);
-    if (rc < 0)
-        return rc;
-    if (dim > MAX_DIM)
-        return err_set(w->err, -EBADMSG, "config.json: \"head_dim\" is too large");
-    const uint64_t n = (dim + 1) / 2;
-    float *factors = arena_array(w->form->arena, float, n ? n : 1);
-    if (!factors)
-        return work_no_memory(w);
-    const double base = w->rope.has_theta ? w->rope.theta : 10000;
-    for (uint64_t i = 0; i < n; i++) {
-        const float exponent = (float)(2 * i) / (float)dim;
-        factors[i] = llama3_factor(&w->rope, 1 / (float)pow((float)base, exponent));
-    }
-    return work_target(w, STR("rope_freqs.weight"), &n, 1,
-                       expr_literal(w->form->arena, factors, n));
-}
-
 /* add_prefix_space of the tokenizer's config, whatever the tokenizer then is. */
 static int add_space_prefix(struct arch_work *w) {
     const struct json *v = json_get(w->folder->tokenizer_config, "add_prefix_space");
@@ -160,10 +98,14 @@ static int add_exceptions(struct arch_work *w) {
     return rc < 0 ? rc : 0;
 }
 
+static int add_rope_freqs(struct arch_work *w) {
+    return decoder_rope_freqs(w, 8);
+}
+
 static const struct hparam hparams[] = {
     HPARAM_LIST(hparams_text),
     HPARAM_NEED(".vocab_size", "vocab_size"),
-    HPARAM_CALL(add_rope_dimension),
+    HPARAM_CALL(decoder_rope_dimension),
     HPARAM_END,
 };
 

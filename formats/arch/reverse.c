@@ -150,6 +150,16 @@ static int back_qkv(struct reverse *r, const struct tensor *t, const struct tens
                       in ? expr_stack(a, in, (uint32_t)(3 * kv)) : NULL);
 }
 
+/* The one dimension that is gone is that of the channels of a convolution by channel. */
+static int back_squeeze(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                        const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    if (t->n_dims != 2)
+        return back_same(r, t, rule, match);
+    const uint64_t dims[3] = { t->dims[0], 1, t->dims[1] };
+    return add_target(r, name_build(a, rule->hf, match), t, dims, 3, expr_tensor(a, t));
+}
+
 static int back_own(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
                     const struct name_match *match) {
     (void)rule, (void)match;
@@ -168,8 +178,8 @@ static int (*const ops[OP_COUNT])(struct reverse *, const struct tensor *,
     [OP_SAME] = back_same,       [OP_PERMUTE_Q] = back_permute,   [OP_PERMUTE_K] = back_permute,
     [OP_EXPERT] = back_expert,   [OP_EXPERTS] = back_same,        [OP_GATE_UP] = back_same,
     [OP_ADD_ONE] = back_add_one, [OP_TRANSPOSE] = back_transpose, [OP_QKV] = back_qkv,
-    [OP_VOCAB] = back_same,      [OP_FIRST] = back_same,          [OP_OWN] = back_own,
-    [OP_DROP] = back_drop,
+    [OP_VOCAB] = back_same,      [OP_SQUEEZE] = back_squeeze,     [OP_FIRST] = back_same,
+    [OP_OWN] = back_own,         [OP_DROP] = back_drop,
 };
 
 /* What the converter computes from config.json, so that Hugging Face computes it too. */

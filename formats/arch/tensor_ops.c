@@ -193,6 +193,19 @@ static int op_expert(struct arch_work *w, const struct tensor *t, const struct t
     return rc;
 }
 
+static int op_squeeze(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                      const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    uint64_t dims[TENSOR_MAX_DIMS];
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < t->n_dims; i++)
+        if (t->dims[i] != 1)
+            dims[n++] = t->dims[i];
+    const uint64_t cols = tensor_row(dims, n);
+    return work_target(w, name_build(a, rule->gguf, match), dims, n,
+                       cols ? expr_tensor_as(a, t, cols) : expr_tensor(a, t));
+}
+
 static int op_first(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                     const struct name_match *match) {
     const struct str name = name_build(w->form->arena, rule->gguf, match);
@@ -211,8 +224,8 @@ static op_fn *const ops[OP_COUNT] = {
     [OP_SAME] = op_same,       [OP_PERMUTE_Q] = op_permute,   [OP_PERMUTE_K] = op_permute,
     [OP_EXPERT] = op_expert,   [OP_EXPERTS] = op_experts,     [OP_GATE_UP] = op_gate_up,
     [OP_ADD_ONE] = op_add_one, [OP_TRANSPOSE] = op_transpose, [OP_QKV] = op_qkv,
-    [OP_VOCAB] = op_vocab,     [OP_FIRST] = op_first,         [OP_OWN] = op_own,
-    [OP_DROP] = op_drop,
+    [OP_VOCAB] = op_vocab,     [OP_SQUEEZE] = op_squeeze,     [OP_FIRST] = op_first,
+    [OP_OWN] = op_own,         [OP_DROP] = op_drop,
 };
 
 int op_to_gguf(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,

@@ -42,6 +42,7 @@ int work_target(struct arch_work *w, struct str name, const uint64_t *dims, uint
 
 /* hparams.c */
 int hparams_add(struct arch_work *w);
+int hparams_add_list(struct arch_work *w, const struct hparam *list);
 
 /* names.c: does @pattern of a rule fit @name? The numbers are those of '#' and '*'. */
 struct name_match {

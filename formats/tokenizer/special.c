@@ -261,6 +261,21 @@ static void read_tokenizer(struct special *s, const struct json *tokenizer) {
         read_processor(s, json_at(list, i));
 }
 
+/* --- the architecture's own --- */
+
+static int take_named(struct special *s, const struct json *tokenizer) {
+    int rc = 0;
+    for (const struct named_token *t = s->w->arch->tokens; t && t->kind && rc == 0; t++) {
+        const struct json *id = find_added(tokenizer, str_from(t->text));
+        if (!id)
+            return err_set(s->w->err, -EBADMSG, "tokenizer.json: no added token \"%s\"", t->text);
+        for (int k = 0; k < SPECIAL_COUNT && rc == 0; k++)
+            if (strcmp(kinds[k].name, t->kind) == 0)
+                rc = set_id(s, (enum special_kind)k, id, "tokenizer.json");
+    }
+    return rc;
+}
+
 /* --- pairs --- */
 
 static int add_flag(struct special *s, const char *key, enum flag flag) {
@@ -293,6 +308,8 @@ int special_add(struct arch_work *w, const struct json *tokenizer, uint64_t n_vo
     int rc = s.config ? take_config(&s, tokenizer) : 0;
     if (rc == 0)
         rc = take_model_config(&s);
+    if (rc == 0)
+        rc = take_named(&s, tokenizer);
     if (rc == 0 && merges)
         rc = merges_add(w, tokenizer);
     return rc < 0 ? rc : add_pairs(&s);

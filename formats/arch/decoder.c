@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/decoder.c - see decoder.h. Source: conversion/llama.py and others that do the same.
+ */
+#include "formats/arch/decoder.h"
+#include <errno.h>
+#include <math.h>
+
+int decoder_head_dim(struct arch_work *w, uint64_t *dim) {
+    uint64_t hidden, heads;
+    int rc = hf_config_u64(&w->config, "head_dim", dim, w->err);
+    if (rc)
+        return rc < 0 ? rc : 0;
+    rc = hf_config_need(&w->config, "hidden_size", &hidden, w->err);
+    if (rc == 0)
+        rc = hf_config_need(&w->config, "num_attention_heads", &heads, w->err);
+    if (rc == 0 && heads == 0)
+        rc = err_set(w->err, -EBADMSG, "config.json: \"num_attention_heads\" is zero");
+    if (rc == 0)
+        *dim = hidden / heads;
+    return rc;
+}
+
+int decoder_rope_dimension(struct arch_work *w) {
+    uint64_t dim;
+    int rc = decoder_head_dim(w, &dim);
+    return rc < 0 ? rc : work_u32(w, ".rope.dimension_count", dim);
+}
+
+int decoder_partial_rope(struct arch_work *w) {
+    uint64_t dim;
+    const double part = w->rope.has_partial ? w->rope.partial : 1;
+    int rc = decoder_head_dim(w, &dim);
+    if (rc == 0 && !(part >= 0 && part <= 16))
+        rc = err_set(w->err, -EBADMSG, "config.json: \"partial_rotary_factor\" is %g", part);
+    return rc < 0 ? rc : work_u32(w, ".rope.dimension_count", (uint64_t)((double)dim * part));
+}
+
+int decoder_window_pattern(struct arch_work *w) {
+    const struct json *types = hf_config_json(&w->config, "layer_types");
+    const size_t n = json_len(types);
+    uint8_t *windows = arena_array(w->form->arena, uint8_t, n + 1);
+    if (!windows)
+        return work_no_memory(w);
+    for (size_t i = 0; i < n; i++) {
+        struct str type;
+        windows[i] = json_str(json_at(types, i), &type) && str_is(type, "sliding_attention");
+    }
+    return n ? work_array(w, ".attention.sliding_window_pattern", KV_BOOL, windows, n) : 0;
+}
+
+/* The factor by which llama3's scaling divides one frequency. The single steps are in f32 and in
+ * torch's order: a number divided by a tensor is the reciprocal times the number. */
+static float llama3_factor(const struct rope *r, double absent, float freq) {
+    const double factor = rope_f64(r, "factor", absent), low = rope_f64(r, "low_freq_factor", 1);
+    const double high = rope_f64(r, "high_freq_factor", 4);
+    const double context = r->has_context ? (double)r->context : 8192;
+    const float wavelen = (1 / freq) * (float)(2 * M_PI);
+    if (wavelen < (float)(context / high))
+        return 1;
+    if (wavelen > (float)(context / low))
+        return (float)factor;
+    const float smooth = ((1 / wavelen) * (float)context - (float)low) / (float)(high - low);
+    return 1 / ((1 - smooth) / (float)factor + smooth);
+}
+
+/* rope_freqs: computed from config.json, the first tensor of the file. */
+int decoder_rope_freqs(struct arch_work *w, double factor) {
+    enum { MAX_DIM = 1 << 16 };
+    uint64_t dim;
+    if (!w->rope.type.p || w->rope.type.n != 6 || strncasecmp(w->rope.type.p, "llama3", 6) != 0)
+        return 0;
+    int rc = decoder_head_dim(w, &dim);
+    if (rc < 0)
+        return rc;
+    if (dim > MAX_DIM)
+        return err_set(w->err, -EBADMSG, "config.json: \"head_dim\" is too large");
+    const uint64_t n = (dim + 1) / 2;
+    float *factors = arena_array(w->form->arena, float, n ? n : 1);
+    if (!factors)
+        return work_no_memory(w);
+    const double base = w->rope.has_theta ? w->rope.theta : 10000;
+    for (uint64_t i = 0; i < n; i++) {
+        const float exponent = (float)(2 * i) / (float)dim;
+        factors[i] = llama3_factor(&w->rope, factor, 1 / (float)pow((float)base, exponent));
+    }
+    return work_target(w, STR("rope_freqs.weight"), &n, 1,
+                       expr_literal(w->form->arena, factors, n));
+}
+
+int decoder_elems(struct arch_work *w, const char *gguf, const struct name_match *match,
+                  const struct tensor *t, uint64_t offset, uint32_t n_dims, const uint64_t *dims,
+                  const uint64_t *stride) {
+    struct arena *a = w->form->arena;
+    struct row_map map = { .offset = offset, .n = n_dims };
+    memcpy(map.len, dims, n_dims * sizeof *dims);
+    memcpy(map.stride, stride, n_dims * sizeof *stride);
+    const struct expr *e = expr_elems(a, t, map);
+    if (!e)
+        return err_set(w->err, -EBADMSG, "tensor %.*s: its shape is not that of config.json",
+                       STR_ARG(t->name));
+    return work_target(w, name_build(a, gguf, match), dims, n_dims, e);
+}

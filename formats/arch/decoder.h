@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/decoder.h - rules that many families share: the names that transformers gives the
+ * parts of a decoder since Llama. */
+#pragma once
+#include "formats/arch/work.h"
+
+#define SAME(hf, gguf) \
+    { hf, gguf, OP_SAME, NULL }
+
+#define DECODER_ENDS                                                             \
+    SAME("model.embed_tokens", "token_embd"), SAME("model.norm", "output_norm"), \
+        SAME("lm_head", "output")
+
+#define DECODER_NORMS                                          \
+    SAME("model.layers.#.input_layernorm", "blk.#.attn_norm"), \
+        SAME("model.layers.#.post_attention_layernorm", "blk.#.ffn_norm")
+
+/* @q, @k: what happens to the rows of queries and keys. */
+#define DECODER_ATTENTION(q, k)                                         \
+    { "model.layers.#.self_attn.q_proj", "blk.#.attn_q", q, NULL },     \
+        { "model.layers.#.self_attn.k_proj", "blk.#.attn_k", k, NULL }, \
+        SAME("model.layers.#.self_attn.v_proj", "blk.#.attn_v"),        \
+        SAME("model.layers.#.self_attn.o_proj", "blk.#.attn_output")
+
+#define DECODER_QK_NORMS                                          \
+    SAME("model.layers.#.self_attn.q_norm", "blk.#.attn_q_norm"), \
+        SAME("model.layers.#.self_attn.k_norm", "blk.#.attn_k_norm")
+
+#define DECODER_MLP                                         \
+    SAME("model.layers.#.mlp.gate_proj", "blk.#.ffn_gate"), \
+        SAME("model.layers.#.mlp.up_proj", "blk.#.ffn_up"), \
+        SAME("model.layers.#.mlp.down_proj", "blk.#.ffn_down")
+
+/* @path: of the experts in a block. They come out in this order. */
+#define DECODER_EXPERTS(path)                                                                \
+    { "model.layers.#." path ".*.down_proj", "blk.#.ffn_down_exps", OP_EXPERT, NULL },       \
+        { "model.layers.#." path ".*.gate_proj", "blk.#.ffn_gate_exps", OP_EXPERT, NULL }, { \
+        "model.layers.#." path ".*.up_proj", "blk.#.ffn_up_exps", OP_EXPERT, NULL            \
+    }
+
+#define DECODER_SHARED(path)                                           \
+    SAME("model.layers.#." path ".gate_proj", "blk.#.ffn_gate_shexp"), \
+        SAME("model.layers.#." path ".up_proj", "blk.#.ffn_up_shexp"), \
+        SAME("model.layers.#." path ".down_proj", "blk.#.ffn_down_shexp")
+
+#define RULES_END \
+    { NULL, NULL, OP_SAME, NULL }
+
+/* decoder.c: head_dim, else hidden_size / num_attention_heads. */
+int decoder_head_dim(struct arch_work *w, uint64_t *dim);
+/* .rope.dimension_count: that. */
+int decoder_rope_dimension(struct arch_work *w);
+/* .rope.dimension_count: the part of it that partial_rotary_factor says; 1 where it is absent. */
+int decoder_partial_rope(struct arch_work *w);
+/* .attention.sliding_window_pattern: whether "layer_types" is "sliding_attention", each block. */
+int decoder_window_pattern(struct arch_work *w);
+/* rope_freqs: computed from config.json where the scaling is llama3's. @factor: its default. */
+int decoder_rope_freqs(struct arch_work *w, double factor);
+
+/* The elements of @t from @offset on, in another order: dims and the steps between neighbours,
+ * slowest first. */
+int decoder_elems(struct arch_work *w, const char *gguf, const struct name_match *match,
+                  const struct tensor *t, uint64_t offset, uint32_t n_dims, const uint64_t *dims,
+                  const uint64_t *stride);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/glm.c - ChatGLM and GLM-4. Source: conversion/chatglm.py, glm.py;
+ * configuration_glm.py, _glm4.py. */
+#include "formats/arch/decoder.h"
+#include "formats/arch/families.h"
+#include "formats/tokenizer/tokenizer.h"
+
+#define GLM_CLASS(type)                                             \
+    {                                                               \
+        .model_type = type, .defaults = JSON_TEXT({                 \
+                                "vocab_size" : 151552,              \
+                                "hidden_size" : 4096,               \
+                                "intermediate_size" : 13696,        \
+                                "num_hidden_layers" : 40,           \
+                                "num_attention_heads" : 32,         \
+                                "num_key_value_heads" : 2,          \
+                                "max_position_embeddings" : 131072, \
+                                "rms_norm_eps" : 0.00000015625,     \
+                                "head_dim" : 128                    \
+                            }),                                     \
+        .rope_theta = 10000, .partial_rotary_factor = 0.5           \
+    }
+
+static const struct hf_class classes[] = { GLM_CLASS("glm"), GLM_CLASS("glm4"), { 0 } };
+
+static const struct tensor_rule glm4_rules[] = {
+    DECODER_ENDS,
+    DECODER_NORMS,
+    DECODER_ATTENTION(OP_SAME, OP_SAME),
+    SAME("model.layers.#.post_self_attn_layernorm", "blk.#.post_attention_norm"),
+    SAME("model.layers.#.post_mlp_layernorm", "blk.#.post_ffw_norm"),
+    SAME("model.layers.#.mlp.gate_up_proj", "blk.#.ffn_up"),
+    SAME("model.layers.#.mlp.down_proj", "blk.#.ffn_down"),
+    RULES_END,
+};
+
+static const struct tensor_rule chatglm_rules[] = {
+    SAME("embedding.word_embeddings", "token_embd"),
+    SAME("encoder.final_layernorm", "output_norm"),
+    SAME("output_layer", "output"),
+    SAME("encoder.layers.#.input_layernorm", "blk.#.attn_norm"),
+    SAME("encoder.layers.#.self_attention.query_key_value", "blk.#.attn_qkv"),
+    SAME("encoder.layers.#.self_attention.dense", "blk.#.attn_output"),
+    SAME("encoder.layers.#.post_attention_layernorm", "blk.#.ffn_norm"),
+    SAME("encoder.layers.#.mlp.dense_h_to_4h", "blk.#.ffn_up"),
+    SAME("encoder.layers.#.mlp.dense_4h_to_h", "blk.#.ffn_down"),
+    /* as transformers has them */
+    DECODER_ENDS,
+    DECODER_NORMS,
+    DECODER_ATTENTION(OP_SAME, OP_SAME),
+    SAME("model.layers.#.mlp.gate_up_proj", "blk.#.ffn_up"),
+    SAME("model.layers.#.mlp.down_proj", "blk.#.ffn_down"),
+    RULES_END,
+};
+
+static int add_half_rope(struct arch_work *w) {
+    if (!w->rope.has_partial) {
+        w->rope.has_partial = true;
+        w->rope.partial = 0.5;
+    }
+    return decoder_partial_rope(w);
+}
+
+/* "attention_dim" or hidden_size / num_attention_heads, half of it; and the base. */
+static int add_chatglm_rope(struct arch_work *w) {
+    const double part = w->rope.has_partial ? w->rope.partial : 0.5;
+    uint64_t dim, hidden, heads;
+    double ratio = 1;
+    int rc = hf_config_u64(&w->config, "attention_dim", &dim, w->err);
+    if (rc == 0) {
+        rc = hf_config_need(&w->config, "hidden_size", &hidden, w->err);
+        if (rc == 0)
+            rc = hf_config_need(&w->config, "num_attention_heads", &heads, w->err);
+        dim = rc == 0 && heads ? hidden / heads : 0;
+    }
+    if (rc >= 0 && part >= 0 && part <= 16)
+        rc = work_u32(w, ".rope.dimension_count", (uint64_t)((double)dim * part));
+    if (rc == 0)
+        rc = work_bool(w, "tokenizer.ggml.add_bos_token", false);
+    if (rc == 0)
+        rc = hf_config_f64(&w->config, "rope_ratio", &ratio, w->err);
+    return rc < 0 ? rc : work_f32(w, ".rope.freq_base", 10000 * ratio);
+}
+
+static int add_epsilon(struct arch_work *w) {
+    double epsilon = 1e-5;
+    int rc = hf_config_f64(&w->config, "layernorm_epsilon", &epsilon, w->err);
+    return rc < 0 ? rc : work_f32(w, ".attention.layer_norm_rms_epsilon", epsilon);
+}
+
+static int add_inner(struct arch_work *w) {
+    uint64_t n;
+    int rc = hf_config_u64(&w->config, "ffn_hidden_size intermediate_size", &n, w->err);
+    if (rc == 0) {
+        rc = hf_config_need(&w->config, "hidden_size n_embed", &n, w->err);
+        n *= 4;
+    }
+    return rc < 0 ? rc : work_u32(w, ".feed_forward_length", n);
+}
+
+static const struct hparam glm4_hparams[] = {
+    HPARAM_LIST(hparams_text),
+    HPARAM_CALL(add_half_rope),
+    HPARAM_END,
+};
+
+static const struct hparam chatglm_hparams[] = {
+    HPARAM_NEED(".context_length", "seq_length hidden_size n_embed"),
+    HPARAM_NEED(".embedding_length", "hidden_size n_embed"),
+    HPARAM_CALL(add_inner),
+    HPARAM_NEED(".block_count", "n_layers num_hidden_layers n_layer num_layers"),
+    HPARAM_NEED(".attention.head_count", "n_head num_attention_heads"),
+    HPARAM_NEED(".attention.head_count_kv",
+                "multi_query_group_num num_key_value_heads n_head num_attention_heads"),
+    HPARAM_CALL(add_epsilon),
+    HPARAM_CALL(hparam_file_type),
+    HPARAM_CALL(add_chatglm_rope),
+    HPARAM_END,
+};
+
+static const struct named_token glm4_tokens[] = {
+    { "eos", "<|endoftext|>" },
+    { "eot", "<|user|>" },
+    { "unk", "<|endoftext|>" },
+    { "bos", "<|endoftext|>" },
+    { 0 },
+};
+
+static const struct named_token chatglm_tokens[] = {
+    { "eos", "<|endoftext|>" },
+    { "eot", "<|user|>" },
+    { "unk", "<|endoftext|>" },
+    { 0 },
+};
+
+static const struct name_edit edits[] = { { EDIT_START, "transformer.", "" }, { 0 } };
+static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
+
+static const struct arch archs[] = {
+    { .gguf = "glm4",
+      .classes = "Glm4ForCausalLM",
+      .rules = glm4_rules,
+      .hparams = glm4_hparams,
+      .tokens = glm4_tokens,
+      .tokenizers = bpe },
+    { .gguf = "chatglm",
+      .classes = "GlmForCausalLM ChatGLMModel ChatGLMForConditionalGeneration",
+      .edits = edits,
+      .skip = ".rotary_pos_emb.inv_freq",
+      .rules = chatglm_rules,
+      .hparams = chatglm_hparams,
+      .tokens = chatglm_tokens,
+      .tokenizers = bpe },
+    { 0 },
+};
+
+const struct family family_glm = { classes, archs };
