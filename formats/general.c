@@ -19,8 +19,9 @@ static int no_memory(struct general *m) {
     return err_set(m->err, -ENOMEM, "general.*: no memory");
 }
 
+/* As gguf-py's add_string: an empty text is not written. */
 static int put_str(struct general *m, const char *key, struct str value) {
-    return kv_set_str(m->kvs, m->arena, key, value) ? 0 : no_memory(m);
+    return value.n == 0 || kv_set_str(m->kvs, m->arena, key, value) ? 0 : no_memory(m);
 }
 
 /* --- generation_config.json --- */
@@ -53,7 +54,7 @@ static int put_sampling(struct general *m, const struct sampling *s, const struc
     double d;
     bool ok = true;
     if (s->kind == SAMPLING_STR && json_str(value, &text))
-        ok = kv_set_str(m->kvs, m->arena, s->key, text);
+        return put_str(m, s->key, text);
     else if (s->kind == SAMPLING_I32 && json_i64(value, &i) && i == (int32_t)i)
         ok = kv_set_i32(m->kvs, m->arena, s->key, (int32_t)i);
     else if (s->kind == SAMPLING_F32 && json_f64(value, &d))

@@ -129,7 +129,8 @@ static void test_config(void **state) {
                               "\"num_hidden_layers\":99999999}");
     expect(-EBADMSG, "layers are too many");
     write_text("config.json", "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\","
-                              "\"vocab_size\":\"many\"}");
+                              "\"vocab_size\":\"many\",\"num_hidden_layers\":1,\"hidden_size\":8,"
+                              "\"num_attention_heads\":2}");
     expect(-EBADMSG, "\"vocab_size\" is not a count");
     write_text("config.json", "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\","
                               "\"vocab_size\":4000000000}");

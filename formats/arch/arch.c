@@ -126,7 +126,10 @@ static int add_tensor(struct arch_work *w, const struct tensor *t) {
 }
 
 static int add_tensors(struct arch_work *w) {
-    int rc = w->arch->extra ? w->arch->extra(w) : 0;
+    /* a tensor that is computed may come with a pair, which stands behind this one then */
+    int rc = work_str(w, "general.architecture", str_from(w->arch->gguf));
+    if (rc == 0 && w->arch->extra)
+        rc = w->arch->extra(w);
     for (uint32_t i = 0; i < w->model->n_tensors && rc == 0; i++)
         rc = add_tensor(w, &w->model->tensors[i]);
     for (uint64_t b = 0; w->blocks && b < w->n_layer && rc == 0; b++)
@@ -261,9 +264,7 @@ enum { QUANTIZATION_VERSION = 2 }; /* GGML_QNT_VERSION */
 
 static int add_pairs(struct arch_work *w) {
     const struct param_count params = count_params(w->form);
-    int rc = work_str(w, "general.architecture", str_from(w->arch->gguf));
-    if (rc == 0)
-        rc = work_str(w, "general.type", STR("model"));
+    int rc = work_str(w, "general.type", STR("model"));
     if (rc == 0)
         rc = general_add(&w->form->kvs, w->form->arena, w->folder, &params, w->err);
     if (rc == 0)

@@ -12,6 +12,61 @@ static const struct hf_class *find_class(struct str model_type) {
     return NULL;
 }
 
+/* Fields that most classes have, and the kinds of values that they take: bits by enum json_type. */
+#define KIND(t) (1u << (t))
+static const struct {
+    const char *name;
+    unsigned kinds;
+} common_fields[] = {
+    { "hidden_act", KIND(JSON_STRING) },
+    { "initializer_range", KIND(JSON_DOUBLE) },
+    { "use_cache", KIND(JSON_BOOL) },
+    { "tie_word_embeddings", KIND(JSON_BOOL) },
+    { "attention_bias", KIND(JSON_BOOL) },
+    { "mlp_bias", KIND(JSON_BOOL) },
+    { "attention_dropout", KIND(JSON_INT) | KIND(JSON_DOUBLE) | KIND(JSON_NULL) },
+    { "bos_token_id", KIND(JSON_INT) | KIND(JSON_NULL) },
+    { "pad_token_id", KIND(JSON_INT) | KIND(JSON_NULL) },
+    { "eos_token_id", KIND(JSON_INT) | KIND(JSON_ARRAY) | KIND(JSON_NULL) },
+};
+
+/* A field that the class computes where it is null. */
+static bool is_filled(const struct hf_class *cls, const char *name) {
+    for (size_t i = 0; i < sizeof cls->fill / sizeof *cls->fill; i++)
+        if (cls->fill[i].key && strcmp(cls->fill[i].key, name) == 0)
+            return true;
+    return false;
+}
+
+/* transformers' classes are strict about types: a model whose config.json breaks them is converted
+ * with config.json as it is. A field whose default is null takes a number too. */
+static bool validates(const struct hf_config *c) {
+    const struct json *own = c->text ? c->text : c->root;
+    for (size_t i = 0; i < sizeof common_fields / sizeof *common_fields; i++) {
+        const struct json *v = json_get(own, common_fields[i].name);
+        if (v && !(common_fields[i].kinds & KIND(json_type(v))))
+            return false;
+    }
+    for (struct json_iter it = json_iter(c->defaults); json_next(&it);) {
+        char name[64] = { 0 };
+        if (it.key.n >= sizeof name)
+            continue;
+        memcpy(name, it.key.p, it.key.n);
+        const struct json *v = json_get(own, name);
+        const enum json_type type = json_type(it.value), given = json_type(v);
+        if (v && given != type && type != JSON_NULL &&
+            !(given == JSON_NULL && is_filled(c->cls, name)))
+            return false;
+        if (v && type == JSON_NULL && given != JSON_NULL && given != JSON_INT &&
+            given != JSON_DOUBLE)
+            return false;
+    }
+    uint64_t hidden, heads;
+    return !c->cls->even_heads || hf_config_u64(c, "hidden_size", &hidden, NULL) <= 0 ||
+           hf_config_u64(c, "num_attention_heads", &heads, NULL) <= 0 ||
+           (heads && hidden % heads == 0);
+}
+
 int hf_config_init(struct hf_config *c, const struct json *config, struct err *err) {
     static const char *const nested[] = { "lm_config", "llm_config", "language_config",
                                           "text_config" };
@@ -26,9 +81,7 @@ int hf_config_init(struct hf_config *c, const struct json *config, struct err *e
     if (!c->cls)
         return 0;
     int rc = json_parse(&c->defaults, str_from(c->cls->defaults), err);
-    uint64_t hidden, heads;
-    if (rc == 0 && c->cls->even_heads && hf_config_u64(c, "hidden_size", &hidden, NULL) > 0 &&
-        hf_config_u64(c, "num_attention_heads", &heads, NULL) > 0 && (!heads || hidden % heads))
+    if (rc == 0 && !validates(c))
         c->cls = NULL;
     return rc;
 }

@@ -36,8 +36,7 @@ static const struct hf_class classes[] = {
           "sliding_window" : 4096
       }),
       .rope_theta = 10000,
-      .fill = { { "head_dim", "hidden_size", "num_attention_heads" },
-                { "num_key_value_heads", "num_attention_heads", NULL } } },
+      .fill = { { "head_dim", "hidden_size", "num_attention_heads" } } },
     { .model_type = "mixtral",
       .defaults = JSON_TEXT({
           "vocab_size" : 32000,
@@ -54,7 +53,6 @@ static const struct hf_class classes[] = {
           "sliding_window" : null
       }),
       .rope_theta = 1000000,
-      .fill = { { "num_key_value_heads", "num_attention_heads", NULL } },
       .rename = { { "num_experts", "num_local_experts" } } },
     { 0 },
 };

@@ -45,7 +45,8 @@ static int find_context(struct rope *r, const struct hf_config *c, bool has_clas
                         struct err *err) {
     static const char outer[] = "original_max_position_embeddings";
     if (has_class && r->type.p && is_scaled(r->type)) {
-        int rc = hf_config_u64(c, outer, &r->context, err);
+        /* beside the parameters it counts for classes only that have it as a field */
+        int rc = json_get(c->defaults, outer) ? hf_config_u64(c, outer, &r->context, err) : 0;
         if (rc == 0 && json_u64(json_get(r->params, outer), &r->context))
             rc = 1;
         if (rc == 0)

@@ -56,6 +56,8 @@ static int op_qkv(struct arch_work *w, const struct tensor *t, const struct tens
     if (t->n_dims < 1 || t->n_dims > 2 || !per_key || w->n_head % kv || t->elems == 0 ||
         t->dims[0] % (w->n_head + 2 * kv))
         return bad_shape(w, t, "its rows are not those of config.json's attention heads");
+    if (t->n_dims == 2 && t->dims[1] / w->n_head != t->dims[0] / (w->n_head + 2 * kv))
+        return bad_shape(w, t, "its heads are not as wide as config.json's");
     const uint64_t dim = t->dims[0] / (w->n_head + 2 * kv), group = (per_key + 2) * dim;
     const struct expr *e = t->n_dims == 1 ? expr_tensor_as(a, t, 1) : expr_tensor(a, t);
     const struct expr *in[3] = {

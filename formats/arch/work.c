@@ -44,8 +44,11 @@ int work_bool(struct arch_work *w, const char *key, bool value) {
                : work_no_memory(w);
 }
 
+/* As gguf-py's add_string: an empty text is not written. */
 int work_str(struct arch_work *w, const char *key, struct str value) {
     char buf[128];
+    if (value.n == 0)
+        return 0;
     return kv_set_str(&w->form->kvs, w->form->arena, full_key(w, key, buf), value)
                ? 0
                : work_no_memory(w);
