@@ -26,3 +26,20 @@ int form_identity(struct form *f, const struct model *m, struct err *err) {
     f->metadata = m->metadata;
     return 0;
 }
+
+/* As ggml_n_dims. */
+static void drop_dims(struct target *t) {
+    if (t->n_dims == 0) {
+        t->dims[0] = 1;
+        t->n_dims = 1;
+    }
+    while (t->n_dims > 1 && t->dims[0] == 1) {
+        memmove(t->dims, t->dims + 1, --t->n_dims * sizeof *t->dims);
+        t->dims[t->n_dims] = 0;
+    }
+}
+
+void form_drop_dims(struct form *f) {
+    for (uint32_t i = 0; i < f->n_targets; i++)
+        drop_dims(&f->targets[i]);
+}

@@ -31,6 +31,9 @@ enum outtype { OUTTYPE_AUTO, OUTTYPE_F32, OUTTYPE_F16, OUTTYPE_BF16, OUTTYPE_Q8_
 /* A model as it is: names, shapes and pairs unchanged. */
 int form_identity(struct form *f, const struct model *m, struct err *err);
 
+/* Shapes as ggml has them: slow dimensions of 1 are not written. */
+void form_drop_dims(struct form *f);
+
 /* A Hugging Face folder as the GGUF that convert_hf_to_gguf.py makes with --outtype @out: types,
  * pairs and order of tensors are the converter's. formats/arch/arch.c. */
 int form_gguf_from_hf(struct form *f, const struct model *m, enum outtype out, struct err *err);

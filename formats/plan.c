@@ -8,7 +8,8 @@
 
 /* A file that is the view already. */
 static bool is_own_type(const struct model *m, const struct spec *spec, enum container_kind kind) {
-    return spec->type->file_type == FILE_AUTO && m->container->kind == kind && m->n_sources == 1;
+    return spec->type->file_type == FILE_AUTO && m->container->kind == kind &&
+           m->n_sources == 1 && !spec->split;
 }
 
 static int plan_copy(struct layout *l, const struct model *m, struct err *err) {
@@ -121,9 +122,13 @@ int plan_view(struct layout *l, const struct model *m, const struct extras *x, s
     int ret;
     switch (spec->format) {
     case FORMAT_GGUF:
+        if (spec->part && !spec->split)
+            return err_set(err, -ENOTSUP, "the profile says nothing of parts: add +split=SIZE");
         if (is_own_type(m, spec, CONTAINER_GGUF))
             return plan_copy(l, m, err);
         ret = form_gguf(&f, m, x, err);
+        if (ret == 0 && spec->split)
+            ret = form_take_part(&f, spec, err);
         return ret < 0 ? ret : gguf_plan(l, &f, err);
     case FORMAT_SAFETENSORS:
         if (is_own_type(m, spec, CONTAINER_SAFETENSORS))

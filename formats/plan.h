@@ -11,6 +11,10 @@
  * made, with the reason. */
 int plan_view(struct layout *l, const struct model *m, const struct extras *x, struct err *err);
 
+/* Of a whole GGUF the part that @spec (whose split is set) asks for; -ENOTSUP, saying how many there
+ * are, when it asks for another number of them. */
+int form_take_part(struct form *f, const struct spec *spec, struct err *err);
+
 /* The writers behind it. Each target's dtype is final by then. */
 int gguf_plan(struct layout *l, const struct form *f, struct err *err);
 int safetensors_plan(struct layout *l, const struct form *f, struct err *err);

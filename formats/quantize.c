@@ -70,18 +70,6 @@ static int by_block_and_name(const void *a, const void *b) {
     return recipe_compare(x->name.p, y->name.p);
 }
 
-/* As ggml_n_dims: slow dimensions of 1 are not written. */
-static void drop_dims(struct target *t) {
-    if (t->n_dims == 0) {
-        t->dims[0] = 1;
-        t->n_dims = 1;
-    }
-    while (t->n_dims > 1 && t->dims[0] == 1) {
-        memmove(t->dims, t->dims + 1, --t->n_dims * sizeof *t->dims);
-        t->dims[t->n_dims] = 0;
-    }
-}
-
 static int check_change(const struct target *t, const struct recipe_tensor *r,
                         const struct spec *spec, struct err *err) {
     if (r->to == t->dtype)
@@ -169,12 +157,12 @@ static int change_types(struct form *f, const struct str *origins, const struct 
                         struct err *err) {
     struct recipe_model model;
     struct quantized *q = arena_array(f->arena, struct quantized, f->n_targets);
+    form_drop_dims(f);
     int ret = q ? describe(f, x, &model, err)
                 : err_set(err, -ENOMEM, "no memory for %u tensors", f->n_targets);
     for (uint32_t i = 0; ret == 0 && i < f->n_targets; i++) {
         struct target *t = &f->targets[i];
         struct recipe_tensor *r = &q[i].tensor;
-        drop_dims(t);
         q[i].origin = origins[i];
         *r = (struct recipe_tensor){ .name = t->name.p, .n_dims = t->n_dims, .dtype = t->dtype };
         memcpy(r->dims, t->dims, sizeof r->dims);

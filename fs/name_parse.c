@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fs/name_parse.c - "NAME.gguf@q4_0", "NAME@q4_0.gguf" and "NAME-Q4_0.gguf". */
+ * fs/name_parse.c - "NAME.gguf@q4_0", "NAME@q4_0.gguf" and "NAME-Q4_0.gguf"; and the one form that
+ * parts have, "NAME@q4_0+split=2g-00001-of-00003.gguf". */
 #include "fs/name_parse.h"
+#include "formats/gguf.h"
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static struct str before(struct str s, const char *p) {
     return (struct str){ s.p, (size_t)(p - s.p) };
@@ -42,17 +45,43 @@ static bool parse_ext(struct str s, struct parsed_name *out) {
     return spec_parse(&out->spec, f, after(s, at), NULL) == 0;
 }
 
+/* The type begins behind the last '-' that makes sense: files of options may have some too. */
 static bool parse_hub(struct str s, struct parsed_name *out) {
     const enum format f = cut_suffix(&s);
-    const char *dash = f == FORMAT_GGUF ? memrchr(s.p, '-', s.n) : NULL;
-    if (!dash || dash == s.p)
+    bool found = false;
+    for (struct str left = s; f == FORMAT_GGUF && left.n > 0;) {
+        const char *dash = memrchr(left.p, '-', left.n);
+        struct spec spec;
+        if (!dash || dash == s.p)
+            break;
+        left = before(s, dash);
+        if (spec_parse(&spec, f, after(s, dash), NULL) < 0 || (spec.profile[0] && found))
+            continue;
+        *out = (struct parsed_name){ left, spec };
+        found = true;
+        if (!spec.profile[0])
+            break;
+    }
+    return found;
+}
+
+static bool parse_part(const char *name, struct parsed_name *out) {
+    size_t prefix;
+    const unsigned parts = gguf_split_parts(name, &prefix);
+    const char *at = parts ? memrchr(name, '@', prefix) : NULL;
+    const struct str whole = { name, prefix };
+    if (!at || at == name || spec_parse(&out->spec, FORMAT_GGUF, after(whole, at), NULL) < 0)
         return false;
-    out->stem = before(s, dash);
-    return spec_parse(&out->spec, f, after(s, dash), NULL) == 0;
+    out->stem = before(whole, at);
+    out->spec.part = (uint32_t)strtoul(name + prefix + 1, NULL, 10);
+    out->spec.parts = parts;
+    return out->spec.split || out->spec.profile[0];
 }
 
 bool name_parse(const char *name, enum names_style style, struct parsed_name *out) {
     const struct str s = str_from(name);
+    if (parse_part(name, out))
+        return true;
     switch (style) {
     case NAMES_AT:
         return parse_at(s, out);
@@ -70,8 +99,11 @@ bool name_format(struct str stem, const struct spec *spec, enum names_style styl
     const char *suffix = format_suffix(spec->format);
     int n;
     spec_text(spec, text, sizeof text);
-    if (style == NAMES_HUB && spec->format == FORMAT_GGUF) {
-        for (char *p = text; *p; p++)
+    if (spec->part) {
+        n = snprintf(buf, size, "%.*s@%s-%05u-of-%05u%s", STR_ARG(stem), text, spec->part,
+                     spec->parts, suffix);
+    } else if (style == NAMES_HUB && spec->format == FORMAT_GGUF) {
+        for (char *p = text; *p && *p != '+' && !spec->profile[0]; p++)
             *p = (char)toupper((unsigned char)*p);
         n = snprintf(buf, size, "%.*s-%s%s", STR_ARG(stem), text, suffix);
     } else if (style == NAMES_EXT) {

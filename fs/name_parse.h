@@ -8,7 +8,7 @@ struct parsed_name {
     struct spec spec;
 };
 
-/* The name as a view in the form @style; false if it is none. */
+/* The name as a view in the form @style, or as a part of a split one; false if it is none. */
 bool name_parse(const char *name, enum names_style style, struct parsed_name *out);
 
 /* The name of a view; false if it is too long. GGUF alone has the hub's form: others are then

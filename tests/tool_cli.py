@@ -155,6 +155,20 @@ class Cli(unittest.TestCase):
         done = self.run_program("info", self.models / "tinylm.gguf@q4_0+imatrix", status=2)
         self.assertIn(b"tinylm.imatrix.gguf", done.stderr)
 
+    def test_split(self):
+        done = self.run_program("info", f"{self.view}+split=1M", status=2)
+        parts = int(done.stderr.decode().split("it has ")[1].split()[0])
+        self.assertGreater(parts, 1)
+        for n in range(1, parts + 1):
+            suffix = f"-{n:05}-of-{parts:05}.gguf"
+            self.run_program("convert", self.models / f"tinylm@q4_0+split=1m{suffix}",
+                             self.dir / f"part{suffix}")
+        whole = self.run_program("convert", self.dir / "part.gguf@auto", "-").stdout
+        self.assertEqual(hashlib.sha256(whole).hexdigest(), Q4_0)
+        wrong = self.models / f"tinylm@q4_0+split=1m-00001-of-{parts + 1:05}.gguf"
+        self.run_program("info", wrong, status=2)
+        self.run_program("info", self.models / "tinylm@q4_0-00001-of-00001.gguf", status=2)
+
     def test_ls(self):
         rows = json.loads(self.run_program("ls", "--json", self.models).stdout)
         by_name = {row["name"]: row for row in rows}
