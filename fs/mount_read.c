@@ -145,9 +145,11 @@ static void read_view(struct file *f, fuse_req_t req, size_t size, uint64_t off)
     file_unref(f);
 }
 
-/* The bytes take one copy more than with splice; measured, that is no slower. */
+/* One copy more than with splice, and yet cheaper: for 1.5 GB from the page cache 0.7 to 0.8 s of
+ * this process's time against 1.2 to 1.4 s (Linux 6.18, 1 MiB reads). */
 static void read_real(struct file *f, fuse_req_t req, size_t size, uint64_t off) {
-    char *buf = pool_get(f->m->pool, size);
+    struct mount *m = f->m; /* the file may be closed as soon as there is a reply */
+    char *buf = pool_get(m->pool, size);
     if (!buf) {
         fuse_reply_err(req, ENOMEM);
         return;
@@ -159,11 +161,11 @@ static void read_real(struct file *f, fuse_req_t req, size_t size, uint64_t off)
     if (n < 0) {
         fuse_reply_err(req, errno);
     } else {
-        f->m->real_reads++;
-        f->m->real_bytes += (uint64_t)n;
+        m->real_reads++;
+        m->real_bytes += (uint64_t)n;
         fuse_reply_buf(req, buf, (size_t)n);
     }
-    pool_put(f->m->pool, buf, size);
+    pool_put(m->pool, buf, size);
 }
 
 void file_read(struct file *f, fuse_req_t req, size_t size, uint64_t off) {

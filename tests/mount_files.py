@@ -6,6 +6,7 @@ import mmap
 import os
 import socket
 import stat
+import threading
 import time
 
 import mounting
@@ -162,6 +163,28 @@ class Files(Case):
         finally:
             for f in files:
                 f.close()
+
+    def test_open_read_close_from_many_threads(self):
+        data = os.urandom(300000)
+        for i in range(20):
+            self.put("f%d" % i, data)
+        self.mount()
+        wrong = []
+
+        def reader(first):
+            for i in range(200):
+                if self.read("f%d" % ((first + i) % 20)) != data:
+                    wrong.append(i)
+
+        threads = [threading.Thread(target=reader, args=(i,)) for i in range(6)]
+        for t in threads:
+            t.start()
+        for i in range(100):  # the kernel forgets the pages of what has changed
+            os.utime(os.path.join(self.src, "f%d" % (i % 20)))
+            time.sleep(0.01)
+        for t in threads:
+            t.join()
+        self.assertEqual(wrong, [])
 
     def test_one_file(self):
         mounting.model(os.path.join(self.src, "m.gguf"))
