@@ -57,6 +57,18 @@ END
     add $counts
 }
 
+# What it finds lies beside the program; the seeds stay as they are.
+fuzz() {
+    local found=$out/logs/${1##*/}
+    mkdir -p "$found"
+    if ! nice "$1" -max_total_time=$fuzz_seconds -rss_limit_mb=2048 -artifact_prefix="$found/" \
+        "$found" "$top/tests/data/bad" "$top/tests/data/fuzz" >"$found.log" 2>&1; then
+        tail -n 25 "$found.log"
+        return 1
+    fi
+}
+fuzz_seconds=${WEIGHTFS_FUZZ_SECONDS:-15}
+
 need_fuse
 venv
 PATH=$out/venv/bin:$PATH # tests that make models want numpy
@@ -78,9 +90,17 @@ build asan -Db_sanitize=address,undefined -Db_lundef=false
 ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
     meson_tests asan --no-suite slow --timeout-multiplier 4
 
+say "== hostile files, $fuzz_seconds seconds a reader"
+targets='tests/fuzz_gguf tests/fuzz_json tests/fuzz_safetensors tests/fuzz_spec'
+CC=clang build fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+for target in $targets; do
+    one "$target" fuzz "$out/fuzz/$target"
+done
+targets=
+
 say "== threads"
 build tsan -Db_sanitize=thread -Db_lundef=false
-TSAN_OPTIONS=halt_on_error=1 meson_tests tsan --suite unit --no-suite kernels --timeout-multiplier 8
+TSAN_OPTIONS=halt_on_error=1 meson_tests tsan --suite unit --no-suite kernels --timeout-multiplier 12
 
 [ ${#broken[@]} -eq 0 ] || say "Not in order: ${broken[*]}"
 say "$passed passed, $failed failed, $skipped skipped"
