@@ -224,6 +224,50 @@ static void test_tokenizer(void **state) {
     expect(-EBADMSG, "added_tokens.json");
 }
 
+/* A byte-level tokenizer.json around the parts that the cases change. */
+static void write_bpe(const char *pre, const char *normalizer, const char *vocab,
+                      const char *merges) {
+    char text[2048];
+    snprintf(text, sizeof text,
+             "{\"normalizer\":%s,\"pre_tokenizer\":%s,\"post_processor\":null,"
+             "\"decoder\":{\"type\":\"ByteLevel\"},\"added_tokens\":[],"
+             "\"model\":{\"type\":\"BPE\",\"vocab\":%s,\"merges\":%s}}",
+             normalizer, pre, vocab, merges);
+    write_text("tokenizer.json", text);
+}
+
+#define SPLIT(regex) "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" regex "\"}}"
+
+static void test_bpe(void **state) {
+    static const struct {
+        const char *pre, *normalizer, *vocab, *merges, *message;
+        int rc;
+    } cases[] = {
+        { "null", "null", "{\"a\":0,\"b\":1,\"ab\":2}", "[\"a b\"]", "no pre-tokenizer", -ENOTSUP },
+        { SPLIT("("), "null", "{\"a\":0}", "[]", "pattern", -ENOTSUP },
+        { SPLIT("((.*)*)*~"), "null", "{\"a\":0}", "[]", "", -ENOTSUP },
+        { SPLIT(""), "null", "{\"a\":0}", "[]", "no pre-tokenizer", -ENOTSUP },
+        { "{\"type\":\"Zzz\"}", "null", "{\"a\":0}", "[]", "\"Zzz\"", -ENOTSUP },
+        { "{\"type\":7}", "null", "{\"a\":0}", "[]", "pre-tokenizer", -EBADMSG },
+        { "null", "{\"type\":\"Zzz\"}", "{\"a\":0}", "[]", "\"Zzz\"", -ENOTSUP },
+        { "null", "null", "[1]", "[]", "vocab", -EBADMSG },
+        { "null", "null", "{\"a\":-1}", "[]", "id of \"a\"", -EBADMSG },
+        { "null", "null", "{\"a\":0}", "[\"a a\"]", "merge 0", -EBADMSG },
+        { "null", "null", "{\"a\":0}", "[7]", "merge 0", -EBADMSG },
+    };
+    (void)state;
+    make_model();
+    run("rm %s/m/tokenizer.model", dir);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_bpe(cases[i].pre, cases[i].normalizer, cases[i].vocab, cases[i].merges);
+        expect(cases[i].rc, cases[i].message);
+    }
+    write_text("tokenizer.json", "{");
+    expect(-EBADMSG, "tokenizer.json");
+    run("truncate -s 1G %s/m/tokenizer.json", dir);
+    expect(-EFBIG, "tokenizer.json");
+}
+
 static void assert_name(const char *path, const char *want) {
     struct arena a = { 0 };
     struct root *root;
@@ -265,8 +309,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_good),      cmocka_unit_test(test_config),
         cmocka_unit_test(test_shards),    cmocka_unit_test(test_tensors),
-        cmocka_unit_test(test_tokenizer), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_tokenizer), cmocka_unit_test(test_bpe),
+        cmocka_unit_test(test_names),     cmocka_unit_test(test_identity),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
