@@ -35,7 +35,7 @@ class Statuses(Case):
 
     def test_wrong_options_are_1(self):
         for option in ("nonsense", "cache_size=12Q", "cache_size=0", "cache_size=", "threads=0",
-                       "threads=x", "views=gguf", "views=gguf@nonsense", "names=both",
+                       "threads=x", "views=gguf", "views=gguf@q4_0+nonsense", "names=both",
                        "layout=deep", "uid=me", "umask=999", "log=loud", "cache=", "nocache=1",
                        "requantize=1", "ro=1"):
             done = self.program(self.src, self.mnt, "-o", option)
