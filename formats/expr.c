@@ -2,6 +2,7 @@
  * formats/expr.c - building expressions, and following an element through them. */
 #include "formats/expr.h"
 #include "formats/checked.h"
+#include <math.h>
 
 static struct expr *new_expr(struct arena *a, enum expr_op op, uint64_t rows, uint64_t cols) {
     uint64_t elems;
@@ -80,8 +81,7 @@ const struct expr *expr_swap(struct arena *a, const struct expr *in, uint64_t x,
     uint64_t group;
     if (!in || !checked_mul(x, y, &group) || !group || in->rows % group)
         return NULL;
-    return expr_rows(a, in, (struct row_map){
-        0, 3, { in->rows / group, y, x }, { group, 1, y } });
+    return expr_rows(a, in, (struct row_map){ 0, 3, { in->rows / group, y, x }, { group, 1, y } });
 }
 
 const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uint32_t n) {
@@ -110,6 +110,22 @@ const struct expr *expr_add(struct arena *a, const struct expr *in, float addend
     return e;
 }
 
+const struct expr *expr_mul(struct arena *a, const struct expr *in, float factor) {
+    struct expr *e = in ? new_expr(a, EXPR_MUL, in->rows, in->cols) : NULL;
+    if (e) {
+        e->mul.in = in;
+        e->mul.factor = factor;
+    }
+    return e;
+}
+
+const struct expr *expr_exp(struct arena *a, const struct expr *in) {
+    struct expr *e = in ? new_expr(a, EXPR_EXP, in->rows, in->cols) : NULL;
+    if (e)
+        e->exp.in = in;
+    return e;
+}
+
 const struct expr *expr_round(struct arena *a, const struct expr *in, enum dtype to) {
     if (!in || to == DTYPE_F32 || expr_copies(in) == to)
         return in; /* rounding would change nothing */
@@ -135,6 +151,19 @@ static uint64_t map_row(const struct row_map *map, uint64_t r, uint64_t *run) {
     return in;
 }
 
+static const struct expr *step_input(const struct expr *e) {
+    switch (e->op) {
+    case EXPR_ADD:
+        return e->add.in;
+    case EXPR_MUL:
+        return e->mul.in;
+    case EXPR_EXP:
+        return e->exp.in;
+    default:
+        return e->round.in;
+    }
+}
+
 void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_run *run) {
     const struct expr *steps[EXPR_MAX_STEPS];
     uint32_t n = 0;
@@ -155,7 +184,7 @@ void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_r
         } else {
             if (n < EXPR_MAX_STEPS) /* tables build two at the most */
                 steps[n++] = e;
-            e = e->op == EXPR_ADD ? e->add.in : e->round.in;
+            e = step_input(e);
         }
         if (limit < count)
             count = limit;
@@ -166,6 +195,25 @@ void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_r
     run->n_steps = n;
     for (uint32_t i = 0; i < n; i++) /* the innermost step comes first */
         run->steps[i] = steps[n - 1 - i];
+}
+
+bool expr_step(const struct expr *e, float *x, uint64_t n) {
+    switch (e->op) {
+    case EXPR_ADD:
+        for (uint64_t i = 0; i < n; i++)
+            x[i] += e->add.addend;
+        return true;
+    case EXPR_MUL:
+        for (uint64_t i = 0; i < n; i++)
+            x[i] *= e->mul.factor;
+        return true;
+    case EXPR_EXP:
+        for (uint64_t i = 0; i < n; i++)
+            x[i] = (float)exp(x[i]); /* rounded once */
+        return true;
+    default:
+        return false;
+    }
 }
 
 enum dtype expr_copies(const struct expr *e) {
@@ -220,6 +268,13 @@ void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *sou
     case EXPR_ADD:
         hasher_bytes(h, &e->add.addend, sizeof e->add.addend);
         expr_hash(e->add.in, h, source_hash);
+        break;
+    case EXPR_MUL:
+        hasher_bytes(h, &e->mul.factor, sizeof e->mul.factor);
+        expr_hash(e->mul.in, h, source_hash);
+        break;
+    case EXPR_EXP:
+        expr_hash(e->exp.in, h, source_hash);
         break;
     case EXPR_ROUND:
         hasher_u64(h, e->round.to);

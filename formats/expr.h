@@ -4,7 +4,7 @@
  *
  * An expression is a matrix of `rows` rows of `cols` elements: cols is the fastest dimension of
  * the tensor, rows the product of the others. Gathers (ROWS, STACK) choose rows; steps (ADD,
- * ROUND) change numbers one by one; leaves (TENSOR, LITERAL) hold them. */
+ * MUL, EXP, ROUND) change numbers one by one; leaves (TENSOR, LITERAL) hold them. */
 #pragma once
 #include "formats/arena.h"
 #include "formats/hash.h"
@@ -19,7 +19,7 @@ struct row_map {
     uint64_t len[4], stride[4]; /* rows */
 };
 
-enum expr_op { EXPR_TENSOR, EXPR_LITERAL, EXPR_ROWS, EXPR_STACK, EXPR_ADD, EXPR_ROUND };
+enum expr_op { EXPR_TENSOR, EXPR_LITERAL, EXPR_ROWS, EXPR_STACK, EXPR_ADD, EXPR_MUL, EXPR_EXP, EXPR_ROUND };
 
 struct expr {
     enum expr_op op;
@@ -30,6 +30,8 @@ struct expr {
         struct { const struct expr *in; struct row_map map; } gather; /* ROWS */
         struct { const struct expr **in; uint32_t n; } stack; /* STACK: one below the other */
         struct { const struct expr *in; float addend; } add;  /* ADD */
+        struct { const struct expr *in; float factor; } mul;  /* MUL */
+        struct { const struct expr *in; } exp;                /* EXP */
         struct { const struct expr *in; enum dtype to; } round; /* ROUND: through a narrower type */
     };
 };
@@ -46,6 +48,8 @@ const struct expr *expr_slice(struct arena *a, const struct expr *in, uint64_t f
                               uint64_t count);
 const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uint32_t n);
 const struct expr *expr_add(struct arena *a, const struct expr *in, float addend);
+const struct expr *expr_mul(struct arena *a, const struct expr *in, float factor);
+const struct expr *expr_exp(struct arena *a, const struct expr *in);
 const struct expr *expr_round(struct arena *a, const struct expr *in, enum dtype to);
 /* [x][y] rows within each of rows/(x*y) groups become [y][x]: the head permutation of llama's q
  * and k is expr_swap(heads' rows, x = 2, y = head_dim / 2) on the way to GGUF, and
@@ -60,8 +64,11 @@ struct expr_run {
     const struct expr *leaf; /* TENSOR or LITERAL */
     uint64_t leaf_elem, count;
     uint32_t n_steps;
-    const struct expr *steps[EXPR_MAX_STEPS]; /* ADD or ROUND */
+    const struct expr *steps[EXPR_MAX_STEPS]; /* ADD, MUL, EXP or ROUND */
 };
+
+/* One step on @n numbers. False for ROUND, which needs a codec. */
+bool expr_step(const struct expr *e, float *x, uint64_t n);
 
 /* The longest run that begins at @elem (row-major), at most @count elements. */
 void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_run *run);

@@ -79,11 +79,8 @@ static int move_elems(struct convert *cv, uint64_t elem, uint64_t count, uint8_t
 static int apply_steps(struct convert *cv, const struct expr_run *run, float *x, uint64_t n) {
     for (uint32_t s = 0; s < run->n_steps; s++) {
         const struct expr *e = run->steps[s];
-        if (e->op == EXPR_ADD) {
-            for (uint64_t i = 0; i < n; i++)
-                x[i] += e->add.addend;
+        if (expr_step(e, x, n))
             continue;
-        }
         const struct dtype_info *d = &dtype_info[e->round.to];
         uint8_t narrow[TILE_ELEMS * 4];
         if (n % d->block_elems || codec_encode(cv->k, e->round.to, narrow, x, n) < 0 ||

@@ -165,8 +165,34 @@ static void layout_covers_the_view(void **state) {
     assert_true(layout_zero(&l, INT64_MAX, NULL) < 0);
 }
 
+static void steps_change_numbers(void **state) {
+    (void)state;
+    struct tensor t = matrix(1, 4, 0);
+    const struct expr *e = expr_mul(&arena, expr_exp(&arena, expr_tensor(&arena, &t)), -1);
+    float x[4] = { 0, 1, -200, 200 };
+    struct expr_run run;
+    expr_run(e, 0, 4, &run);
+    assert_int_equal(run.n_steps, 2);
+    for (uint32_t i = 0; i < run.n_steps; i++)
+        assert_true(expr_step(run.steps[i], x, 4));
+    assert_true(x[0] == -1 && x[1] == -0x1.5bf0a8p1f && x[2] == 0 && x[3] < -0x1p127f);
+    assert_false(expr_step(expr_round(&arena, e, DTYPE_F16), x, 4));
+    assert_int_equal(expr_copies(e), DTYPE_NONE);
+}
+
+static void elements_are_transposed(void **state) {
+    (void)state;
+    struct tensor t = matrix(3, 5, 0);
+    const struct expr *e, *leaf;
+    e = expr_elems(&arena, &t, (struct row_map){ 0, 2, { 5, 3 }, { 1, 5 } });
+    for (uint64_t row = 0; row < 5; row++)
+        for (uint64_t col = 0; col < 3; col++)
+            assert_int_equal(follow(e, 3 * row + col, &leaf), 5 * col + row);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_change_numbers),   cmocka_unit_test(elements_are_transposed),
         cmocka_unit_test(heads_are_permuted),     cmocka_unit_test(stacks_and_slices),
         cmocka_unit_test(steps_keep_their_order), cmocka_unit_test(keys_tell_expressions_apart),
         cmocka_unit_test(layout_covers_the_view),

@@ -212,6 +212,8 @@ bool form_knows_folder(struct root *root, const char *path) {
                  : -EBADMSG;
     if (rc == 0)
         rc = find_arch(&w);
+    if (rc == 0 && w.arch->raw_config)
+        hf_config_raw(&w.config);
     if (rc == 0)
         rc = check_quantization(&w);
     hf_config_fini(&w.config);
@@ -286,6 +288,8 @@ int form_gguf_from_hf(struct form *f, const struct model *m, enum outtype out, s
     int rc = hf_config_init(&w.config, m->folder->config, w.err);
     if (rc == 0)
         rc = find_arch(&w);
+    if (rc == 0 && w.arch->raw_config)
+        hf_config_raw(&w.config);
     if (rc == 0)
         rc = check_quantization(&w);
     if (rc == 0)

@@ -13,6 +13,7 @@ extern const struct family family_grok;
 extern const struct family family_lfm;
 extern const struct family family_llama;
 extern const struct family family_llama4;
+extern const struct family family_mamba;
 extern const struct family family_modern_bert;
 extern const struct family family_phi;
 extern const struct family family_qwen;

@@ -18,6 +18,8 @@ enum tensor_op {
     OP_EXPERTS,   /* stacked already; the name has no ending there, and ".weight" here */
     OP_GATE_UP,   /* experts' gate and up in one, stacked: two tensors, @gguf and @second */
     OP_ADD_ONE,   /* norms that multiply by 1 + weight */
+    OP_NEG_EXP,   /* minus the exponential function: the logarithm of a decay is stored there */
+    OP_UNTIED,    /* left out where its bytes are those of the embedding */
     OP_TRANSPOSE, /* matrices of Conv1D; a bias stays */
     OP_QKV,       /* rows by groups: queries that share a key, the key, the value; all queries,
                    * all keys, all values here */
@@ -109,7 +111,10 @@ struct arch {
     op_fn *own;                      /* for OP_OWN */
     const struct hparam *hparams;
     const char *experts; /* config keys of the number of experts; NULL: a dense model */
-    const struct named_token *tokens;               /* or NULL */
+    const struct named_token *tokens; /* or NULL */
+    bool raw_config;                  /* the converter reads config.json without transformers */
+    uint32_t vocab_multiple; /* the vocabulary is padded to one of "pad_vocab_size_multiple", or
+                              * of this; 0: it is not */
     const struct tokenizer_kind *const *tokenizers; /* tried in order; ends in NULL */
     int (*extra)(struct arch_work *w); /* tensors that are computed, written first; or NULL */
     int (*vocab)(struct arch_work *w); /* pairs before those of the tokenizer; or NULL */

@@ -91,6 +91,11 @@ void hf_config_fini(struct hf_config *c) {
     c->defaults = NULL;
 }
 
+void hf_config_raw(struct hf_config *c) {
+    hf_config_fini(c);
+    c->cls = NULL;
+}
+
 /* The member @name of @object; one that config.json spells otherwise under that spelling. */
 static const struct json *member(const struct hf_config *c, const struct json *object,
                                  const char *name) {

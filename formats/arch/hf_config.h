@@ -33,6 +33,8 @@ struct hf_config {
 
 /* @config is borrowed. @classes: the rows to look the model_type up in; may be empty. */
 int hf_config_init(struct hf_config *c, const struct json *config, struct err *err);
+/* Go on with config.json as it is. */
+void hf_config_raw(struct hf_config *c);
 void hf_config_fini(struct hf_config *c);
 
 /* A value of config.json, of the class's defaults, or computed from them. */

@@ -178,8 +178,9 @@ static int (*const ops[OP_COUNT])(struct reverse *, const struct tensor *,
     [OP_SAME] = back_same,       [OP_PERMUTE_Q] = back_permute,   [OP_PERMUTE_K] = back_permute,
     [OP_EXPERT] = back_expert,   [OP_EXPERTS] = back_same,        [OP_GATE_UP] = back_same,
     [OP_ADD_ONE] = back_add_one, [OP_TRANSPOSE] = back_transpose, [OP_QKV] = back_qkv,
-    [OP_VOCAB] = back_same,      [OP_SQUEEZE] = back_squeeze,     [OP_FIRST] = back_same,
-    [OP_OWN] = back_own,         [OP_DROP] = back_drop,
+    [OP_VOCAB] = back_same,      [OP_NEG_EXP] = back_own,         [OP_UNTIED] = back_same,
+    [OP_SQUEEZE] = back_squeeze, [OP_FIRST] = back_same,          [OP_OWN] = back_own,
+    [OP_DROP] = back_drop,
 };
 
 /* What the converter computes from config.json, so that Hugging Face computes it too. */

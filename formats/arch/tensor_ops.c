@@ -2,8 +2,11 @@
  * formats/arch/tensor_ops.c - what the tables' operations do to a tensor, on the way to GGUF and
  * back. */
 #include "formats/arch/work.h"
+#include "formats/cleanup.h"
+#include "formats/source.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
+#include <stdlib.h>
 
 static int bad_shape(struct arch_work *w, const struct tensor *t, const char *why) {
     return err_set(w->err, -EBADMSG, "tensor %.*s: %s", STR_ARG(t->name), why);
@@ -195,6 +198,48 @@ static int op_expert(struct arch_work *w, const struct tensor *t, const struct t
     return rc;
 }
 
+static int op_neg_exp(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                      const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    return work_target(w, name_build(a, rule->gguf, match), t->dims, t->n_dims,
+                       expr_mul(a, expr_exp(a, expr_tensor(a, t)), -1));
+}
+
+/* 1: the bytes of both are the same. Reads no more than up to the first difference. */
+static int same_bytes(struct arch_work *w, const struct tensor *a, const struct tensor *b) {
+    enum { STEP = 1 << 16 };
+    if (a->dtype != b->dtype || a->bytes != b->bytes || a->n_dims != b->n_dims ||
+        memcmp(a->dims, b->dims, a->n_dims * sizeof *a->dims) != 0)
+        return 0;
+    auto_free uint8_t *buf = malloc(2 * STEP);
+    int rc = buf ? 0 : work_no_memory(w);
+    for (uint64_t at = 0; rc == 0 && at < a->bytes; at += STEP) {
+        const uint64_t n = a->bytes - at < STEP ? a->bytes - at : STEP;
+        rc = source_pread(w->model->sources[a->src], buf, n, a->off + at, w->err);
+        if (rc == 0)
+            rc = source_pread(w->model->sources[b->src], buf + STEP, n, b->off + at, w->err);
+        if (rc == 0 && memcmp(buf, buf + STEP, n) != 0)
+            return 0;
+    }
+    return rc < 0 ? rc : 1;
+}
+
+static int op_untied(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                     const struct name_match *match) {
+    for (uint32_t i = 0; i < w->form->n_targets; i++) {
+        const struct target *target = &w->form->targets[i];
+        const struct expr *e = target->expr;
+        while (e->op == EXPR_ROUND)
+            e = e->round.in;
+        if (!str_is(target->name, "token_embd.weight") || e->op != EXPR_TENSOR)
+            continue;
+        int rc = same_bytes(w, e->tensor, t);
+        if (rc)
+            return rc < 0 ? rc : 0;
+    }
+    return op_same(w, t, rule, match);
+}
+
 static int op_squeeze(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                       const struct name_match *match) {
     struct arena *a = w->form->arena;
@@ -226,8 +271,9 @@ static op_fn *const ops[OP_COUNT] = {
     [OP_SAME] = op_same,       [OP_PERMUTE_Q] = op_permute,   [OP_PERMUTE_K] = op_permute,
     [OP_EXPERT] = op_expert,   [OP_EXPERTS] = op_experts,     [OP_GATE_UP] = op_gate_up,
     [OP_ADD_ONE] = op_add_one, [OP_TRANSPOSE] = op_transpose, [OP_QKV] = op_qkv,
-    [OP_VOCAB] = op_vocab,     [OP_SQUEEZE] = op_squeeze,     [OP_FIRST] = op_first,
-    [OP_OWN] = op_own,         [OP_DROP] = op_drop,
+    [OP_VOCAB] = op_vocab,     [OP_NEG_EXP] = op_neg_exp,     [OP_UNTIED] = op_untied,
+    [OP_SQUEEZE] = op_squeeze, [OP_FIRST] = op_first,         [OP_OWN] = op_own,
+    [OP_DROP] = op_drop,
 };
 
 int op_to_gguf(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,

@@ -166,7 +166,7 @@ static int add_pairs(struct arch_work *w, const struct json_model *kind,
         rc = pre_name(&pre, tokenizer, config, &model, &added, a, w->err);
     if (rc < 0)
         return rc;
-    rc = hf_config_u64(&w->config, "vocab_size", &n, w->err);
+    rc = tokenizer_vocab_size(w, "vocab_size", &n);
     if (rc < 0)
         return rc;
     if (rc == 0)

@@ -50,13 +50,28 @@ int tokenizer_add(struct arch_work *w) {
     for (uint32_t i = 0; rc == 0 && i < memo->kvs.n; i++) {
         const struct kv *kv = &memo->kvs.items[i];
         struct kv_list *to = &w->form->kvs;
-        const bool ok = kv_find(to, kv->key) /* an architecture may set one before: it keeps its place */
-                            ? kv_set_raw(to, w->form->arena, kv->key, kv->type, kv->value)
-                            : kv_append(to, w->form->arena, *kv);
+        const bool ok =
+            kv_find(to, kv->key) /* an architecture may set one before: it keeps its place */
+                ? kv_set_raw(to, w->form->arena, kv->key, kv->type, kv->value)
+                : kv_append(to, w->form->arena, *kv);
         if (!ok)
             rc = work_no_memory(w);
     }
     return rc;
+}
+
+int tokenizer_vocab_size(struct arch_work *w, const char *names, uint64_t *n) {
+    uint64_t multiple = w->arch->vocab_multiple;
+    int rc = hf_config_u64(&w->config, names, n, w->err);
+    if (rc <= 0 || !multiple)
+        return rc;
+    rc = hf_config_u64(&w->config, "pad_vocab_size_multiple", &multiple, w->err);
+    if (rc < 0)
+        return rc;
+    if (!multiple || multiple > UINT32_MAX || *n > UINT32_MAX)
+        return err_set(w->err, -EBADMSG, "config.json: \"pad_vocab_size_multiple\" does not fit");
+    *n = (*n + multiple - 1) / multiple * multiple;
+    return 1;
 }
 
 int tokenizer_count(struct arch_work *w, uint64_t *n) {

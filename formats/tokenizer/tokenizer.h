@@ -25,6 +25,10 @@ extern const struct tokenizer_kind tokenizer_spm_phi3;
 /* The first of the architecture's kinds that the folder has. */
 int tokenizer_add(struct arch_work *w);
 
+/* config.json's number of tokens by the first of @names, padded as the architecture does. 1: found;
+ * 0: absent. */
+int tokenizer_vocab_size(struct arch_work *w, const char *names, uint64_t *n);
+
 /* How many tokens the folder's tokenizer has: of tokenizer.model with the padding, else of
  * tokenizer.json, vocabulary and added tokens. */
 int tokenizer_count(struct arch_work *w, uint64_t *n);
