@@ -101,6 +101,21 @@ const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uin
     return e;
 }
 
+const struct expr *expr_transpose(struct arena *a, const struct expr *in, uint64_t rows) {
+    const enum dtype type = in ? expr_copies(in) : DTYPE_NONE;
+    if (type == DTYPE_NONE || dtype_info[type].block_elems != 1 || !rows || in->rows % rows ||
+        !in->cols)
+        return NULL;
+    struct expr *e = new_expr(a, EXPR_TRANSPOSE, in->rows / rows * in->cols, rows);
+    if (e)
+        e->transpose.in = in;
+    return e;
+}
+
+enum dtype expr_leaf_type(const struct expr *leaf) {
+    return leaf->op == EXPR_TRANSPOSE ? expr_copies(leaf->transpose.in) : leaf->tensor->dtype;
+}
+
 const struct expr *expr_add(struct arena *a, const struct expr *in, float addend) {
     struct expr *e = in ? new_expr(a, EXPR_ADD, in->rows, in->cols) : NULL;
     if (e) {
@@ -167,7 +182,7 @@ static const struct expr *step_input(const struct expr *e) {
 void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_run *run) {
     const struct expr *steps[EXPR_MAX_STEPS];
     uint32_t n = 0;
-    while (e->op != EXPR_TENSOR && e->op != EXPR_LITERAL) {
+    while (e->op != EXPR_TENSOR && e->op != EXPR_LITERAL && e->op != EXPR_TRANSPOSE) {
         uint64_t limit = count;
         if (e->op == EXPR_ROWS) {
             uint64_t rows;
@@ -275,6 +290,9 @@ void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *sou
         break;
     case EXPR_EXP:
         expr_hash(e->exp.in, h, source_hash);
+        break;
+    case EXPR_TRANSPOSE:
+        expr_hash(e->transpose.in, h, source_hash);
         break;
     case EXPR_ROUND:
         hasher_u64(h, e->round.to);

@@ -4,7 +4,8 @@
  *
  * An expression is a matrix of `rows` rows of `cols` elements: cols is the fastest dimension of
  * the tensor, rows the product of the others. Gathers (ROWS, STACK) choose rows; steps (ADD,
- * MUL, EXP, ROUND) change numbers one by one; leaves (TENSOR, LITERAL) hold them. */
+ * MUL, EXP, ROUND) change numbers one by one; leaves (TENSOR, LITERAL) hold them. TRANSPOSE is a
+ * leaf too: what is below it is read in strips. */
 #pragma once
 #include "formats/arena.h"
 #include "formats/hash.h"
@@ -19,7 +20,10 @@ struct row_map {
     uint64_t len[4], stride[4]; /* rows */
 };
 
-enum expr_op { EXPR_TENSOR, EXPR_LITERAL, EXPR_ROWS, EXPR_STACK, EXPR_ADD, EXPR_MUL, EXPR_EXP, EXPR_ROUND };
+enum expr_op {
+    EXPR_TENSOR, EXPR_LITERAL, EXPR_ROWS, EXPR_STACK, EXPR_ADD, EXPR_MUL, EXPR_EXP, EXPR_ROUND,
+    EXPR_TRANSPOSE
+};
 
 struct expr {
     enum expr_op op;
@@ -33,6 +37,7 @@ struct expr {
         struct { const struct expr *in; float factor; } mul;  /* MUL */
         struct { const struct expr *in; } exp;                /* EXP */
         struct { const struct expr *in; enum dtype to; } round; /* ROUND: through a narrower type */
+        struct { const struct expr *in; } transpose; /* TRANSPOSE: cols is the rows of a group */
     };
 };
 
@@ -56,12 +61,16 @@ const struct expr *expr_round(struct arena *a, const struct expr *in, enum dtype
  * x = head_dim / 2, y = 2 on the way back. */
 const struct expr *expr_swap(struct arena *a, const struct expr *in, uint64_t x, uint64_t y);
 
+/* Each group of @rows rows as a matrix turned over: [rows][cols] becomes [cols][rows]. Of gathers
+ * over tensors of one type without blocks. */
+const struct expr *expr_transpose(struct arena *a, const struct expr *in, uint64_t rows);
+
 enum { EXPR_MAX_STEPS = 8 };
 
 /* Elements [elem, elem + count) of an expression lie next to each other in one leaf, from
  * leaf_elem on; then come the steps, steps[0] first. */
 struct expr_run {
-    const struct expr *leaf; /* TENSOR or LITERAL */
+    const struct expr *leaf; /* TENSOR, LITERAL or TRANSPOSE */
     uint64_t leaf_elem, count;
     uint32_t n_steps;
     const struct expr *steps[EXPR_MAX_STEPS]; /* ADD, MUL, EXP or ROUND */
@@ -75,6 +84,9 @@ void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_r
 
 /* The type whose bytes the expression only moves; DTYPE_NONE if it computes, or mixes types. */
 enum dtype expr_copies(const struct expr *e);
+
+/* The type of the numbers of a leaf that is no LITERAL. */
+enum dtype expr_leaf_type(const struct expr *leaf);
 
 /* The tensor if all bytes of the expression are those of one tensor in its order, else NULL. */
 const struct tensor *expr_identity(const struct expr *e);

@@ -98,18 +98,56 @@ static int decode_tile(struct convert *cv, const struct expr_run *run, uint64_t 
         memcpy(dst, run->leaf->literal + elem, n * sizeof *dst);
         return 0;
     }
-    const struct dtype_info *d = &dtype_info[run->leaf->tensor->dtype];
+    const enum dtype type = expr_leaf_type(run->leaf);
+    const struct dtype_info *d = &dtype_info[type];
     const uint64_t lead = (elem - first) % d->block_elems;
     const uint8_t *src = cv->piece + (elem - first) / d->block_elems * d->block_bytes;
     if (lead == 0 && n % d->block_elems == 0)
-        return codec_decode(cv->k, run->leaf->tensor->dtype, dst, src, n);
+        return codec_decode(cv->k, type, dst, src, n);
 
     /* the run begins or ends within a block of the source */
     float whole[TILE_ELEMS + 2 * MAX_BLOCK_ELEMS];
     const uint64_t blocks = (lead + n + d->block_elems - 1) / d->block_elems;
-    int rc = codec_decode(cv->k, run->leaf->tensor->dtype, whole, src, blocks * d->block_elems);
+    int rc = codec_decode(cv->k, type, whole, src, blocks * d->block_elems);
     memcpy(dst, whole + lead, n * sizeof *dst);
     return rc;
+}
+
+/* Rows [row, row + rows) of a gather, of each the elements [col, col + cols), one below the other. */
+static int read_rows(struct convert *cv, const struct expr *in, uint64_t row, uint64_t rows,
+                     uint64_t col, uint64_t cols, uint8_t *dst) {
+    const uint32_t size = dtype_info[expr_copies(in)].block_bytes;
+    for (uint64_t r = row; r < row + rows; r++, dst += cols * size) {
+        struct expr_run run; /* a gather moves whole rows */
+        expr_run(in, r * in->cols + col, cols, &run);
+        int rc = read_source(cv, run.leaf->tensor, run.leaf_elem * size, cols * size, dst);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* A piece of a transpose: a strip of whole columns of what is turned over, as wide as fits, or a
+ * part of one column. cv->piece gets it turned. */
+static int64_t read_strip(struct convert *cv, const struct expr *e, uint64_t elem, uint64_t count) {
+    const struct expr *in = e->transpose.in;
+    const uint64_t rows = e->cols, size = dtype_info[expr_copies(in)].block_bytes;
+    const uint64_t line = elem / rows, col = line % in->cols, row = elem % rows;
+    const uint64_t limit = PIECE_BYTES / size < count ? PIECE_BYTES / size : count;
+    uint64_t n = rows - row < limit ? rows - row : limit, cols = 1;
+    if (row == 0 && n == rows) {
+        cols = limit / rows;
+        if (cols > in->cols - col)
+            cols = in->cols - col;
+    }
+    auto_free uint8_t *strip = malloc(n * cols * size);
+    if (!strip)
+        return fail(cv, -ENOMEM, "no memory to convert it");
+    int rc = read_rows(cv, in, line / in->cols * rows + row, n, col, cols, strip);
+    if (rc < 0)
+        return rc;
+    cv->k->transpose(cv->piece, strip, n, cols, size);
+    return (int64_t)(n * cols);
 }
 
 /* The next piece of a run: reads it, *first is its first element (a block's). Returns the number
@@ -119,6 +157,8 @@ static int64_t read_piece(struct convert *cv, const struct expr_run *run, uint64
     *first = elem;
     if (run->leaf->op == EXPR_LITERAL)
         return (int64_t)count;
+    if (run->leaf->op == EXPR_TRANSPOSE)
+        return read_strip(cv, run->leaf, elem, count);
     const struct tensor *t = run->leaf->tensor;
     const struct dtype_info *d = &dtype_info[t->dtype];
     const uint64_t begin = elem / d->block_elems;

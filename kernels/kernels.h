@@ -33,6 +33,8 @@ struct block_kernel { /* each may be NULL: none */
  * element. */
 struct kernels {
     unsigned cpu; /* the mask it was filled for; first, so that no block_kernel has offset 0 */
+    /* The matrix [rows][cols] at @src as [cols][rows] at @dst; @elem_bytes is 1, 2, 4 or 8. */
+    void (*transpose)(void *dst, const void *src, size_t rows, size_t cols, size_t elem_bytes);
     bool (*f32_all_finite)(const float *src, size_t elems);
     struct block_kernel f64, f16, bf16, f8_e4m3, f8_e5m2;
     struct block_kernel q4_0, q4_1, q5_0, q5_1, q8_0;

@@ -5,6 +5,7 @@
 #include "kernels/kernels.h"
 
 bool f32_all_finite_c(const float *src, size_t elems);
+void transpose_c(void *dst, const void *src, size_t rows, size_t cols, size_t elem_bytes);
 
 block_decode_fn f64_decode_c, f16_decode_c, bf16_decode_c, f8_e4m3_decode_c, f8_e5m2_decode_c;
 block_encode_fn f16_encode_c, bf16_encode_c;

@@ -92,6 +92,26 @@ static void stacks_and_slices(void **state) {
     assert_null(expr_slice(&arena, e, UINT64_MAX, 2));
 }
 
+static void transposes_are_leaves(void **state) {
+    (void)state;
+    struct tensor t = matrix(12, 5, 0), q = t;
+    q.dtype = DTYPE_Q8_0;
+    const struct expr *in = expr_tensor(&arena, &t), *e = expr_transpose(&arena, in, 4);
+    assert_int_equal(e->rows, 15);
+    assert_int_equal(e->cols, 4);
+    struct expr_run run;
+    expr_run(expr_slice(&arena, e, 2, 3), 0, 100, &run);
+    assert_ptr_equal(run.leaf, e);
+    assert_int_equal(run.leaf_elem, 8);
+    assert_int_equal(run.count, 12);
+    assert_int_equal(expr_leaf_type(e), DTYPE_F32);
+    assert_int_equal(expr_copies(e), DTYPE_NONE);
+    assert_null(expr_identity(e));
+    assert_null(expr_transpose(&arena, in, 5));                     /* does not divide the rows */
+    assert_null(expr_transpose(&arena, expr_tensor(&arena, &q), 4)); /* has blocks */
+    assert_null(expr_transpose(&arena, expr_add(&arena, in, 1), 4)); /* is no gather */
+}
+
 static void steps_keep_their_order(void **state) {
     (void)state;
     struct tensor t = matrix(2, 4, 0);
@@ -194,7 +214,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_change_numbers),   cmocka_unit_test(elements_are_transposed),
         cmocka_unit_test(heads_are_permuted),     cmocka_unit_test(stacks_and_slices),
-        cmocka_unit_test(steps_keep_their_order), cmocka_unit_test(keys_tell_expressions_apart),
+        cmocka_unit_test(steps_keep_their_order),  cmocka_unit_test(transposes_are_leaves),
+        cmocka_unit_test(keys_tell_expressions_apart),
         cmocka_unit_test(layout_covers_the_view),
     };
     return cmocka_run_group_tests(tests, NULL, fini);

@@ -97,6 +97,12 @@ static void make_layout(struct view *v) {
         assert_ok(layout_tensor(l, STR("swapped"), swapped, to[i], NULL, err));
         assert_ok(layout_tensor(l, STR("stacked"), expr_stack(a, pair, 2), to[i], NULL, err));
         assert_ok(layout_tensor(l, STR("slice"), expr_slice(a, swapped, 5, 7), to[i], NULL, err));
+        if (i % TENSORS != 3) { /* no blocks */
+            const struct expr *turned = expr_transpose(a, swapped, 256);
+            assert_ok(layout_tensor(l, STR("turned"), turned, to[i], NULL, err));
+            assert_ok(layout_tensor(l, STR("turned rows"), expr_slice(a, turned, 5, 700), to[i],
+                                    NULL, err));
+        }
         assert_ok(layout_tensor(l, STR("norm"), expr_round(a, expr_add(a, pair[0], 1), DTYPE_BF16),
                                 to[i], NULL, err));
     }
@@ -112,6 +118,12 @@ static void make_layout(struct view *v) {
 static float value_at(const struct fixture *f, const struct expr *e, uint64_t elem) {
     struct expr_run run;
     expr_run(e, elem, 1, &run);
+    if (run.leaf->op == EXPR_TRANSPOSE) {
+        const struct expr *in = run.leaf->transpose.in;
+        const uint64_t rows = run.leaf->cols, line = run.leaf_elem / rows;
+        const uint64_t row = line / in->cols * rows + run.leaf_elem % rows;
+        return value_at(f, in, row * in->cols + line % in->cols); /* no steps above it here */
+    }
     float x = run.leaf->op == EXPR_LITERAL
                   ? run.leaf->literal[run.leaf_elem]
                   : f->values[run.leaf->tensor - f->view->model->tensors][run.leaf_elem];

@@ -197,9 +197,9 @@ static int own_nomic(struct arch_work *w, const struct tensor *t, const struct t
     const bool turned = *rule->second == 'c';
     dims[1] = turned ? embd : inner;
     dims[2] = turned ? inner : embd;
-    const struct row_map map = { 0, 3, { dims[0], embd, inner }, { inner * embd, 1, embd } };
+    const struct expr *e = expr_tensor(a, t);
     return work_target(w, name_build(a, rule->gguf, &named), dims, 3,
-                       turned ? expr_elems(a, t, map) : expr_tensor(a, t));
+                       turned ? expr_transpose(a, e, inner) : e);
 }
 
 static int add_labels(struct arch_work *w) {

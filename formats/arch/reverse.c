@@ -120,8 +120,8 @@ static int back_transpose(struct reverse *r, const struct tensor *t, const struc
         return err_set(r->err, -ENOTSUP, "tensor %.*s: blocks of %s cannot be transposed",
                        STR_ARG(t->name), dtype_info[t->dtype].name);
     const uint64_t dims[2] = { t->dims[1], t->dims[0] };
-    const struct row_map map = { 0, 2, { dims[0], dims[1] }, { 1, dims[0] } };
-    return add_target(r, name_build(a, rule->hf, match), t, dims, 2, expr_elems(a, t, map));
+    return add_target(r, name_build(a, rule->hf, match), t, dims, 2,
+                       expr_transpose(a, expr_tensor(a, t), t->dims[0]));
 }
 
 /* Queries, keys and values one behind the other: to groups of queries with their key and value. */

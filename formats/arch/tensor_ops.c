@@ -48,8 +48,8 @@ static int op_transpose(struct arch_work *w, const struct tensor *t, const struc
     if (t->n_dims != 2 || t->elems == 0)
         return op_same(w, t, rule, match);
     const uint64_t dims[2] = { t->dims[1], t->dims[0] };
-    const struct row_map map = { 0, 2, { dims[0], dims[1] }, { 1, dims[0] } };
-    return work_target(w, name_build(a, rule->gguf, match), dims, 2, expr_elems(a, t, map));
+    return work_target(w, name_build(a, rule->gguf, match), dims, 2,
+                       expr_transpose(a, expr_tensor(a, t), t->dims[0]));
 }
 
 static int op_qkv(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
