@@ -13,6 +13,7 @@ struct tokenizer_kind {
 extern const struct tokenizer_kind tokenizer_spm; /* spm.c: SentencePiece, tokenizer.model */
 extern const struct tokenizer_kind
     tokenizer_gpt2; /* json_vocab.c: byte-level BPE, tokenizer.json */
+extern const struct tokenizer_kind tokenizer_llama_json; /* llama_json.c: SentencePiece as JSON */
 extern const struct tokenizer_kind tokenizer_wordpiece; /* the same file with WordPiece */
 
 /* unigram.c: SentencePiece's Unigram as T5 has it, and as XLM-RoBERTa has it. */
