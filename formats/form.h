@@ -15,6 +15,7 @@ struct target {
     uint64_t dims[TENSOR_MAX_DIMS]; /* slowest first */
     const struct expr *expr;
     const struct importance *importance; /* of its columns, for quantizing; may be NULL */
+    bool strict; /* as struct layout_how has it */
 };
 
 struct form {

@@ -91,7 +91,8 @@ static int add_data(struct layout *l, const struct form *f, uint64_t alignment, 
     int ret = pad(l, alignment, err);
     for (uint32_t i = 0; ret == 0 && i < f->n_targets; i++) {
         const struct target *t = &f->targets[i];
-        ret = layout_tensor(l, t->name, t->expr, t->dtype, t->importance, err);
+        const struct layout_how how = { t->importance, t->strict };
+        ret = layout_tensor(l, t->name, t->expr, t->dtype, &how, err);
         if (ret == 0)
             ret = pad(l, alignment, err);
     }

@@ -60,11 +60,13 @@ int layout_copy(struct layout *l, uint32_t src, uint64_t off, uint64_t len, stru
 }
 
 int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum dtype to,
-                  const struct importance *importance, struct err *err) {
+                  const struct layout_how *how, struct err *err) {
+    static const struct layout_how as_they_are = { NULL, false };
+    how = how ? how : &as_they_are;
     const uint64_t elems = e->rows * e->cols; /* checked when the expression was built */
     const struct tensor *t = expr_identity(e);
     uint64_t bytes;
-    if (t && t->dtype == to)
+    if (t && t->dtype == to && !how->strict)
         return layout_copy(l, t->src, t->off, t->bytes, err);
     if (e->op == EXPR_LITERAL && to == DTYPE_F32)
         return layout_literal(l, e->literal, elems * sizeof(float), err);
@@ -78,7 +80,8 @@ int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum 
     if (!x)
         return err_set(err, -ENOMEM, "no memory for the layout");
     *c = (struct conversion){ .name = name, .expr = e, .to = to, .elems = elems, .bytes = bytes };
-    c->importance = importance;
+    c->importance = how->importance;
+    c->strict = how->strict;
     c->cached = expr_copies(e) != to && bytes >= CACHE_MIN_BYTES;
     x->convert = c;
     if (c->cached)
@@ -109,6 +112,8 @@ int layout_hash(struct layout *l, const struct hash128 *source_hash, struct err 
         hasher_u64(h, c->to);
         hasher_u64(h, dtype_info[c->to].rev);
         expr_hash(c->expr, h, source_hash);
+        if (c->strict)
+            hasher_u64(h, c->strict);
         if (c->importance)
             importance_hash(c->importance, h);
         c->key = hasher_end(h);

@@ -13,6 +13,7 @@ struct conversion {
     enum dtype to;
     uint64_t elems, bytes;               /* of the whole tensor in @to */
     const struct importance *importance; /* NULL: every number counts alike */
+    bool strict;                         /* struct layout_how */
     bool cached;        /* false where making the bytes costs no more than finding them */
     struct hash128 key; /* filled by layout_hash */
 };
@@ -45,10 +46,17 @@ struct layout {
 int layout_zero(struct layout *l, uint64_t len, struct err *err);
 int layout_literal(struct layout *l, const void *bytes, uint64_t len, struct err *err);
 int layout_copy(struct layout *l, uint32_t src, uint64_t off, uint64_t len, struct err *err);
-/* The expression's numbers in type @to: a COPY where those bytes lie in the source as they are,
- * else a CONVERT. @importance: for one that is quantized; may be NULL. */
+/* How numbers are written. Zeros: as they are. */
+struct layout_how {
+    const struct importance *importance; /* for what is quantized; may be NULL */
+    bool strict; /* one that is not finite, or that the type cannot hold, fails the read: also where
+                  * the bytes are only copied */
+};
+
+/* The expression's numbers in type @to: a COPY where those bytes lie in the source as they are and
+ * need no look, else a CONVERT. @how may be NULL. */
 int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum dtype to,
-                  const struct importance *importance, struct err *err);
+                  const struct layout_how *how, struct err *err);
 
 /* The extent that holds byte @off (< size). */
 const struct extent *layout_find(const struct layout *l, uint64_t off);

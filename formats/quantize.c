@@ -145,6 +145,7 @@ static int choose_types(struct quantized *q, uint32_t n, const struct ftype *typ
 static int change_target(struct form *f, struct target *t, const struct quantized *q,
                          const struct extras *x, struct err *err) {
     const enum dtype to = q->tensor.to;
+    t->strict = codec_can_decode(t->dtype);
     if (to == t->dtype)
         return 0;
     int ret = quantize_importance(f, t, q, x, err);

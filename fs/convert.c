@@ -55,6 +55,39 @@ static int read_source(struct convert *cv, const struct tensor *t, uint64_t off,
     return source_pread(cv->model->sources[t->src], dst, len, t->off + off, cv->err);
 }
 
+/* --- what llama-quantize calls valid --- */
+
+/* All below 2: then each is finite, and so is every scale that a type may make of them. True of
+ * nearly all weights, and found by looking at one bit. */
+static bool are_small(const float *x, uint64_t n) {
+    uint64_t bits = 0, pair;
+    for (uint64_t i = 0; i + 1 < n; i += 2) {
+        memcpy(&pair, x + i, sizeof pair);
+        bits |= pair;
+    }
+    for (uint64_t i = n & ~1ull; i < n; i++) {
+        uint32_t last;
+        memcpy(&last, x + i, sizeof last);
+        bits |= last;
+    }
+    return !(bits & 0x4000000040000000u);
+}
+
+/* Blocks of a type that a strict conversion has written, or moved. The tile is overwritten. */
+static int check_blocks(struct convert *cv, const uint8_t *src, uint64_t elems) {
+    const struct dtype_info *d = &dtype_info[cv->c->to];
+    while (elems > 0) {
+        const uint64_t n = elems < TILE_ELEMS ? elems : TILE_ELEMS;
+        if (codec_decode(cv->k, cv->c->to, cv->tile, src, n) < 0)
+            return fail(cv, -ENOTSUP, "no decoder for its type");
+        if (!cv->k->f32_all_finite(cv->tile, n))
+            return fail(cv, -EDOM, "holds a NaN, an infinity, or a number too large for its type");
+        src += n / d->block_elems * d->block_bytes;
+        elems -= n;
+    }
+    return 0;
+}
+
 /* --- bytes that are only moved --- */
 
 static int move_elems(struct convert *cv, uint64_t elem, uint64_t count, uint8_t *dst) {
@@ -65,6 +98,8 @@ static int move_elems(struct convert *cv, uint64_t elem, uint64_t count, uint8_t
         const uint64_t bytes = run.count / d->block_elems * d->block_bytes;
         int rc = read_source(cv, run.leaf->tensor, run.leaf_elem / d->block_elems * d->block_bytes,
                              bytes, dst);
+        if (rc == 0 && cv->c->strict)
+            rc = check_blocks(cv, dst, run.count);
         if (rc < 0)
             return rc;
         dst += bytes;
@@ -202,23 +237,29 @@ static int encode_weighted(struct convert *cv, uint64_t elem, uint64_t n, uint8_
     return rc;
 }
 
+static int encode_tile(struct convert *cv, const struct sink *s) {
+    if (cv->weights)
+        return encode_weighted(cv, s->elem, s->filled, s->dst);
+    if (codec_encode(cv->k, cv->c->to, s->dst, cv->tile, s->filled) < 0)
+        return fail(cv, -ENOTSUP, "no encoder for its type");
+    return 0;
+}
+
 static int flush_tile(struct convert *cv, struct sink *s) {
     const struct dtype_info *d = &dtype_info[cv->c->to];
     if (s->filled == 0)
         return 0;
-    if (dtype_is_quantized(cv->c->to) && !cv->k->f32_all_finite(cv->tile, s->filled))
-        return fail(cv, -EDOM, "holds a NaN or an infinity, which no quantized type can");
-    if (cv->weights) {
-        int rc = encode_weighted(cv, s->elem, s->filled, s->dst);
-        if (rc < 0)
-            return rc;
-    } else if (codec_encode(cv->k, cv->c->to, s->dst, cv->tile, s->filled) < 0) {
-        return fail(cv, -ENOTSUP, "no encoder for its type");
-    }
+    const bool suspect =
+        (cv->c->strict || dtype_is_quantized(cv->c->to)) && !are_small(cv->tile, s->filled);
+    if (suspect && !cv->k->f32_all_finite(cv->tile, s->filled))
+        return fail(cv, -EDOM, "holds a NaN or an infinity");
+    int rc = encode_tile(cv, s);
+    if (rc == 0 && suspect && cv->c->strict)
+        rc = check_blocks(cv, s->dst, s->filled);
     s->elem += s->filled;
     s->dst += s->filled / d->block_elems * d->block_bytes;
     s->filled = 0;
-    return 0;
+    return rc;
 }
 
 static int convert_run(struct convert *cv, const struct expr_run *run, struct sink *s) {
@@ -329,12 +370,13 @@ int convert_range(struct view *v, const struct conversion *c, uint64_t off, uint
         return fail(&cv, -ENOTSUP, "its rows are too long for importance data");
     if (w && codec_importance(c->to) == IMPORTANCE_ROW)
         cv.tile_elems = w->cols;
-    const size_t floats = cv.tile_elems + (w ? w->cols : 0);
+    const uint64_t tile = cv.tile_elems > TILE_ELEMS ? cv.tile_elems : TILE_ELEMS;
+    const size_t floats = tile + (w ? w->cols : 0);
     auto_free void *scratch = malloc(PIECE_BYTES + floats * sizeof(float));
     if (!scratch)
         return err_set(err, -ENOMEM, "no memory to convert %.*s", STR_ARG(c->name));
     cv.tile = scratch;
-    cv.weights = w ? cv.tile + cv.tile_elems : NULL;
+    cv.weights = w ? cv.tile + tile : NULL;
     cv.piece = (uint8_t *)(cv.tile + floats);
     return convert_units(&cv, off, len, dst);
 }

@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Views against llama-quantize: golden_views.py [--gguf DIR] VIEW_CAT DIR [NAME...]
+"""Views against llama-quantize: golden_views.py [--all] [--gguf DIR] VIEW_CAT DIR [NAME...]
 
 Makes the models of tests/data/corpus below DIR and compares the SHA-256 of views with golden.tsv,
 which llama-quantize of llama.cpp 0c1e570 was run for, with and without options: views of the GGUF of
 type auto (or of another one), and of the folder. That GGUF is a view too, or, with --gguf,
-DIR/NAME/NAME.auto.gguf."""
+DIR/NAME/NAME.auto.gguf. With --all, every row of every model is looked at, those of the converter too, and
+each reason for which one could not be compared, or has other bytes, is counted."""
 import argparse
+import collections
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -64,18 +67,25 @@ def view(tool, src, path, spec, out=None):
     return hashlib.sha256(data).hexdigest(), None
 
 
+def reason(error):
+    """Without the names of tensors and models."""
+    error = error.split(" ", 1)[-1]
+    return re.sub(r"\S*\.(weight|bias)\b|\S*-[Nn]ano\S*|\S*\.gguf\b", "X", error)
+
+
 def compare(tool, src, path, kind, want, totals):
     # names of files keep their case
     spec = kind if "imatrix=" in kind else kind.lower()
     got, error = view(tool, src, path, "gguf@" + spec)
     refused = error and error.startswith(("EOPNOTSUPP", "EACCES"))
     if got == want or (want == "refused" and refused):
-        totals["same"] += 1
-    elif error and any(s in error for s in MISSING):
+        totals["refused" if error else "same"] += 1
+    elif error and (any(s in error for s in MISSING) or (refused and totals["all"])):
         totals["missing"] += 1
-        totals["kinds"].add(kind)
+        totals["reasons"][reason(error)] += 1
     else:
         totals["wrong"] += 1
+        totals["reasons"][reason(error) if error else "other bytes"] += 1
         print(f"{path} {kind}: {error or 'other bytes'}")
 
 
@@ -103,6 +113,19 @@ class Model:
             shutil.copy(self.imatrix, tmp)
             shutil.copy(self.imatrix, self.src)
 
+    def check_outtypes(self, totals):
+        """The rows of the converter. Its tq1_0 and tq2_0 are names of llama-quantize's here."""
+        for kind, want in self.rows.items():
+            if kind.startswith("convert:") and kind[8:] in ("f32", "f16", "bf16", "q8_0", "auto"):
+                if want == "failed":
+                    totals["reasons"]["the converter fails"] += 1
+                else:
+                    compare(self.args.tool, self.src, self.name, kind[8:], want, totals)
+            elif kind.startswith("convert:"):
+                totals["reasons"]["convert:tq*, whose names are llama-quantize's"] += 1
+            elif ":" in kind:
+                totals["reasons"][kind.split(":")[0]] += 1
+
     def make(self, kind):
         """Is the GGUF made of the folder the converter's?"""
         if not os.path.isdir(os.path.join(self.src, self.name)):
@@ -124,7 +147,10 @@ def check_model(model, rows, options, totals):
     kinds = {k: v for k, v in rows.items() if ":" not in k and "+" not in k}
     weighted = {k: v for k, v in rows.items() if k.endswith("+imatrix")} if model.imatrix else {}
     auto = model.gguf("auto")
+    if model.args.all:
+        model.check_outtypes(totals)
     if not kinds or not auto:
+        totals["reasons"]["no GGUF to quantize"] += len(kinds) + len(weighted) + len(options)
         return
     totals["models"] += 1
     for kind, want in kinds.items():
@@ -161,6 +187,7 @@ def can_be_made(name):
 
 def main():
     args = argparse.ArgumentParser()
+    args.add_argument("--all", action="store_true")
     args.add_argument("--gguf")
     args.add_argument("--corpus", default=CORPUS)
     args.add_argument("tool")
@@ -168,13 +195,16 @@ def main():
     args.add_argument("names", nargs="*")
     args = args.parse_args()
     rows, options = golden(args.corpus)
-    totals = {"same": 0, "wrong": 0, "missing": 0, "models": 0, "kinds": set()}
-    for name in args.names or filter(can_be_made, sorted(rows)):
+    totals = {"same": 0, "refused": 0, "wrong": 0, "missing": 0, "models": 0,
+              "reasons": collections.Counter(), "all": args.all}
+    for name in args.names or filter(lambda n: args.all or can_be_made(n), sorted(rows)):
         with tempfile.TemporaryDirectory() as tmp:
             check_model(Model(args, name, rows[name], tmp), rows[name], options.get(name, []),
                         totals)
-    print("{models} models: {same} views have the bytes, {wrong} have not, {missing} cannot be made"
-          .format(**totals), " ".join(sorted(totals["kinds"])))
+    print("{models} models: {same} views have the bytes, {refused} are refused as they are there, {wrong} "
+          "are wrong, {missing} cannot be made".format(**totals))
+    for why, n in totals["reasons"].most_common():
+        print(f"{n:6} {why}")
     sys.exit(1 if totals["wrong"] or not totals["same"] else 0)
 
 

@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -154,6 +155,26 @@ class Cli(unittest.TestCase):
         self.assertIn(b"line 3", self.run_program("info", view, status=2).stderr)
         done = self.run_program("info", self.models / "tinylm.gguf@q4_0+imatrix", status=2)
         self.assertIn(b"tinylm.imatrix.gguf", done.stderr)
+
+    def test_weights_that_are_not_finite_fail_by_name(self):
+        out = self.dir / "f.gguf"
+        self.run_program("convert", self.models / "tinylm.gguf@f32", out)
+        info = json.loads(self.run_program("info", "--json", "-v", out).stdout)
+        place = {t["name"]: t["offset"] for t in info["tensor_list"]}
+        whole = bytearray(out.read_bytes())
+        for name, value, bad in (
+            ("output_norm.weight", "nan", ("q4_0", "f16", "f32")),  # which is copied
+            ("blk.1.ffn_up.weight", "-inf", ("q4_0", "q4_k_m", "bf16")),
+            ("blk.1.ffn_up.weight", "1e6", ("q4_0", "f16")),  # more than f16 holds
+        ):
+            for kind in ("q4_0", "q4_k_m", "f16", "bf16", "f32"):
+                at = place[name] + 4
+                out.write_bytes(whole[:at] + struct.pack("<f", float(value)) + whole[at + 4:])
+                if kind in bad:
+                    done = self.run_program("convert", f"{out}.gguf@{kind}", "-", status=2)
+                    self.assertIn(name.encode(), done.stderr)
+                elif value == "1e6":
+                    self.run_program("convert", f"{out}.gguf@{kind}", "-")
 
     def test_split(self):
         done = self.run_program("info", f"{self.view}+split=1M", status=2)

@@ -72,8 +72,8 @@ static void test_quantized(void **state) {
     check_cover(&f.layout);
     /* Header, its padding, a.weight as two blocks, padding, b.weight with one dimension as it is,
      * padding. */
-    static const enum extent_kind kinds[] = { EXTENT_LITERAL, EXTENT_ZERO, EXTENT_CONVERT,
-                                              EXTENT_ZERO,    EXTENT_COPY, EXTENT_ZERO };
+    static const enum extent_kind kinds[] = { EXTENT_LITERAL, EXTENT_ZERO,    EXTENT_CONVERT,
+                                              EXTENT_ZERO,    EXTENT_CONVERT, EXTENT_ZERO };
     assert_int_equal(f.layout.n, 6);
     for (uint32_t i = 0; i < 6; i++)
         assert_int_equal(f.layout.extents[i].kind, kinds[i]);
