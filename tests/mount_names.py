@@ -17,7 +17,7 @@ class Names(Case):
 
     def folder(self, name):
         """A model folder that a listing takes for one; the trained one where it is converted."""
-        self.put(name + "/config.json", b"{}")
+        self.put(name + "/config.json", b'{"architectures": ["LlamaForCausalLM"]}')
         safetensors(os.path.join(self.src, name, "model.safetensors"))
 
     def names(self, *at):
