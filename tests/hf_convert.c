@@ -56,6 +56,23 @@ static float *step(float *x, uint64_t n, const struct expr *e) {
     return x;
 }
 
+static void evaluate(const struct model *m, const struct expr *e, uint64_t elem, uint64_t count,
+                     float *out);
+
+/* A run of a transpose, from all of what is turned over: groups of e->cols rows. */
+static void turn(const struct model *m, const struct expr *e, uint64_t elem, uint64_t count,
+                 float *out) {
+    const struct expr *in = e->transpose.in;
+    float *all = malloc(in->rows * in->cols * sizeof *all + 1);
+    evaluate(m, in, 0, in->rows * in->cols, all);
+    for (uint64_t i = 0; i < count; i++) {
+        const uint64_t row = (elem + i) / e->cols, k = (elem + i) % e->cols;
+        const uint64_t group = row / in->cols, column = row % in->cols;
+        out[i] = all[(group * e->cols + k) * in->cols + column];
+    }
+    free(all);
+}
+
 /* @count elements of @e from @elem on, as f32. */
 static void evaluate(const struct model *m, const struct expr *e, uint64_t elem, uint64_t count,
                      float *out) {
@@ -64,6 +81,8 @@ static void evaluate(const struct model *m, const struct expr *e, uint64_t elem,
         expr_run(e, elem, count, &run);
         if (run.leaf->op == EXPR_LITERAL) {
             memcpy(out, run.leaf->literal + run.leaf_elem, run.count * sizeof *out);
+        } else if (run.leaf->op == EXPR_TRANSPOSE) {
+            turn(m, run.leaf, run.leaf_elem, run.count, out);
         } else {
             const struct tensor *t = run.leaf->tensor;
             uint64_t first = 0, bytes = 0;
