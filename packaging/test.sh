@@ -70,6 +70,9 @@ fuzz() {
 fuzz_seconds=${WEIGHTFS_FUZZ_SECONDS:-15}
 
 need_fuse
+scratch=$(mktemp -d "${TMPDIR:-/tmp}/weightfs-tests.XXXXXX")
+chmod 1777 "$scratch" # ordinary users mount below it
+export TMPDIR=$scratch
 venv
 PATH=$out/venv/bin:$PATH # tests that make models want numpy
 
