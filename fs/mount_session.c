@@ -15,7 +15,7 @@
 
 enum {
     LOOP_THREADS = 16,   /* at the most; they do not convert, but may wait for the disk */
-    READAHEAD_KIB = 1024 /* one read request: larger ones hurt those who map and jump about */
+    READAHEAD_KIB = 2048 /* two read requests: see mount_point.h */
 };
 
 static int open_parts(struct mount *m, struct err *err) {
