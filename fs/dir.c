@@ -13,8 +13,14 @@ struct dir_entry {
     unsigned char type;
 };
 
+struct dirs {
+    pthread_mutex_t lock;
+    struct dir *open;
+};
+
 struct dir {
-    pthread_mutex_t lock; /* two threads may read one stream */
+    struct dir *prev, *next; /* among all that are open */
+    pthread_mutex_t lock;    /* two threads may read one stream */
     struct arena arena;
     struct dir_entry *entries;
     uint32_t n, cap;
@@ -69,24 +75,58 @@ static int fill(struct mount *m, const struct node *n, struct dir *d) {
     return d->failed ? -ENOMEM : rc;
 }
 
+struct dirs *dirs_new(void) {
+    struct dirs *ds = calloc(1, sizeof *ds);
+    if (ds)
+        pthread_mutex_init(&ds->lock, NULL);
+    return ds;
+}
+
+static void free_dir(struct dir *d) {
+    arena_fini(&d->arena);
+    free(d->entries);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+void dirs_free(struct dirs *ds) {
+    if (!ds)
+        return;
+    for (struct dir *d = ds->open, *next; d; d = next) {
+        next = d->next;
+        free_dir(d);
+    }
+    pthread_mutex_destroy(&ds->lock);
+    free(ds);
+}
+
 int dir_open(struct mount *m, const struct node *n, struct dir **out) {
     struct dir *d = calloc(1, sizeof *d);
     if (!d)
         return -ENOMEM;
     pthread_mutex_init(&d->lock, NULL);
     const int rc = fill(m, n, d);
-    if (rc < 0)
-        dir_close(d);
-    else
-        *out = d;
-    return rc == -ENOENT ? -ESTALE : rc;
+    if (rc < 0) {
+        free_dir(d);
+        return rc == -ENOENT ? -ESTALE : rc;
+    }
+    pthread_mutex_lock(&m->dirs->lock);
+    d->next = m->dirs->open;
+    if (d->next)
+        d->next->prev = d;
+    m->dirs->open = d;
+    pthread_mutex_unlock(&m->dirs->lock);
+    *out = d;
+    return 0;
 }
 
-void dir_close(struct dir *d) {
-    arena_fini(&d->arena);
-    free(d->entries);
-    pthread_mutex_destroy(&d->lock);
-    free(d);
+void dir_close(struct mount *m, struct dir *d) {
+    pthread_mutex_lock(&m->dirs->lock);
+    *(d->prev ? &d->prev->next : &m->dirs->open) = d->next;
+    if (d->next)
+        d->next->prev = d->prev;
+    pthread_mutex_unlock(&m->dirs->lock);
+    free_dir(d);
 }
 
 struct filling {

@@ -9,9 +9,10 @@
 #include <stdatomic.h>
 #include <time.h>
 
-struct nodes; /* fs/node.h */
-struct files; /* fs/mount_file.h */
-struct pool;  /* fs/mount_buffer.h */
+struct nodes;     /* fs/node.h */
+struct files;     /* fs/mount_file.h */
+struct dirs;      /* fs/dir.h */
+struct pool;      /* fs/mount_buffer.h */
 struct foresight; /* fs/foresee.h */
 
 /* Names are looked up again after this time, so that a change in SRC is seen within a second. */
@@ -27,6 +28,7 @@ struct mount {
     struct names *names;
     struct nodes *nodes;
     struct files *files;
+    struct dirs *dirs;
     struct pool *pool;
     struct foresight *foresight;
     struct fuse_session *session;

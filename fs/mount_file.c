@@ -126,8 +126,10 @@ static int open_view(struct file *f, struct node *n) {
         rc = -ESTALE; /* the source has changed since the lookup */
     if (rc < 0 && rc != -ESTALE) {
         e->stats.errors++;
+        char spec[SPEC_MAX_TEXT];
+        spec_text(&n->spec, spec, sizeof spec);
         log_warning("%s, as %s@%s: %s", *n->path ? n->path : root_path(e->root),
-                    format_name(n->spec.format), n->spec.type->name,
+                    format_name(n->spec.format), spec,
                     n->info.error.code ? n->info.error.msg : err.msg);
     }
     return rc;

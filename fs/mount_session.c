@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fs/mount_session.c - builds what a mount needs, runs libfuse's loop, takes it down again. */
 #include "fs/mount_session.h"
+#include "fs/dir.h"
 #include "fs/foresee.h"
 #include "fs/mount_buffer.h"
 #include "fs/mount_file.h"
@@ -29,8 +30,10 @@ static int open_parts(struct mount *m, struct err *err) {
         return rc;
     m->src_dev = st.st_dev;
     m->pool = pool_new();
+    m->dirs = dirs_new();
     m->foresight = foresight_new();
-    if (!m->pool || !m->foresight || nodes_new(&m->nodes, m) < 0 || files_new(&m->files) < 0)
+    if (!m->pool || !m->dirs || !m->foresight || nodes_new(&m->nodes, m) < 0 ||
+        files_new(&m->files) < 0)
         return err_set(err, -ENOMEM, "no memory");
     return 0;
 }
@@ -48,6 +51,7 @@ static int open_mount(struct mount *m, struct err *err) {
 
 static void close_mount(struct mount *m) {
     engine_stop(m->engine); /* its jobs use all of the rest */
+    dirs_free(m->dirs);
     files_free(m->files);
     nodes_free(m->nodes);
     names_free(m->names);

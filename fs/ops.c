@@ -133,7 +133,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
     }
     fi->fh = (uint64_t)(uintptr_t)d;
     if (fuse_reply_open(req, fi) < 0)
-        dir_close(d);
+        dir_close(m, d);
 }
 
 static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t off,
@@ -150,7 +150,7 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
 
 static void op_releasedir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi) {
     (void)ino;
-    dir_close(dir_of(fi));
+    dir_close(mount_of(req), dir_of(fi));
     fuse_reply_err(req, 0);
 }
 

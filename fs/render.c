@@ -61,6 +61,8 @@ static void finish(struct render *r, int rc) {
     st->read_bytes += r->filled;
     if (rc < 0 && rc != -EINTR)
         st->errors++;
+    chunk_unref(r->waiter.chunk); /* of a read that was cancelled just when its chunk came */
+    r->waiter.chunk = NULL;
     r->done(r, rc);
 }
 

@@ -38,7 +38,8 @@ class Many(Case):
         self.assertLess(long_took, LIMIT_S)
         state = status(self.mnt)
         self.assertEqual((state["conversions"]["chunks"], state["views"]["reads"]), (0, 0))
-        self.assertLess(state["memory"]["rss_anon_bytes"], 256 << 20)
+        if "ASAN_OPTIONS" not in os.environ:  # which takes memory of its own
+            self.assertLess(state["memory"]["rss_anon_bytes"], 256 << 20)
 
     def test_sizes_persist(self):
         self.mount(cache=True)
