@@ -90,5 +90,7 @@ bool codec_can_encode(enum dtype to) {
 bool codec_can_encode_weighted(enum dtype to) {
     struct kernels portable;
     kernels_init(&portable, 0);
-    return codec_can_encode(to) || find_kernel(&portable, to).encode_weighted;
+    if (codec_importance(to) == IMPORTANCE_NONE)
+        return codec_can_encode(to);
+    return find_kernel(&portable, to).encode_weighted != NULL;
 }
