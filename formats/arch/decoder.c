@@ -100,3 +100,25 @@ int decoder_elems(struct arch_work *w, const char *gguf, const struct name_match
                        STR_ARG(t->name));
     return work_target(w, name_build(a, gguf, match), dims, n_dims, e);
 }
+
+int decoder_llama_freqs(struct arch_work *w) {
+    return decoder_rope_freqs(w, 8);
+}
+
+/* add_prefix_space of the tokenizer's config, whatever the tokenizer then is. */
+int decoder_space_prefix(struct arch_work *w) {
+    const struct json *v = json_get(w->folder->tokenizer_config, "add_prefix_space");
+    bool b;
+    return json_bool(v, &b) ? work_bool(w, "tokenizer.ggml.add_space_prefix", b) : 0;
+}
+
+/* CodeLlama and Granite are known by the size of their vocabulary. */
+int decoder_llama_exceptions(struct arch_work *w) {
+    uint64_t vocab;
+    int rc = hf_config_u64(&w->config, "vocab_size", &vocab, w->err);
+    if (rc > 0 && vocab == 32016)
+        return work_u32(w, "tokenizer.ggml.eot_token_id", 32010);
+    if (rc > 0 && vocab == 49152)
+        return work_bool(w, "tokenizer.ggml.add_bos_token", false);
+    return rc < 0 ? rc : 0;
+}

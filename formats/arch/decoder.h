@@ -56,6 +56,11 @@ int decoder_partial_rope(struct arch_work *w);
 int decoder_window_pattern(struct arch_work *w);
 /* rope_freqs: computed from config.json where the scaling is llama3's. @factor: its default. */
 int decoder_rope_freqs(struct arch_work *w, double factor);
+int decoder_llama_freqs(struct arch_work *w); /* with Llama's factor */
+/* tokenizer.ggml.add_space_prefix: of tokenizer_config.json, whatever the tokenizer then is. */
+int decoder_space_prefix(struct arch_work *w);
+/* What the converter writes for vocabularies of two sizes, behind the tokenizer. */
+int decoder_llama_exceptions(struct arch_work *w);
 
 /* The elements of @t from @offset on, in another order: dims and the steps between neighbours,
  * slowest first. */

@@ -4,17 +4,23 @@
 #include "formats/arch/family.h"
 
 extern const struct family family_bert;
+extern const struct family family_bloom;
+extern const struct family family_cohere;
 extern const struct family family_exaone;
 extern const struct family family_falcon;
 extern const struct family family_gemma;
 extern const struct family family_glm;
 extern const struct family family_gpt;
+extern const struct family family_granite;
 extern const struct family family_grok;
 extern const struct family family_lfm;
 extern const struct family family_llama;
 extern const struct family family_llama4;
 extern const struct family family_mamba;
+extern const struct family family_minicpm;
 extern const struct family family_modern_bert;
+extern const struct family family_nemotron;
+extern const struct family family_olmo;
 extern const struct family family_phi;
 extern const struct family family_qwen;
 extern const struct family family_stablelm;

@@ -22,6 +22,19 @@ static const struct hf_class classes[] = {
       .even_heads = true,
       .fill = { { "head_dim", "hidden_size", "num_attention_heads" },
                 { "num_key_value_heads", "num_attention_heads", NULL } } },
+    { .model_type = "smollm3",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 128256,
+          "hidden_size" : 2048,
+          "intermediate_size" : 11008,
+          "num_hidden_layers" : 36,
+          "num_attention_heads" : 16,
+          "num_key_value_heads" : 4,
+          "max_position_embeddings" : 32768,
+          "rms_norm_eps" : 1e-6
+      }),
+      .rope_theta = 2000000,
+      .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { .model_type = "mistral",
       .defaults = JSON_TEXT({
           "vocab_size" : 32000,
@@ -78,28 +91,6 @@ static const struct tensor_rule rules[] = {
     { 0 },
 };
 
-/* add_prefix_space of the tokenizer's config, whatever the tokenizer then is. */
-static int add_space_prefix(struct arch_work *w) {
-    const struct json *v = json_get(w->folder->tokenizer_config, "add_prefix_space");
-    bool b;
-    return json_bool(v, &b) ? work_bool(w, "tokenizer.ggml.add_space_prefix", b) : 0;
-}
-
-/* CodeLlama and Granite are known by the size of their vocabulary. */
-static int add_exceptions(struct arch_work *w) {
-    uint64_t vocab;
-    int rc = hf_config_u64(&w->config, "vocab_size", &vocab, w->err);
-    if (rc > 0 && vocab == 32016)
-        return work_u32(w, "tokenizer.ggml.eot_token_id", 32010);
-    if (rc > 0 && vocab == 49152)
-        return work_bool(w, "tokenizer.ggml.add_bos_token", false);
-    return rc < 0 ? rc : 0;
-}
-
-static int add_rope_freqs(struct arch_work *w) {
-    return decoder_rope_freqs(w, 8);
-}
-
 static const struct hparam hparams[] = {
     HPARAM_LIST(hparams_text),
     HPARAM_NEED(".vocab_size", "vocab_size"),
@@ -115,15 +106,23 @@ static const struct name_edit model_edits[] = { { EDIT_ANYWHERE, "text_model.", 
                                                 { EDIT_START, "", "model." },
                                                 { 0 } };
 
-#define LLAMA_ROW(names)                                                               \
-    .gguf = "llama", .edits = (names), .rules = rules, .hparams = hparams,             \
-    .experts = "num_local_experts", .tokenizers = tokenizers, .extra = add_rope_freqs, \
-    .vocab = add_space_prefix, .after = add_exceptions
+#define LLAMA_ROW(names)                                                                    \
+    .gguf = "llama", .edits = (names), .rules = rules, .hparams = hparams,                  \
+    .experts = "num_local_experts", .tokenizers = tokenizers, .extra = decoder_llama_freqs, \
+    .vocab = decoder_space_prefix, .after = decoder_llama_exceptions
 
 static const struct arch archs[] = {
     { LLAMA_ROW(edits), .classes = "LlamaForCausalLM LLaMAForCausalLM MistralForCausalLM "
                                    "MixtralForCausalLM IQuestCoderForCausalLM" },
     { LLAMA_ROW(model_edits), .classes = "LlamaModel" },
+    { .gguf = "smollm3",
+      .classes = "SmolLM3ForCausalLM",
+      .rules = rules,
+      .hparams = hparams,
+      .tokenizers = tokenizers,
+      .extra = decoder_llama_freqs,
+      .vocab = decoder_space_prefix,
+      .after = decoder_llama_exceptions },
     { 0 },
 };
 

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/granite.c - Granite 3, dense and with experts. Source: conversion/granite.py;
+ * configuration_granite.py, _granitemoe.py, _granitemoeshared.py. */
+#include "formats/arch/decoder.h"
+#include "formats/arch/families.h"
+#include "formats/tokenizer/tokenizer.h"
+#include <errno.h>
+
+static const struct hf_class classes[] = {
+    { .model_type = "granite",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 32000,
+          "hidden_size" : 4096,
+          "intermediate_size" : 11008,
+          "num_hidden_layers" : 32,
+          "num_attention_heads" : 32,
+          "num_key_value_heads" : null,
+          "max_position_embeddings" : 2048,
+          "rms_norm_eps" : 1e-6,
+          "logits_scaling" : 1.0,
+          "residual_multiplier" : 1.0,
+          "embedding_multiplier" : 1.0,
+          "attention_multiplier" : 1.0
+      }),
+      .rope_theta = 10000,
+      .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
+    { .model_type = "granitemoe",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 32000,
+          "hidden_size" : 4096,
+          "intermediate_size" : 11008,
+          "num_hidden_layers" : 32,
+          "num_attention_heads" : 32,
+          "num_key_value_heads" : null,
+          "max_position_embeddings" : 2048,
+          "num_local_experts" : 8,
+          "num_experts_per_tok" : 2,
+          "rms_norm_eps" : 1e-6,
+          "logits_scaling" : 1.0,
+          "residual_multiplier" : 1.0,
+          "embedding_multiplier" : 1.0,
+          "attention_multiplier" : 1.0
+      }),
+      .rope_theta = 10000,
+      .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
+    { .model_type = "granitemoeshared",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 32000,
+          "hidden_size" : 4096,
+          "intermediate_size" : 11008,
+          "num_hidden_layers" : 32,
+          "num_attention_heads" : 32,
+          "num_key_value_heads" : null,
+          "max_position_embeddings" : 2048,
+          "num_local_experts" : 8,
+          "num_experts_per_tok" : 2,
+          "shared_intermediate_size" : 0,
+          "rms_norm_eps" : 1e-6,
+          "logits_scaling" : 1.0,
+          "residual_multiplier" : 1.0,
+          "embedding_multiplier" : 1.0,
+          "attention_multiplier" : 1.0
+      }),
+      .rope_theta = 10000,
+      .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
+    { 0 },
+};
+
+static const struct tensor_rule rules[] = {
+    DECODER_ENDS,
+    DECODER_NORMS,
+    DECODER_ATTENTION(OP_PERMUTE_Q, OP_PERMUTE_K),
+    DECODER_MLP,
+    SAME("model.layers.#.block_sparse_moe.router.layer", "blk.#.ffn_gate_inp"),
+    { "model.layers.#.block_sparse_moe.input_linear", "blk.#.ffn_gate_exps", OP_GATE_UP,
+      "blk.#.ffn_up_exps" },
+    SAME("model.layers.#.block_sparse_moe.output_linear", "blk.#.ffn_down_exps"),
+    { "model.layers.#.shared_mlp.input_linear", "blk.#.ffn_gate", OP_OWN, "blk.#.ffn_up" },
+    { "model.layers.#.shared_mlp.output_linear", "blk.#.ffn_down", OP_OWN, NULL },
+    RULES_END,
+};
+
+/* The shared expert; where there are no others, it is the feed-forward part. */
+static int own_shared(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                      const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    uint64_t experts = 0;
+    int rc = hf_config_u64(&w->config, "num_local_experts", &experts, w->err);
+    if (rc >= 0 && (t->n_dims != 2 || t->elems == 0 || (rule->second && t->dims[0] % 2)))
+        rc = err_set(w->err, -EBADMSG, "tensor %.*s: not gate and up in one", STR_ARG(t->name));
+    const uint64_t parts = rule->second ? 2 : 1;
+    for (uint64_t i = 0; rc >= 0 && i < parts; i++) {
+        const uint64_t dims[2] = { t->dims[0] / parts, t->dims[1] };
+        struct name_match none = { match->block, match->expert, STR("") };
+        const struct str name = name_build(a, i ? rule->second : rule->gguf, &none);
+        if (!name.p)
+            return work_no_memory(w);
+        rc = work_target(w,
+                         arena_printf(a, "%.*s%s%.*s", STR_ARG(name), experts ? "_shexp" : "",
+                                      STR_ARG(match->rest)),
+                         dims, 2, expr_slice(a, expr_tensor(a, t), i * dims[0], dims[0]));
+    }
+    return rc < 0 ? rc : 0;
+}
+
+static int add_scale(struct arch_work *w, const char *key, const char *name) {
+    double v;
+    int rc = hf_config_f64(&w->config, name, &v, w->err);
+    return rc <= 0 || v == 0 ? (rc < 0 ? rc : 0) : work_f32(w, key, v);
+}
+
+/* "head_dim" is ignored, whatever it says. */
+static int add_granite(struct arch_work *w) {
+    uint64_t hidden;
+    kv_remove(&w->form->kvs, STR("granite.attention.key_length"));
+    kv_remove(&w->form->kvs, STR("granite.attention.value_length"));
+    kv_remove(&w->form->kvs, STR("granitemoe.attention.key_length"));
+    kv_remove(&w->form->kvs, STR("granitemoe.attention.value_length"));
+    int rc = hf_config_need(&w->config, "hidden_size", &hidden, w->err);
+    if (rc == 0)
+        rc = work_u32(w, ".rope.dimension_count", w->n_head ? hidden / w->n_head : 0);
+    if (rc == 0)
+        rc = add_scale(w, ".attention.scale", "attention_multiplier");
+    if (rc == 0)
+        rc = add_scale(w, ".embedding_scale", "embedding_multiplier");
+    if (rc == 0)
+        rc = add_scale(w, ".residual_scale", "residual_multiplier");
+    return rc < 0 ? rc : add_scale(w, ".logit_scale", "logits_scaling");
+}
+
+static int add_shared(struct arch_work *w) {
+    uint64_t n;
+    int rc = hf_config_u64(&w->config, "shared_intermediate_size", &n, w->err);
+    return rc <= 0 || !n ? (rc < 0 ? rc : 0) : work_u32(w, ".expert_shared_feed_forward_length", n);
+}
+
+static const struct hparam hparams[] = {
+    HPARAM_LIST(hparams_text),
+    HPARAM_NEED(".vocab_size", "vocab_size"),
+    HPARAM_CALL(add_granite),
+    HPARAM_END,
+};
+
+static const struct hparam moe_hparams[] = {
+    HPARAM_LIST(hparams),
+    HPARAM_CALL(add_shared),
+    HPARAM_END,
+};
+
+static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
+
+static const struct arch archs[] = {
+    { .gguf = "granite",
+      .classes = "GraniteForCausalLM",
+      .rules = rules,
+      .own = own_shared,
+      .hparams = hparams,
+      .tokenizers = either,
+      .extra = decoder_llama_freqs,
+      .vocab = decoder_space_prefix,
+      .after = decoder_llama_exceptions },
+    { .gguf = "granitemoe",
+      .classes = "GraniteMoeForCausalLM GraniteMoeSharedForCausalLM",
+      .rules = rules,
+      .own = own_shared,
+      .hparams = moe_hparams,
+      .tokenizers = either,
+      .extra = decoder_llama_freqs,
+      .vocab = decoder_space_prefix,
+      .after = decoder_llama_exceptions },
+    { 0 },
+};
+
+const struct family family_granite = { classes, archs };
