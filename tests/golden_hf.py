@@ -20,7 +20,7 @@ CORPUS = os.path.join(HERE, "data", "corpus")
 TYPES = ["f32", "f16", "bf16", "q8_0", "auto"]
 READY = os.path.join(HERE, "data", "models")  # models that are checked in with their weights
 # "wi" of the first T5 and "wi_1" of the later have one name; operations of an architecture's own.
-NO_WAY_BACK = {"t5-nano-v1_0", "Llama-4-nano-text"}
+NO_WAY_BACK = {"t5-nano-v1_0", "Llama-4-nano-text", "granite-moe-nano"}
 NOT_WRITTEN = re.compile(r"^pooler\.dense\.|position_ids$")
 MODELS = [
     "EXAONE-4.0-nano",
@@ -28,21 +28,34 @@ MODELS = [
     "LFM2-nano",
     "Llama-3.2-Nano-Instruct",
     "Llama-4-nano-text",
+    "MiniCPM-nano-sft",
+    "Minitron-nano-Base",
     "Nano-Mixtral-8x1M-v0.1",
+    "OLMo-2-nano",
+    "OLMoE-nano",
+    "Olmo-3-nano",
     "Phi-3-nano-4k-instruct",
     "Qwen2.5-Nano-Instruct",
     "Qwen3-3M-Base",
+    "SmolLM3-nano",
     "Tiny-Llama-2-SPM-Chat-v1.0",
     "bge-nano-en-v1.5",
+    "bloom-nano",
+    "c4ai-command-nano",
+    "c4ai-command-r7b-nano",
     "falcon-nano",
     "gemma-2-nano-it",
     "gemma-3-nano-vl-it",
     "gpt2-nano",
+    "granite-3-nano",
+    "granite-moe-nano",
     "grok-nano",
     "gte-modernbert-nano",
     "llama-288-mixed",
     "llama-tied-rope3",
+    "mpt-nano",
     "nomic-embed-nano",
+    "olmo-nano-hf",
     "phi-2-nano",
     "qwen3-moe-nano",
     "stablelm-3b-nano",

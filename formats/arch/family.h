@@ -17,7 +17,7 @@ enum tensor_op {
     OP_EXPERT,    /* one of config's experts: those of a block are stacked, in order */
     OP_EXPERTS,   /* stacked already; the name has no ending there, and ".weight" here */
     OP_GATE_UP,   /* experts' gate and up in one, stacked: two tensors, @gguf and @second */
-    OP_ADD_ONE,   /* norms that multiply by 1 + weight */
+    OP_ADD_ONE,   /* norms that multiply by 1 + weight; a bias stays */
     OP_NEG_EXP,   /* minus the exponential function: the logarithm of a decay is stored there */
     OP_UNTIED,    /* left out where its bytes are those of the embedding */
     OP_TRANSPOSE, /* matrices of Conv1D; a bias stays */

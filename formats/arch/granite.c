@@ -147,7 +147,8 @@ static const struct hparam moe_hparams[] = {
     HPARAM_END,
 };
 
-static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
+static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_llama_json,
+                                                       &tokenizer_gpt2, NULL };
 
 static const struct arch archs[] = {
     { .gguf = "granite",

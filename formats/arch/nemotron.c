@@ -27,21 +27,13 @@ static const struct hf_class classes[] = {
 static const struct tensor_rule rules[] = {
     SAME("model.embed_tokens", "token_embd"),
     SAME("lm_head", "output"),
-    { "model.norm", "output_norm", OP_OWN, NULL },
-    { "model.layers.#.input_layernorm", "blk.#.attn_norm", OP_OWN, NULL },
-    { "model.layers.#.post_attention_layernorm", "blk.#.ffn_norm", OP_OWN, NULL },
+    { "model.norm", "output_norm", OP_ADD_ONE, NULL },
+    { "model.layers.#.input_layernorm", "blk.#.attn_norm", OP_ADD_ONE, NULL },
+    { "model.layers.#.post_attention_layernorm", "blk.#.ffn_norm", OP_ADD_ONE, NULL },
     DECODER_ATTENTION(OP_SAME, OP_SAME),
     DECODER_MLP,
     RULES_END,
 };
-
-/* Norms multiply by 1 + weight; their biases are as they are. */
-static int own_norm(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
-                    const struct name_match *match) {
-    const bool weight = str_is(match->rest, ".weight");
-    const struct tensor_rule plain = { rule->hf, rule->gguf, weight ? OP_ADD_ONE : OP_SAME, NULL };
-    return op_to_gguf(w, t, &plain, match);
-}
 
 static int add_rope(struct arch_work *w) {
     const double part = w->rope.has_partial ? w->rope.partial : 0.5;
@@ -81,7 +73,6 @@ static const struct arch archs[] = {
     { .gguf = "nemotron",
       .classes = "NemotronForCausalLM",
       .rules = rules,
-      .own = own_norm,
       .hparams = hparams,
       .tokenizers = spm,
       .after = add_ids },

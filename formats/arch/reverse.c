@@ -86,6 +86,8 @@ static int back_permute(struct reverse *r, const struct tensor *t, const struct 
 
 static int back_add_one(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
                         const struct name_match *match) {
+    if (str_is(match->rest, ".bias"))
+        return back_same(r, t, rule, match);
     struct arena *a = r->form->arena;
     return add_target(r, name_build(a, rule->hf, match), t, t->dims, t->n_dims,
                       expr_add(a, expr_tensor(a, t), -1));
@@ -121,7 +123,7 @@ static int back_transpose(struct reverse *r, const struct tensor *t, const struc
                        STR_ARG(t->name), dtype_info[t->dtype].name);
     const uint64_t dims[2] = { t->dims[1], t->dims[0] };
     return add_target(r, name_build(a, rule->hf, match), t, dims, 2,
-                       expr_transpose(a, expr_tensor(a, t), t->dims[0]));
+                      expr_transpose(a, expr_tensor(a, t), t->dims[0]));
 }
 
 /* Queries, keys and values one behind the other: to groups of queries with their key and value. */

@@ -34,6 +34,8 @@ static int op_permute(struct arch_work *w, const struct tensor *t, const struct 
 
 static int op_add_one(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                       const struct name_match *match) {
+    if (str_is(match->rest, ".bias"))
+        return op_same(w, t, rule, match);
     struct arena *a = w->form->arena;
     const struct expr *e = expr_add(a, expr_tensor(a, t), 1);
     if (t->dtype == DTYPE_F16) /* the sum is made in f16 then; in f32 for all else */
