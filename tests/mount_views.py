@@ -221,7 +221,7 @@ class Changes(Case):
             with open(part, "wb") as f:
                 f.write(versions[i % 2])
             os.rename(part, self.model)
-            time.sleep(0.05)
+            time.sleep(0.3)
         for t in threads:
             t.join()
         self.assertEqual(mixed, [])
