@@ -3,6 +3,7 @@
 #include "formats/container.h"
 #include "formats/gguf.h"
 #include "formats/folder.h"
+#include "formats/torch.h"
 #include <errno.h>
 
 static bool sniff_gguf(const uint8_t *head, size_t n) {
@@ -14,11 +15,29 @@ static bool sniff_safetensors(const uint8_t *head, size_t n) {
     return n >= 9 && head[8] == '{' && !memcmp(head + 4, "\0\0\0\0", 4);
 }
 
+/* A zip archive may be something else: what is in it is looked at when it is read. */
+static bool sniff_torch(const uint8_t *head, size_t n) {
+    return (n >= 4 && !memcmp(head, "PK\3\4", 4)) || torch_is_legacy(head, n) ||
+           torch_is_tar(head, n);
+}
+
 const struct container containers[CONTAINER_COUNT] = {
-    { CONTAINER_GGUF, "gguf", ".gguf", sniff_gguf, gguf_read },
-    { CONTAINER_SAFETENSORS, "safetensors", ".safetensors", sniff_safetensors, safetensors_read },
-    { CONTAINER_FOLDER, "folder", NULL, NULL, folder_read },
+    { CONTAINER_GGUF, "gguf", { ".gguf" }, sniff_gguf, gguf_read },
+    { CONTAINER_SAFETENSORS, "safetensors", { ".safetensors" }, sniff_safetensors,
+      safetensors_read },
+    { CONTAINER_FOLDER, "folder", { NULL }, NULL, folder_read },
+    { CONTAINER_TORCH, "PyTorch", { ".pt", ".pth", ".bin", ".ckpt" }, sniff_torch, torch_read },
 };
+
+/* The suffix of @c that @s has, if any: its length. */
+static size_t suffix_length(const struct container *c, struct str s) {
+    for (size_t i = 0; i < sizeof c->suffixes / sizeof *c->suffixes; i++) {
+        const struct str suffix = str_from(c->suffixes[i] ? c->suffixes[i] : "");
+        if (suffix.n && s.n > suffix.n && str_ends(s, suffix))
+            return suffix.n;
+    }
+    return 0;
+}
 
 struct str model_file_name(const char *path) {
     size_t n;
@@ -30,10 +49,11 @@ struct str model_file_name(const char *path) {
         s.n -= (size_t)(slash + 1 - s.p);
         s.p = slash + 1;
     }
-    for (size_t i = 0; i < CONTAINER_COUNT; i++)
-        if (containers[i].suffix && s.n > strlen(containers[i].suffix) &&
-            str_ends(s, str_from(containers[i].suffix)))
-            return (struct str){ s.p, s.n - strlen(containers[i].suffix) };
+    for (size_t i = 0; i < CONTAINER_COUNT; i++) {
+        const size_t suffix = suffix_length(&containers[i], s);
+        if (suffix)
+            return (struct str){ s.p, s.n - suffix };
+    }
     return s;
 }
 
@@ -58,9 +78,9 @@ static int find_container(const struct container **out, struct root *root, const
             return 0;
         }
     for (size_t i = 0; i < CONTAINER_COUNT; i++)
-        if (containers[i].suffix && str_ends(str_from(path), str_from(containers[i].suffix)))
+        if (suffix_length(&containers[i], str_from(path)))
             return err_set(err, -EBADMSG, "its content is not %s", containers[i].name);
-    return err_set(err, -ENOTSUP, "neither GGUF nor safetensors");
+    return err_set(err, -ENOTSUP, "neither GGUF, safetensors nor PyTorch");
 }
 
 int model_open(struct model **out, struct root *root, const char *path, struct err *err) {

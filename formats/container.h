@@ -3,12 +3,18 @@
 #pragma once
 #include "formats/model.h"
 
-enum container_kind { CONTAINER_GGUF, CONTAINER_SAFETENSORS, CONTAINER_FOLDER, CONTAINER_COUNT };
+enum container_kind {
+    CONTAINER_GGUF,
+    CONTAINER_SAFETENSORS,
+    CONTAINER_FOLDER,
+    CONTAINER_TORCH,
+    CONTAINER_COUNT,
+};
 
 struct container {
     enum container_kind kind;
     const char *name;                             /* "gguf" */
-    const char *suffix;                           /* ".gguf"; NULL for folders */
+    const char *suffixes[4];                      /* ".gguf"; none for folders */
     bool (*sniff)(const uint8_t *head, size_t n); /* NULL for folders */
     int (*read)(struct model *m, struct root *root, const char *path, struct err *err);
 };
@@ -26,6 +32,7 @@ struct str model_file_name(const char *path);
 /* Readers. */
 int gguf_read(struct model *m, struct root *root, const char *path, struct err *err);
 int safetensors_read(struct model *m, struct root *root, const char *path, struct err *err);
+int torch_read(struct model *m, struct root *root, const char *path, struct err *err);
 int folder_read(struct model *m, struct root *root, const char *path, struct err *err);
 
 /* The identity of everything that lies at @path and that a view of it may depend on: of the file,

@@ -1,19 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/folder_weights.c - reading a Hugging Face folder: which files hold its weights, and
- * their tensors in the converter's order: by file name, then by tensor name. */
+ * their tensors in the converter's order: by file name, then by tensor name, or, where PyTorch
+ * wrote them, as they stand in the file. */
 #include "formats/cleanup.h"
 #include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/json.h"
 #include "formats/safetensors.h"
+#include "formats/torch.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define INDEX_NAME "model.safetensors.index.json"
+static int read_torch(struct model *m, struct source *s, struct err *err) {
+    return torch_read_into(m, s, true, err);
+}
+
+/* What a folder may keep its weights in; the first that there is counts. */
+static const struct weights {
+    const char *prefix, *suffix, *index;
+    int (*read)(struct model *m, struct source *s, struct err *err);
+    bool sorted; /* tensors are taken by name */
+} kinds[] = {
+    { "model", ".safetensors", "model.safetensors.index.json", safetensors_read_into, true },
+    { "pytorch_model", ".bin", "pytorch_model.bin.index.json", read_torch, false },
+};
 
 struct parts {
+    const struct weights *kind;
     struct str *names; /* sorted, terminated */
     uint32_t n;
 };
@@ -32,24 +47,26 @@ static bool is_plain_name(struct str s) {
            !memchr(s.p, 0, s.n);
 }
 
-static bool is_part(struct str name) {
-    return str_starts(name, STR("model")) && str_ends(name, STR(".safetensors"));
+static bool is_part(const struct weights *kind, struct str name) {
+    return str_starts(name, str_from(kind->prefix)) && str_ends(name, str_from(kind->suffix));
 }
 
 /* "model-00001-of-00003.safetensors": 3; 0 for a name of another form. */
-static unsigned part_total(struct str name) {
+static unsigned part_total(const struct weights *kind, struct str name) {
+    const size_t prefix = strlen(kind->prefix), suffix = strlen(kind->suffix);
     unsigned i, total;
     int end = 0;
-    if (sscanf(name.p, "model-%5u-of-%5u.safetensors%n", &i, &total, &end) != 2)
+    if (!is_part(kind, name) || sscanf(name.p + prefix, "-%5u-of-%5u%n", &i, &total, &end) != 2)
         return 0;
-    return end > 0 && (size_t)end == name.n ? total : 0;
+    return end > 0 && prefix + (size_t)end + suffix == name.n ? total : 0;
 }
 
 static int check_complete(const struct parts *parts, struct err *err) {
-    const unsigned total = parts->n ? part_total(parts->names[0]) : 0;
+    const struct weights *kind = parts->kind;
+    const unsigned total = parts->n ? part_total(kind, parts->names[0]) : 0;
     for (unsigned i = 1; i <= total; i++) {
         char want[64];
-        snprintf(want, sizeof want, "model-%05u-of-%05u.safetensors", i, total);
+        snprintf(want, sizeof want, "%s-%05u-of-%05u%s", kind->prefix, i, total, kind->suffix);
         const struct str key = str_from(want);
         if (!bsearch(&key, parts->names, parts->n, sizeof key, by_bytes))
             return err_set(err, -ENOENT, "%s is missing: %u parts of the model belong together",
@@ -58,42 +75,40 @@ static int check_complete(const struct parts *parts, struct err *err) {
     return 0;
 }
 
-/* Without an index: every model*.safetensors of the folder. */
-static int parts_by_name(struct model *m, struct parts *parts, struct err *err) {
+/* The kind of the weights, and every file of the folder that has its name. */
+static int find_parts(struct model *m, struct parts *parts, struct err *err) {
     struct str *names;
     uint32_t n;
-    bool torch = false;
     int rc = folder_list(m->folder, "", &m->arena, &names, &n, err);
     if (rc < 0)
         return rc;
     parts->names = names;
-    for (uint32_t i = 0; i < n; i++) {
-        torch |= str_starts(names[i], STR("pytorch_model")) && str_ends(names[i], STR(".bin"));
-        if (is_part(names[i]))
-            parts->names[parts->n++] = names[i];
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        parts->kind = &kinds[k];
+        for (uint32_t i = 0; i < n; i++)
+            if (is_part(parts->kind, names[i]))
+                parts->names[parts->n++] = names[i];
+        if (parts->n || folder_has(m->folder, parts->kind->index))
+            return 0;
     }
-    if (parts->n)
-        return check_complete(parts, err);
-    return torch ? err_set(err, -ENOTSUP,
-                           "weights in pytorch_model.bin are not read yet; "
-                           "save the model as safetensors")
-                 : err_set(err, -ENOENT, "no model.safetensors in the folder");
+    return err_set(err, -ENOENT, "neither model.safetensors nor pytorch_model.bin in the folder");
 }
 
 /* With an index: the files that its weight_map names. */
 static int parts_by_index(struct model *m, const struct json *map, struct parts *parts,
                           struct err *err) {
+    parts->n = 0;
     parts->names = arena_array(&m->arena, struct str, json_len(map));
     if (!parts->names)
-        return err_set(err, -ENOMEM, INDEX_NAME);
+        return err_set(err, -ENOMEM, "%s", parts->kind->index);
     for (struct json_iter it = json_iter(map); json_next(&it);) {
         struct str *name = &parts->names[parts->n++];
         if (!json_str(it.value, name) || !is_plain_name(*name))
-            return err_set(err, -EBADMSG, INDEX_NAME ": the file of %.*s is not in this folder",
-                           STR_ARG(it.key));
+            return err_set(err, -EBADMSG, "%s: the file of %.*s is not in this folder",
+                           parts->kind->index, STR_ARG(it.key));
         *name = arena_str(&m->arena, *name);
         if (!name->p)
-            return err_set(err, -ENOMEM, INDEX_NAME);
+            return err_set(err, -ENOMEM, "%s", parts->kind->index);
     }
     qsort(parts->names, parts->n, sizeof *parts->names, by_bytes);
     uint32_t unique = 0;
@@ -104,7 +119,8 @@ static int parts_by_index(struct model *m, const struct json *map, struct parts 
     return 0;
 }
 
-static int read_part(struct model *m, struct str name, struct err *err) {
+static int read_part(struct model *m, const struct weights *kind, struct str name,
+                     struct err *err) {
     char path[PATH_MAX];
     const int n = snprintf(path, sizeof path, "%s%s%s", m->folder->path.p,
                            m->folder->path.n ? "/" : "", name.p);
@@ -115,42 +131,44 @@ static int read_part(struct model *m, struct str name, struct err *err) {
     if (rc < 0)
         return rc;
     const uint32_t first = m->n_tensors;
-    rc = safetensors_read_into(m, s, err);
+    rc = kind->read(m, s, err);
     if (rc < 0) {
         err_prefix(err, name.p);
         return rc;
     }
-    if (m->n_tensors > first)
+    if (kind->sorted && m->n_tensors > first)
         qsort(m->tensors + first, m->n_tensors - first, sizeof *m->tensors, by_name);
     return 0;
 }
 
 /* The index and the files must tell of the same tensors. */
-static int check_index(const struct model *m, const struct json *map, struct err *err) {
+static int check_index(const struct model *m, const char *index, const struct json *map,
+                       struct err *err) {
     for (struct json_iter it = json_iter(map); json_next(&it);) {
         struct str file;
         if (model_find(m, it.key) || !json_str(it.value, &file))
             continue;
-        return err_set(err, -EBADMSG, "%.*s has no tensor %.*s, which " INDEX_NAME " puts there",
-                       STR_ARG(file), STR_ARG(it.key));
+        return err_set(err, -EBADMSG, "%.*s has no tensor %.*s, which %s puts there",
+                       STR_ARG(file), STR_ARG(it.key), index);
     }
     if (json_len(map) != m->n_tensors)
-        return err_set(err, -EBADMSG, INDEX_NAME ": names %zu tensors, the files have %u",
+        return err_set(err, -EBADMSG, "%s: names %zu tensors, the files have %u", index,
                        json_len(map), m->n_tensors);
     return 0;
 }
 
-static int read_weights(struct model *m, const struct json *index, struct err *err) {
+static int read_weights(struct model *m, struct parts *parts, const struct json *index,
+                        struct err *err) {
     const struct json *map = json_get(index, "weight_map");
-    struct parts parts = { 0 };
+    const struct weights *kind = parts->kind;
     if (index && json_type(map) != JSON_OBJECT)
-        return err_set(err, -EBADMSG, INDEX_NAME ": no \"weight_map\"");
-    int rc = index ? parts_by_index(m, map, &parts, err) : parts_by_name(m, &parts, err);
-    for (uint32_t i = 0; i < parts.n && rc == 0; i++)
-        rc = read_part(m, parts.names[i], err);
+        return err_set(err, -EBADMSG, "%s: no \"weight_map\"", kind->index);
+    int rc = index ? parts_by_index(m, map, parts, err) : check_complete(parts, err);
+    for (uint32_t i = 0; i < parts->n && rc == 0; i++)
+        rc = read_part(m, kind, parts->names[i], err);
     if (rc == 0)
         rc = model_index(m, err);
-    return rc < 0 || !index || json_len(map) == 0 ? rc : check_index(m, map, err);
+    return rc < 0 || !index || json_len(map) == 0 ? rc : check_index(m, kind->index, map, err);
 }
 
 /* What the converter ignores where it is not JSON. */
@@ -185,11 +203,14 @@ int folder_read(struct model *m, struct root *root, const char *path, struct err
     int rc = read_configs(m->folder, err);
     if (rc < 0)
         return rc;
+    struct parts parts = { 0 };
     struct json *index;
-    rc = folder_json(m->folder, INDEX_NAME, FOLDER_MAX_TOKENIZER, &index, err);
+    rc = find_parts(m, &parts, err);
+    if (rc == 0)
+        rc = folder_json(m->folder, parts.kind->index, FOLDER_MAX_TOKENIZER, &index, err);
     if (rc < 0)
         return rc;
-    rc = read_weights(m, index, err);
+    rc = read_weights(m, &parts, index, err);
     json_free(index);
     return rc;
 }

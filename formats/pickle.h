@@ -11,9 +11,9 @@ enum pickle_type {
     PICKLE_NONE,
     PICKLE_BOOL,
     PICKLE_INT,
-    PICKLE_LONG,   /* an integer of more than 64 bits: its bytes, little-endian, in `text` */
+    PICKLE_LONG, /* an integer of more than 64 bits: its bytes, little-endian, in `text` */
     PICKLE_FLOAT,
-    PICKLE_TEXT,   /* bytes of Python 2 too */
+    PICKLE_TEXT, /* bytes of Python 2 too */
     PICKLE_LIST,
     PICKLE_TUPLE,
     PICKLE_SET,
@@ -32,14 +32,16 @@ struct pickle {
         double real;
         struct str text;
         struct pickle **items;
-        struct { struct pickle *callee, *args; } call;
+        struct {
+            struct pickle *callee, *args;
+        } call;
     };
     struct pickle *state; /* what BUILD gave to a call or a dict, the last time; else NULL */
 };
 
 enum {
-    PICKLE_MAX_BYTES = 64 << 20,    /* of one pickle */
-    PICKLE_MAX_MEMORY = 256 << 20,  /* bytes of the arena of values */
+    PICKLE_MAX_BYTES = 64 << 20,   /* of one pickle */
+    PICKLE_MAX_MEMORY = 256 << 20, /* bytes of the arena of values */
 };
 
 /* May a pickle name @module and @name? */
@@ -56,14 +58,14 @@ struct pickle_file {
  * -ENODATA when @bytes end before it does, -EACCES for a global that is
  * not allowed, -ENOTSUP for an opcode that is not, -EBADMSG, -EFBIG. A value may occur at several
  * places of the tree, even below itself: who walks it must count steps. */
-int pickle_read(struct pickle_file *out, struct arena *a, struct str bytes,
-                pickle_allows *allows, struct err *err);
+int pickle_read(struct pickle_file *out, struct arena *a, struct str bytes, pickle_allows *allows,
+                struct err *err);
 
 /* NULL and wrong types are fine. */
 bool pickle_is_text(const struct pickle *p, const char *z);
-bool pickle_is_call(const struct pickle *p, const char *global); /* of "module.name" */
-const struct pickle *pickle_arg(const struct pickle *call, uint32_t i);  /* NULL: not so many */
-const struct pickle *pickle_item(const struct pickle *seq, uint32_t i);  /* of a list or tuple */
+bool pickle_is_call(const struct pickle *p, const char *global);        /* of "module.name" */
+const struct pickle *pickle_arg(const struct pickle *call, uint32_t i); /* NULL: not so many */
+const struct pickle *pickle_item(const struct pickle *seq, uint32_t i); /* of a list or tuple */
 const struct pickle *pickle_get(const struct pickle *dict, const char *key);
 /* Is @args one list of pairs, tuples or lists of two? */
 bool pickle_pairs(const struct pickle *args);

@@ -75,8 +75,7 @@ struct places {
 };
 
 static int by_key(const void *a, const void *b) {
-    return str_cmp(((const struct torch_storage *)a)->key,
-                   ((const struct torch_storage *)b)->key);
+    return str_cmp(((const struct torch_storage *)a)->key, ((const struct torch_storage *)b)->key);
 }
 
 static int locate(const struct torch_file *f, struct torch_storage *s, struct err *err) {
@@ -123,8 +122,9 @@ static int place_storages(struct places *p, const struct pickles *pickles, struc
             place = bsearch(&want, p->items, p->n, sizeof *p->items, by_key);
         if (!place || place->off)
             return err_set(err, -EBADMSG, "a storage that no tensor has, or that is there twice");
-        int rc = checked_range(at, sizeof elems, size) ? source_pread(s, &elems, sizeof elems, at, err)
-                                                       : -EBADMSG;
+        int rc = checked_range(at, sizeof elems, size)
+                     ? source_pread(s, &elems, sizeof elems, at, err)
+                     : -EBADMSG;
         if (rc < 0)
             return err_set(err, rc, "the file ends before its storages do");
         const uint32_t unit = place->dtype ? dtype_info[place->dtype].block_bytes : 1;
@@ -136,8 +136,9 @@ static int place_storages(struct places *p, const struct pickles *pickles, struc
         place->bytes = bytes;
         at = place->off + bytes;
     }
-    return at == size ? 0 : err_set(err, -EBADMSG, "%llu bytes after the last storage",
-                                    (unsigned long long)(size - at));
+    return at == size ? 0
+                      : err_set(err, -EBADMSG, "%llu bytes after the last storage",
+                                (unsigned long long)(size - at));
 }
 
 int torch_legacy_read(struct torch_file *f, struct source *s, struct err *err) {

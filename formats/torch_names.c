@@ -81,8 +81,8 @@ static const char *const allowed[] = {
 };
 
 static const char *const script_allowed[] = {
-    "torch.jit._pickle.build_intlist",    "torch.jit._pickle.build_tensorlist",
-    "torch.jit._pickle.build_doublelist", "torch.jit._pickle.build_boollist",
+    "torch.jit._pickle.build_intlist",        "torch.jit._pickle.build_tensorlist",
+    "torch.jit._pickle.build_doublelist",     "torch.jit._pickle.build_boollist",
     "torch.jit._pickle.build_tensor_from_id", "torch.jit._pickle.restore_type_tag",
 };
 
@@ -168,22 +168,21 @@ bool torch_allows(struct str module, struct str name) {
 bool torch_allows_script(struct str module, struct str name) {
     return torch_allows(module, name) || str_is(module, "__torch__") ||
            str_starts(module, STR("__torch__.")) ||
-           is_listed(module, name, script_allowed,
-                     sizeof script_allowed / sizeof *script_allowed);
+           is_listed(module, name, script_allowed, sizeof script_allowed / sizeof *script_allowed);
 }
 
 const char *torch_usual_key(uint32_t i) {
     static const char *const keys[] = {
-        "state_dict", "model_state_dict", "model", "module", "net", "weights",
-        "params_ema", "params", NULL,
+        "state_dict", "model_state_dict", "model",  "module", "net",
+        "weights",    "params_ema",       "params", NULL,
     };
     return keys[i];
 }
 
 const char *torch_usual_prefix(uint32_t i) {
     static const char *const prefixes[] = {
-        "module.",     /* DataParallel, DistributedDataParallel */
-        "_orig_mod.",  /* torch.compile */
+        "module.",    /* DataParallel, DistributedDataParallel */
+        "_orig_mod.", /* torch.compile */
         NULL,
     };
     return prefixes[i];

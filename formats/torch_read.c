@@ -30,9 +30,8 @@ static const struct zip_member *find_member(const struct archive *z, struct str 
 
 static int locate(const struct torch_file *f, struct torch_storage *s, struct err *err) {
     const struct archive *z = f->user;
-    const struct zip_member *m = s->key.n < TENSOR_MAX_NAME / 2
-                                     ? find_member(z, STR("data/"), s->key)
-                                     : NULL;
+    const struct zip_member *m =
+        s->key.n < TENSOR_MAX_NAME / 2 ? find_member(z, STR("data/"), s->key) : NULL;
     if (!m)
         return err_set(err, -EBADMSG, "storage %.*s is not in the archive",
                        (int)(s->key.n < 80 ? s->key.n : 80), s->key.p);
@@ -90,10 +89,11 @@ static int read_archive(struct torch_file *f, struct source *s, struct arena *a,
     rc = m ? zip_slurp(m, s, PICKLE_MAX_BYTES, &text, err) : -EBADMSG;
     if (rc < 0)
         return err_set(err, rc, "data.pkl cannot be read");
+    struct err why = { 0 };
     rc = pickle_read(&p, a, (struct str){ text, m->size },
-                     script ? torch_allows_script : torch_allows, err);
+                     script ? torch_allows_script : torch_allows, &why);
     if (rc < 0)
-        return rc == -ENODATA ? -EBADMSG : rc;
+        return err_set(err, rc == -ENODATA ? -EBADMSG : rc, "%s", why.msg);
     f->root = p.root;
     f->locate = locate;
     f->user = &z;

@@ -246,8 +246,9 @@ static int walk(struct walk *w, const struct pickle *p, size_t len, uint32_t dep
         return walk_items(w, p, len, depth);
     case PICKLE_CALL:
         if (pickle_is_call(p, "torch._tensor._rebuild_from_type_v2")) {
-            const struct pickle inner = { .type = PICKLE_CALL, .call = {
-                (struct pickle *)pickle_arg(p, 0), (struct pickle *)pickle_arg(p, 2) } };
+            const struct pickle inner = { .type = PICKLE_CALL,
+                                          .call = { (struct pickle *)pickle_arg(p, 0),
+                                                    (struct pickle *)pickle_arg(p, 2) } };
             return inner.call.callee && inner.call.callee->type == PICKLE_GLOBAL
                        ? walk(w, &inner, len, depth + 1)
                        : refuse(w, -EBADMSG, "no tensor");

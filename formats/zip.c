@@ -57,8 +57,9 @@ static int find_end(const uint8_t *tail, uint64_t n, uint64_t *at, struct err *e
     }
     if (found == 1)
         return 0;
-    return err_set(err, -EBADMSG, found ? "more than one end of the zip archive"
-                                        : "no end of the zip archive: is the file cut short?");
+    return err_set(err, -EBADMSG,
+                   found ? "more than one end of the zip archive"
+                         : "no end of the zip archive: is the file cut short?");
 }
 
 /* The zip64 record, where there is one, lies right before its locator, that before the end. */
@@ -99,7 +100,7 @@ static int read_end64(struct directory *d, struct source *s, uint64_t end, uint6
 static int find_directory(struct directory *d, struct source *s, struct err *err) {
     const uint64_t size = source_ident(s)->size;
     const uint64_t n = size < END_BYTES + MAX_COMMENT ? size : END_BYTES + MAX_COMMENT;
-    uint64_t at, begin;
+    uint64_t at = 0, begin;
     if (size < END_BYTES)
         return err_set(err, -EBADMSG, "%llu bytes are no zip archive", (unsigned long long)size);
     auto_free uint8_t *tail = malloc(n);
@@ -122,8 +123,9 @@ static int find_directory(struct directory *d, struct source *s, struct err *err
     if (rc < 0)
         return rc;
     if (!checked_range(d->off, d->bytes, begin) || d->off + d->bytes != begin)
-        return err_set(err, -EBADMSG, "the directory of the zip archive is not before its end: "
-                                      "something stands before or within the archive");
+        return err_set(err, -EBADMSG,
+                       "the directory of the zip archive is not before its end: "
+                       "something stands before or within the archive");
     if (d->bytes > ZIP_MAX_DIRECTORY || d->count > ZIP_MAX_MEMBERS ||
         d->count > d->bytes / CENTRAL_BYTES)
         return err_set(err, -EBADMSG, "a zip directory of %llu bytes with %llu members cannot be",
@@ -287,7 +289,7 @@ static int check_places(const struct zip *z, uint64_t directory, struct err *err
 }
 
 int zip_read(struct zip *out, struct source *s, struct arena *a, struct err *err) {
-    struct directory d;
+    struct directory d = { 0 };
     int rc = find_directory(&d, s, err);
     if (rc < 0)
         return rc;

@@ -7,15 +7,15 @@
 
 struct zip_member {
     struct str name;
-    uint64_t header;        /* place of the local header */
-    uint64_t off, bytes;    /* place of the data, as stored */
-    uint64_t size;          /* bytes when unpacked; equals @bytes unless deflated */
-    uint32_t crc;           /* of the unpacked bytes; 0 where the writer left it out */
+    uint64_t header;     /* place of the local header */
+    uint64_t off, bytes; /* place of the data, as stored */
+    uint64_t size;       /* bytes when unpacked; equals @bytes unless deflated */
+    uint32_t crc;        /* of the unpacked bytes; 0 where the writer left it out */
     bool deflated;
 };
 
 struct zip {
-    struct zip_member *members; /* in the order of the directory */
+    struct zip_member *members;  /* in the order of the directory */
     struct zip_member **by_name; /* sorted */
     uint32_t n;
 };

@@ -2,6 +2,7 @@
  * fs/models.c - see models.h. */
 #include "fs/models.h"
 #include "formats/cleanup.h"
+#include "formats/container.h"
 #include "formats/gguf.h"
 #include <ctype.h>
 #include <errno.h>
@@ -9,7 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const SUFFIX[MODEL_KINDS] = { NULL, ".gguf", ".safetensors" };
+enum { MAX_SUFFIXES = 4 };
+static const char *const SUFFIX[MODEL_KINDS][MAX_SUFFIXES] = {
+    [MODEL_GGUF] = { ".gguf" },
+    [MODEL_SAFETENSORS] = { ".safetensors" },
+    [MODEL_TORCH] = { ".pt", ".pth", ".bin", ".ckpt" },
+};
 
 bool models_join(const char *dir, const char *entry, char out[PATH_MAX]) {
     const int n = snprintf(out, PATH_MAX, "%s%s%s", dir, *dir && *entry ? "/" : "", entry);
@@ -29,7 +35,9 @@ bool models_is_folder(const struct root *root, const char *path) {
         return false;
     bool found = false;
     for (struct dirent *e; !found && (e = readdir(d));)
-        found = str_ends(str_from(e->d_name), STR(".safetensors"));
+        found = str_ends(str_from(e->d_name), STR(".safetensors")) ||
+                (str_starts(str_from(e->d_name), STR("pytorch_model")) &&
+                 str_ends(str_from(e->d_name), STR(".bin")));
     closedir(d);
     return found;
 }
@@ -110,11 +118,23 @@ static bool classify_file(const char *entry, struct found_model *out) {
         return strncmp(entry + prefix, "-00001-of-", 10) == 0 && set_name(out, entry, prefix);
     }
     for (enum model_kind k = MODEL_GGUF; k < MODEL_KINDS; k++)
-        if (str_ends(str_from(entry), str_from(SUFFIX[k]))) {
-            out->kind = k;
-            return set_name(out, entry, strlen(entry) - strlen(SUFFIX[k]));
-        }
+        for (int i = 0; i < MAX_SUFFIXES && SUFFIX[k][i]; i++)
+            if (str_ends(str_from(entry), str_from(SUFFIX[k][i]))) {
+                out->kind = k;
+                return set_name(out, entry, strlen(entry) - strlen(SUFFIX[k][i]));
+            }
     return false;
+}
+
+/* Much is called .bin or .ckpt that no PyTorch has written. */
+static bool is_torch(struct root *root, const char *path) {
+    const struct str name = str_from(path);
+    uint8_t head[16];
+    if (!str_ends(name, STR(".bin")) && !str_ends(name, STR(".ckpt")))
+        return true;
+    auto_close int fd = root_openat(root, path, O_RDONLY | O_CLOEXEC);
+    const ssize_t n = fd < 0 ? -1 : pread(fd, head, sizeof head, 0);
+    return n > 0 && containers[CONTAINER_TORCH].sniff(head, (size_t)n);
 }
 
 bool models_classify(struct root *root, const char *dir, const char *entry,
@@ -123,7 +143,7 @@ bool models_classify(struct root *root, const char *dir, const char *entry,
     if (!models_join(dir, entry, out->path))
         return false;
     if (classify_file(entry, out) && type_of(root, out->path) == S_IFREG)
-        return true;
+        return out->kind != MODEL_TORCH || is_torch(root, out->path);
     out->kind = MODEL_FOLDER;
     if (type_of(root, out->path) != S_IFDIR)
         return false;
@@ -157,12 +177,16 @@ bool models_root(struct root *root, struct found_model *out) {
 
 static bool find_plain(struct root *root, const char *dir, struct str stem, enum model_kind kind,
                        struct found_model *out) {
-    char entry[NAME_MAX + 1];
-    const char *suffix = SUFFIX[kind] ? SUFFIX[kind] : "";
-    if (snprintf(entry, sizeof entry, "%.*s%s", STR_ARG(stem), suffix) > NAME_MAX)
-        return false;
-    return models_classify(root, dir, entry, out) && out->kind == kind &&
-           str_is(stem, out->name);
+    for (int i = 0; i < MAX_SUFFIXES && (i == 0 || SUFFIX[kind][i]); i++) {
+        char entry[NAME_MAX + 1];
+        const char *suffix = SUFFIX[kind][i] ? SUFFIX[kind][i] : "";
+        if (snprintf(entry, sizeof entry, "%.*s%s", STR_ARG(stem), suffix) > NAME_MAX)
+            return false;
+        if (models_classify(root, dir, entry, out) && out->kind == kind &&
+            str_is(stem, out->name))
+            return true;
+    }
+    return false;
 }
 
 /* Names that cannot be built, only found: the parts of a split GGUF, repositories of a hub. */

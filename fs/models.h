@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fs/models.h - which models lie in a folder of SRC, by names and file types alone. */
+ * fs/models.h - which models lie in a folder of SRC, by names and file types alone;
+ * where a suffix is everybody's (.bin), by the first bytes too. */
 #pragma once
 #include "formats/source.h"
 #include "formats/str.h"
 #include <limits.h>
 
-enum model_kind { MODEL_FOLDER, MODEL_GGUF, MODEL_SAFETENSORS, MODEL_KINDS };
+enum model_kind { MODEL_FOLDER, MODEL_GGUF, MODEL_SAFETENSORS, MODEL_TORCH, MODEL_KINDS };
 
 struct found_model {
     enum model_kind kind;
@@ -14,7 +15,7 @@ struct found_model {
     char path[PATH_MAX];     /* relative to the root */
 };
 
-/* A Hugging Face folder: config.json and safetensors lie in it. */
+/* A Hugging Face folder: config.json lies in it, and safetensors or pytorch_model*.bin. */
 bool models_is_folder(const struct root *root, const char *path);
 
 /* What one entry of @dir is: a model file, a model folder, a repository of a hub cache. A split

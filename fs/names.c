@@ -19,6 +19,7 @@ static const char *const OFFERED[MODEL_KINDS][6] = {
     [MODEL_FOLDER] = { "gguf@q4_k_m", "gguf@q8_0", "gguf@f16", "gguf@q4_0" },
     [MODEL_GGUF] = { "gguf@q4_k_m", "gguf@q8_0", "safetensors@bf16", "gguf@q4_0" },
     [MODEL_SAFETENSORS] = { "safetensors@bf16", "safetensors@f16", "safetensors@f32" },
+    [MODEL_TORCH] = { "safetensors@auto", "safetensors@bf16", "safetensors@f16" },
 };
 static const char *const OFFERED_QUANTIZED[] = { "gguf@f16", "safetensors@bf16", NULL };
 
@@ -34,7 +35,7 @@ static bool parse_listed(struct str text, struct spec *out, struct err *err) {
 }
 
 static bool can_be_made(enum model_kind kind, const struct spec *s) {
-    if (kind == MODEL_SAFETENSORS && s->format == FORMAT_GGUF)
+    if ((kind == MODEL_SAFETENSORS || kind == MODEL_TORCH) && s->format == FORMAT_GGUF)
         return false; /* no architecture */
     return s->type->base == DTYPE_NONE || codec_can_encode(s->type->base);
 }
