@@ -129,7 +129,7 @@ static int dat_i32(struct dat *d, int32_t *out) {
 /* A length and that many bytes; they end at a NUL, as upstream's do. */
 static int dat_name(struct dat *d, struct arena *a, struct str *out) {
     char buf[PATH_MAX];
-    int32_t n;
+    int32_t n = 0;
     int rc = dat_i32(d, &n);
     if (rc < 0)
         return rc;
@@ -186,7 +186,7 @@ static void drop_doubles(struct imatrix *x) {
 
 static int read_dat(struct imatrix *x, struct err *err) {
     struct dat d = { .s = x->source, .size = source_ident(x->source)->size, .err = err };
-    int32_t n, chunks;
+    int32_t n = 0, chunks = 0;
     int rc = dat_i32(&d, &n);
     if (rc < 0)
         return rc;
