@@ -68,10 +68,6 @@ const struct expr *expr_rows(struct arena *a, const struct expr *in, struct row_
     return e;
 }
 
-const struct expr *expr_elems(struct arena *a, const struct tensor *t, struct row_map map) {
-    return expr_rows(a, expr_tensor_as(a, t, 1), map);
-}
-
 const struct expr *expr_slice(struct arena *a, const struct expr *in, uint64_t first,
                               uint64_t count) {
     return expr_rows(a, in, (struct row_map){ first, 1, { count }, { 1 } });

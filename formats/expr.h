@@ -47,8 +47,6 @@ const struct expr *expr_tensor(struct arena *a, const struct tensor *t);
 const struct expr *expr_tensor_as(struct arena *a, const struct tensor *t, uint64_t cols);
 const struct expr *expr_literal(struct arena *a, const float *values, uint64_t n); /* one row */
 const struct expr *expr_rows(struct arena *a, const struct expr *in, struct row_map map);
-/* The same over elements: of a tensor whose dtype has no blocks. Transposes and columns. */
-const struct expr *expr_elems(struct arena *a, const struct tensor *t, struct row_map map);
 const struct expr *expr_slice(struct arena *a, const struct expr *in, uint64_t first,
                               uint64_t count);
 const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uint32_t n);

@@ -200,20 +200,10 @@ static void steps_change_numbers(void **state) {
     assert_int_equal(expr_copies(e), DTYPE_NONE);
 }
 
-static void elements_are_transposed(void **state) {
-    (void)state;
-    struct tensor t = matrix(3, 5, 0);
-    const struct expr *e, *leaf;
-    e = expr_elems(&arena, &t, (struct row_map){ 0, 2, { 5, 3 }, { 1, 5 } });
-    for (uint64_t row = 0; row < 5; row++)
-        for (uint64_t col = 0; col < 3; col++)
-            assert_int_equal(follow(e, 3 * row + col, &leaf), 5 * col + row);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steps_change_numbers),   cmocka_unit_test(elements_are_transposed),
-        cmocka_unit_test(heads_are_permuted),     cmocka_unit_test(stacks_and_slices),
+        cmocka_unit_test(steps_change_numbers),   cmocka_unit_test(heads_are_permuted),
+        cmocka_unit_test(stacks_and_slices),
         cmocka_unit_test(steps_keep_their_order),  cmocka_unit_test(transposes_are_leaves),
         cmocka_unit_test(keys_tell_expressions_apart),
         cmocka_unit_test(layout_covers_the_view),

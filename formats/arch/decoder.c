@@ -87,20 +87,6 @@ int decoder_rope_freqs(struct arch_work *w, double factor) {
                        expr_literal(w->form->arena, factors, n));
 }
 
-int decoder_elems(struct arch_work *w, const char *gguf, const struct name_match *match,
-                  const struct tensor *t, uint64_t offset, uint32_t n_dims, const uint64_t *dims,
-                  const uint64_t *stride) {
-    struct arena *a = w->form->arena;
-    struct row_map map = { .offset = offset, .n = n_dims };
-    memcpy(map.len, dims, n_dims * sizeof *dims);
-    memcpy(map.stride, stride, n_dims * sizeof *stride);
-    const struct expr *e = expr_elems(a, t, map);
-    if (!e)
-        return err_set(w->err, -EBADMSG, "tensor %.*s: its shape is not that of config.json",
-                       STR_ARG(t->name));
-    return work_target(w, name_build(a, gguf, match), dims, n_dims, e);
-}
-
 int decoder_llama_freqs(struct arch_work *w) {
     return decoder_rope_freqs(w, 8);
 }

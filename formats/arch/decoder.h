@@ -61,9 +61,3 @@ int decoder_llama_freqs(struct arch_work *w); /* with Llama's factor */
 int decoder_space_prefix(struct arch_work *w);
 /* What the converter writes for vocabularies of two sizes, behind the tokenizer. */
 int decoder_llama_exceptions(struct arch_work *w);
-
-/* The elements of @t from @offset on, in another order: dims and the steps between neighbours,
- * slowest first. */
-int decoder_elems(struct arch_work *w, const char *gguf, const struct name_match *match,
-                  const struct tensor *t, uint64_t offset, uint32_t n_dims, const uint64_t *dims,
-                  const uint64_t *stride);

@@ -46,15 +46,20 @@ static const struct tensor_rule rules[] = {
 /* Experts' matrices are [experts][in][out] there, [experts][out][in] here. */
 static int own_experts(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                        const struct name_match *match) {
+    struct arena *a = w->form->arena;
     const uint64_t parts = rule->second ? 2 : 1;
     if (t->n_dims != 3 || t->elems == 0 || t->dims[2] % parts)
         return err_set(w->err, -EBADMSG, "tensor %.*s: not a stack of experts", STR_ARG(t->name));
-    const uint64_t in = t->dims[1], all = t->dims[2], out = all / parts;
-    const uint64_t dims[3] = { t->dims[0], out, in }, stride[3] = { in * all, 1, all };
-    int rc = decoder_elems(w, rule->gguf, match, t, 0, 3, dims, stride);
-    if (rc < 0 || !rule->second)
-        return rc;
-    return decoder_elems(w, rule->second, match, t, out, 3, dims, stride);
+    const uint64_t experts = t->dims[0], in = t->dims[1], all = t->dims[2], out = all / parts;
+    const uint64_t dims[3] = { experts, out, in };
+    const char *const names[] = { rule->gguf, rule->second };
+    const struct expr *turned = expr_transpose(a, expr_tensor(a, t), in);
+    int rc = 0;
+    for (uint64_t i = 0; i < parts && rc == 0; i++) {
+        const struct row_map part = { i * out, 2, { experts, out }, { all, 1 } };
+        rc = work_target(w, name_build(a, names[i], match), dims, 3, expr_rows(a, turned, part));
+    }
+    return rc;
 }
 
 /* No window where every block sees all: without "layer_types" those that have no rope do. */
