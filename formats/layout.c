@@ -89,6 +89,15 @@ int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum 
     return 0;
 }
 
+int layout_crc32(struct layout *l, uint64_t off, uint64_t len, struct err *err) {
+    struct extent *e = append(l, sizeof(uint32_t), EXTENT_CRC32, err);
+    if (!e)
+        return err ? err->code : -ENOMEM;
+    e->crc32.off = off;
+    e->crc32.len = len;
+    return 0;
+}
+
 const struct extent *layout_find(const struct layout *l, uint64_t off) {
     uint32_t lo = 0, hi = l->n;
     while (hi - lo > 1) {

@@ -18,7 +18,7 @@ struct conversion {
     struct hash128 key; /* filled by layout_hash */
 };
 
-enum extent_kind { EXTENT_ZERO, EXTENT_LITERAL, EXTENT_COPY, EXTENT_CONVERT };
+enum extent_kind { EXTENT_ZERO, EXTENT_LITERAL, EXTENT_COPY, EXTENT_CONVERT, EXTENT_CRC32 };
 
 struct extent {
     uint64_t off, len; /* bytes in the view */
@@ -30,6 +30,9 @@ struct extent {
             uint64_t off;
         } copy;                     /* model source and place in it */
         struct conversion *convert; /* the whole tensor: len == bytes */
+        struct {
+            uint64_t off, len;
+        } crc32; /* bytes of the view that lie before it */
     };
 };
 
@@ -57,6 +60,9 @@ struct layout_how {
  * need no look, else a CONVERT. @how may be NULL. */
 int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum dtype to,
                   const struct layout_how *how, struct err *err);
+
+/* Four bytes: the CRC-32 of [off, off + len) of the view, computed when they are read. */
+int layout_crc32(struct layout *l, uint64_t off, uint64_t len, struct err *err);
 
 /* The extent that holds byte @off (< size). */
 const struct extent *layout_find(const struct layout *l, uint64_t off);

@@ -135,6 +135,9 @@ int plan_view(struct layout *l, const struct model *m, const struct extras *x, s
             return plan_copy(l, m, err);
         ret = form_safetensors(&f, m, spec, err);
         return ret < 0 ? ret : safetensors_plan(l, &f, err);
+    case FORMAT_TORCH: /* never a copy: what others saved may need more to be loaded */
+        ret = form_safetensors(&f, m, spec, err);
+        return ret < 0 ? ret : torch_plan(l, &f, spec->crc, err);
     default:
         return err_set(err, -ENOTSUP, "no such format");
     }

@@ -18,3 +18,5 @@ int form_take_part(struct form *f, const struct spec *spec, struct err *err);
 /* The writers behind it. Each target's dtype is final by then. */
 int gguf_plan(struct layout *l, const struct form *f, struct err *err);
 int safetensors_plan(struct layout *l, const struct form *f, struct err *err);
+/* @crc: true checksums of the tensors, which cost a pass over them when they are read. */
+int torch_plan(struct layout *l, const struct form *f, bool crc, struct err *err);

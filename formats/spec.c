@@ -12,6 +12,7 @@ static const struct {
     [FORMAT_NONE] = { "", "" },
     [FORMAT_GGUF] = { "gguf", ".gguf" },
     [FORMAT_SAFETENSORS] = { "safetensors", ".safetensors" },
+    [FORMAT_TORCH] = { "pt", ".pt" },
 };
 
 const char *format_name(enum format f) {
@@ -35,6 +36,11 @@ static bool copy_word(char out[SPEC_MAX_WORD], struct str s) {
 static bool set_dtype(enum dtype *out, struct str value) {
     *out = dtype_from_name(value.p, value.n);
     return *out != DTYPE_NONE && dtype_info[*out].gguf_id >= 0;
+}
+
+static bool set_crc(struct spec *s, struct str value) {
+    (void)value;
+    return s->crc = true;
 }
 
 static bool set_embedding(struct spec *s, struct str value) {
@@ -82,6 +88,11 @@ static bool set_split(struct spec *s, struct str value) {
         return false;
     s->split = n * (toupper((unsigned char)value.p[i]) == 'G' ? SPLIT_G : SPLIT_M);
     return true;
+}
+
+static const char *get_crc(const struct spec *s, char *buf) {
+    (void)buf;
+    return s->crc ? "" : NULL;
 }
 
 static const char *get_embedding(const struct spec *s, char *buf) {
@@ -138,6 +149,7 @@ static const struct option {
     const char *(*get)(const struct spec *s, char *buf); /* NULL: not set; "": without a value */
     const char *form;
 } options[] = {
+    { "crc", TAKES_NOTHING, set_crc, get_crc, "crc" },
     { "embedding", TAKES_VALUE, set_embedding, get_embedding, "embedding=TYPE, as q8_0" },
     { "from", TAKES_VALUE, set_from, get_from, "from=auto, f32, f16 or bf16" },
     { "imatrix", MAY_TAKE_VALUE, set_imatrix, get_imatrix, "imatrix or imatrix=FILE" },
@@ -200,7 +212,7 @@ static struct str take_word(struct str *text) {
 }
 
 static bool has_type(enum format format, const struct ftype *type) {
-    return format == FORMAT_GGUF || (format == FORMAT_SAFETENSORS && type->is_float);
+    return format == FORMAT_GGUF || type->is_float;
 }
 
 /* A type, or else a name that a profile may have. */
@@ -220,8 +232,10 @@ static int parse_type(struct spec *s, struct str word, struct err *err) {
 /* What was asked for that does not go with the format or the type. */
 static int check_options(const struct spec *s, struct err *err) {
     if (s->format != FORMAT_GGUF && (spec_is_special(s) || s->split))
-        return err_set(err, -ENOENT, "%s views have no option but requantize",
-                       format_name(s->format));
+        return err_set(err, -ENOENT, "%s views have no option but requantize%s",
+                       format_name(s->format), s->format == FORMAT_TORCH ? " and crc" : "");
+    if (s->format != FORMAT_TORCH && s->crc)
+        return err_set(err, -ENOENT, "crc is for pt views: no other format has checksums");
     if (s->type->file_type == FILE_AUTO && !s->profile[0] && spec_is_special(s))
         return err_set(err, -ENOENT, "auto quantizes nothing: it has no option but split");
     return 0;

@@ -6,7 +6,7 @@
 #include "quant/recipe.h"
 #include <stdbool.h>
 
-enum format { FORMAT_NONE, FORMAT_GGUF, FORMAT_SAFETENSORS, FORMAT_COUNT };
+enum format { FORMAT_NONE, FORMAT_GGUF, FORMAT_SAFETENSORS, FORMAT_TORCH, FORMAT_COUNT };
 
 enum {
     SPEC_MAX_TEXT = 256, /* bytes with the NUL */
@@ -26,6 +26,8 @@ struct spec {
     const struct ftype *from;         /* folders: the outtype that is quantized; NULL: auto */
     bool imatrix;                     /* use importance data */
     char imatrix_file[SPEC_MAX_WORD]; /* empty: NAME.imatrix.gguf or NAME.imatrix.dat */
+
+    bool crc; /* PyTorch: true checksums in the archive */
 
     uint64_t split;       /* bytes of tensors a part; 0: one file */
     uint32_t part, parts; /* part: 1 to parts; 0: the whole */

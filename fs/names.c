@@ -155,6 +155,7 @@ void names_free(struct names *n) {
 static enum model_kind preferred(enum format f) {
     return f == FORMAT_GGUF          ? MODEL_GGUF
            : f == FORMAT_SAFETENSORS ? MODEL_SAFETENSORS
+           : f == FORMAT_TORCH       ? MODEL_TORCH
                                      : MODEL_FOLDER;
 }
 

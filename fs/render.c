@@ -3,8 +3,10 @@
  * which only copies; from the first missing conversion on it is a job of the workers. */
 #include "fs/render.h"
 #include "fs/cache.h"
+#include "fs/checksum.h"
 #include "fs/convert.h"
 #include "fs/engine.h"
+#include <endian.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -120,6 +122,17 @@ static int step_copy(struct render *r, const struct extent *x, uint64_t off, uin
     return rc;
 }
 
+static int step_crc32(struct render *r, const struct extent *x, uint64_t off, uint64_t len) {
+    uint32_t crc;
+    int rc = checksum_crc32(r->view, x, &crc, &r->err);
+    if (rc < 0)
+        return rc;
+    crc = htole32(crc);
+    memcpy(r->buf + r->filled, (const uint8_t *)&crc + off, len);
+    r->filled += len;
+    return STEP_ON;
+}
+
 static int step(struct render *r, bool worker) {
     const struct layout *l = &r->view->layout;
     const uint64_t at = r->off + r->filled;
@@ -146,6 +159,8 @@ static int step(struct render *r, bool worker) {
         if (rc < 0)
             return rc;
         break;
+    case EXTENT_CRC32:
+        return worker ? step_crc32(r, x, off, len) : STEP_NEEDS_WORKER;
     }
     r->filled += len;
     return STEP_ON;
