@@ -8,6 +8,7 @@ DIR/NAME/NAME.auto.gguf. With --all, every row of every model is looked at, thos
 each reason for which one could not be compared, or has other bytes, is counted."""
 import argparse
 import collections
+import concurrent.futures
 import hashlib
 import json
 import os
@@ -74,9 +75,26 @@ def reason(error):
 
 
 def compare(tool, src, path, kind, want, totals):
+    """Later, with the model's others: tally()."""
+    totals["jobs"].append((tool, src, path, kind, want))
+
+
+def run(job):
+    tool, src, path, kind, _ = job
     # names of files keep their case
     spec = kind if "imatrix=" in kind else kind.lower()
-    got, error = view(tool, src, path, "gguf@" + spec)
+    return view(tool, src, path, "gguf@" + spec)
+
+
+def tally(totals):
+    """Make what was asked for on all cores: a view on its own is read by one."""
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for job, got in zip(totals["jobs"], pool.map(run, totals["jobs"])):
+            judge(*job[2:], *got, totals)
+    totals["jobs"].clear()
+
+
+def judge(path, kind, want, got, error, totals):
     refused = error and error.startswith(("EOPNOTSUPP", "EACCES"))
     if got == want or (want == "refused" and refused):
         totals["refused" if error else "same"] += 1
@@ -196,11 +214,12 @@ def main():
     args = args.parse_args()
     rows, options = golden(args.corpus)
     totals = {"same": 0, "refused": 0, "wrong": 0, "missing": 0, "models": 0,
-              "reasons": collections.Counter(), "all": args.all}
+              "reasons": collections.Counter(), "all": args.all, "jobs": []}
     for name in args.names or filter(lambda n: args.all or can_be_made(n), sorted(rows)):
         with tempfile.TemporaryDirectory() as tmp:
             check_model(Model(args, name, rows[name], tmp), rows[name], options.get(name, []),
                         totals)
+            tally(totals)
     print("{models} models: {same} views have the bytes, {refused} are refused as they are there, {wrong} "
           "are wrong, {missing} cannot be made".format(**totals))
     for why, n in totals["reasons"].most_common():
