@@ -2,6 +2,7 @@
  * formats/expr.c - building expressions, and following an element through them. */
 #include "formats/expr.h"
 #include "formats/checked.h"
+#include "formats/strided.h"
 #include <math.h>
 
 static struct expr *new_expr(struct arena *a, enum expr_op op, uint64_t rows, uint64_t cols) {
@@ -15,6 +16,8 @@ static struct expr *new_expr(struct arena *a, enum expr_op op, uint64_t rows, ui
 }
 
 const struct expr *expr_tensor(struct arena *a, const struct tensor *t) {
+    if (t->strides)
+        return strided_expr(a, t);
     const uint64_t cols = tensor_row(t->dims, t->n_dims);
     struct expr *e = new_expr(a, EXPR_TENSOR, cols ? t->elems / cols : 0, cols);
     if (e)
@@ -23,7 +26,7 @@ const struct expr *expr_tensor(struct arena *a, const struct tensor *t) {
 }
 
 const struct expr *expr_tensor_as(struct arena *a, const struct tensor *t, uint64_t cols) {
-    if (!cols || t->elems % cols || dtype_info[t->dtype].block_elems != 1)
+    if (!cols || t->elems % cols || t->strides || dtype_info[t->dtype].block_elems != 1)
         return NULL;
     struct expr *e = new_expr(a, EXPR_TENSOR, t->elems / cols, cols);
     if (e)

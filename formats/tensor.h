@@ -14,6 +14,8 @@ struct tensor {
     uint64_t dims[TENSOR_MAX_DIMS]; /* slowest first (GGUF files list the fastest first) */
     uint64_t elems;                 /* product of dims */
     uint32_t src;                   /* index into the model's sources */
+    const uint64_t *strides;        /* elements, one a dim; NULL: they lie in order. Only of single
+                                     * files of PyTorch; @bytes is then from the first to the last */
     uint64_t off, bytes;            /* place in that source; checked against its size */
 };
 

@@ -3,6 +3,7 @@
  * called, where its numbers lie. */
 #include "formats/torch.h"
 #include "formats/checked.h"
+#include "formats/strided.h"
 #include "formats/cleanup.h"
 #include <errno.h>
 #include <stdio.h>
@@ -95,6 +96,22 @@ static bool is_lazy(const struct pickle *metadata) {
     return false;
 }
 
+/* Elements that do not lie in order. What is made of folders reads them as if they did. */
+static int place_strided(struct walk *w, struct tensor *t, const struct pickle *call) {
+    const struct pickle *stride = shape_of(pickle_arg(call, 3));
+    struct strided s;
+    uint64_t *strides = arena_array(&w->f->m->arena, uint64_t, t->n_dims);
+    if (!strides)
+        return err_set(w->err, -ENOMEM, "no memory for a tensor");
+    for (uint32_t i = 0; i < t->n_dims; i++)
+        if (!pickle_u64(pickle_item(stride, i), &strides[i]))
+            return refuse(w, -EBADMSG, "impossible shape or strides");
+    t->strides = strides;
+    if (w->f->plain || !strided_map(t, &s))
+        return refuse(w, -ENOTSUP, "its elements do not lie in order; save it after .contiguous()");
+    return 0;
+}
+
 static int place_tensor(struct walk *w, struct tensor *t, const struct pickle *call,
                         const struct torch_storage *s) {
     uint64_t first, reach, unit, end, size;
@@ -110,11 +127,9 @@ static int place_tensor(struct walk *w, struct tensor *t, const struct pickle *c
     if (!checked_add(first, reach, &end) || !checked_mul(end, d->block_bytes, &end) ||
         (reach && end > s->elems * unit))
         return refuse(w, -EBADMSG, "it reaches out of its storage");
-    if (!is_contiguous)
-        return refuse(w, -ENOTSUP, "its elements do not lie in order; save it after .contiguous()");
-    t->bytes = t->elems * d->block_bytes; /* not above @end */
+    t->bytes = reach * d->block_bytes; /* not above @end */
     t->off = t->bytes ? s->off + s->first * unit + first * d->block_bytes : s->off;
-    return 0;
+    return is_contiguous ? 0 : place_strided(w, t, call);
 }
 
 static int add_tensor(struct walk *w, const struct pickle *call) {

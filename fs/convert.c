@@ -152,12 +152,16 @@ static int decode_tile(struct convert *cv, const struct expr_run *run, uint64_t 
 static int read_rows(struct convert *cv, const struct expr *in, uint64_t row, uint64_t rows,
                      uint64_t col, uint64_t cols, uint8_t *dst) {
     const uint32_t size = dtype_info[expr_copies(in)].block_bytes;
-    for (uint64_t r = row; r < row + rows; r++, dst += cols * size) {
-        struct expr_run run; /* a gather moves whole rows */
-        expr_run(in, r * in->cols + col, cols, &run);
-        int rc = read_source(cv, run.leaf->tensor, run.leaf_elem * size, cols * size, dst);
+    uint64_t elem = row * in->cols + col, left = rows * cols;
+    while (left > 0) {
+        struct expr_run run; /* a gather moves whole rows, and those that lie together at once */
+        expr_run(in, elem, cols == in->cols ? left : cols, &run);
+        int rc = read_source(cv, run.leaf->tensor, run.leaf_elem * size, run.count * size, dst);
         if (rc < 0)
             return rc;
+        elem += cols == in->cols ? run.count : in->cols;
+        dst += run.count * size;
+        left -= run.count;
     }
     return 0;
 }
@@ -183,6 +187,24 @@ static int64_t read_strip(struct convert *cv, const struct expr *e, uint64_t ele
         return rc;
     cv->k->transpose(cv->piece, strip, n, cols, size);
     return (int64_t)(n * cols);
+}
+
+/* A transpose whose numbers keep their type. */
+static int move_strips(struct convert *cv, uint64_t elem, uint64_t count, uint8_t *dst) {
+    const uint64_t size = dtype_info[cv->c->to].block_bytes;
+    while (count > 0) {
+        const int64_t n = read_strip(cv, cv->c->expr, elem, count);
+        if (n < 0)
+            return (int)n;
+        memcpy(dst, cv->piece, (uint64_t)n * size);
+        int rc = cv->c->strict ? check_blocks(cv, dst, (uint64_t)n) : 0;
+        if (rc < 0)
+            return rc;
+        dst += (uint64_t)n * size;
+        elem += (uint64_t)n;
+        count -= (uint64_t)n;
+    }
+    return 0;
 }
 
 /* The next piece of a run: reads it, *first is its first element (a block's). Returns the number
@@ -311,8 +333,11 @@ static int compute_elems(struct convert *cv, uint64_t elem, uint64_t count, uint
 static int convert_blocks(struct convert *cv, uint64_t block, uint64_t blocks, uint8_t *dst) {
     const struct dtype_info *d = &dtype_info[cv->c->to];
     const uint64_t elem = block * d->block_elems, count = blocks * d->block_elems;
-    return expr_copies(cv->c->expr) == cv->c->to ? move_elems(cv, elem, count, dst)
-                                                 : compute_elems(cv, elem, count, dst);
+    const struct expr *e = cv->c->expr;
+    if (e->op == EXPR_TRANSPOSE && expr_leaf_type(e) == cv->c->to)
+        return move_strips(cv, elem, count, dst);
+    return expr_copies(e) == cv->c->to ? move_elems(cv, elem, count, dst)
+                                       : compute_elems(cv, elem, count, dst);
 }
 
 /* Bytes of the target's unit: what has to be written at once. */

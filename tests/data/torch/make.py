@@ -142,7 +142,11 @@ def main():
          "cols": torch.arange(40, dtype=torch.float16).reshape(5, 8)[:, 2:6],
          "last": torch.arange(48, dtype=torch.int32).reshape(2, 3, 2, 4).permute(0, 3, 1, 2),
          "every": torch.arange(20, dtype=torch.float64)[1::3],
-         "spread": torch.tensor([7.0]).expand(3, 4)}
+         "spread": torch.tensor([7.0]).expand(3, 4),
+         "steps": torch.arange(5 * 7 * 9, dtype=torch.int16).reshape(5, 7, 9)[1:4:2, ::3, 2:7],
+         "flags": (torch.arange(24) % 3 == 0).reshape(4, 6).t()[1:5],
+         "large": torch.arange(260 * 260, dtype=torch.int32).fmod(251).to(torch.uint8)
+                  .reshape(260, 260).t()}
     torch.save(d, path("strided.pt"))
     expect("strided.pt", d)
 
