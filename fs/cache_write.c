@@ -14,6 +14,7 @@ enum {
     TOUCH_EVERY_S = 60,       /* a use sooner after the last one is not written down */
     RETRY_AFTER_S = 30,       /* after a write that failed */
     FLUSH_TOUCHES_S = 5,
+    TREE_PAGES = 64, /* more than a batch copies of the trees of a large cache */
 };
 
 static uint64_t clock_s(clockid_t id) {
@@ -126,22 +127,76 @@ static bool disk_is_low(const struct cache *c) {
     return statvfs(c->dir, &vfs) == 0 && vfs.f_bavail < vfs.f_blocks / 20;
 }
 
-/* Pages that a transaction frees can be used by a later one only: so this is one of its own.
- * *n is lowered to what may be added. */
+/* How many chunks the file can take without growing: its free pages, but for what the trees need
+ * for copies of their own pages. */
+static uint64_t file_room(struct cache *c, MDB_txn *txn) {
+    MDB_envinfo info;
+    MDB_stat st;
+    if (mdb_env_info(c->env, &info) || mdb_env_stat(c->env, &st))
+        return 0;
+    const uint64_t all = (info.me_last_pgno + 1) * (uint64_t)st.ms_psize,
+                   taken = cache_pages_used(c, txn) + TREE_PAGES * (uint64_t)st.ms_psize;
+    return all > taken ? (all - taken) / (CHUNK_VALUE + 16) : 0;
+}
+
+/* Delete @n chunks so that the next transaction has their pages. LMDB gives what one frees to the
+ * next but one, so another, which changes nothing, comes between. */
+static int free_pages(struct cache *c, unsigned n) {
+    MDB_txn *txn;
+    int rc = cache_begin(c, 0, &txn);
+    if (rc)
+        return rc;
+    rc = evict(c, txn, n);
+    if (rc) {
+        cache_end(c, txn);
+        return rc;
+    }
+    rc = cache_commit(c, txn);
+    if (rc || (rc = cache_begin(c, 0, &txn)))
+        return rc;
+    static const struct hash128 none; /* a fact that comes and goes */
+    MDB_val k = { sizeof none.b, (void *)none.b };
+    rc = put(txn, c->db[DB_FACTS], none.b, sizeof none.b, "", 0);
+    if (!rc)
+        rc = mdb_del(txn, c->db[DB_FACTS], &k, NULL);
+    if (!rc)
+        return cache_commit(c, txn);
+    cache_end(c, txn);
+    return rc;
+}
+
+/* On a disk that is nearly full the file stays as large as it is: new chunks take the place of the
+ * oldest. No more than an eighth of all goes for one batch, since its write may yet fail. */
+static int make_room_in_file(struct cache *c, unsigned *n) {
+    MDB_txn *txn;
+    MDB_stat st;
+    int rc = cache_begin(c, MDB_RDONLY, &txn);
+    if (rc)
+        return rc;
+    const uint64_t room = file_room(c, txn);
+    rc = mdb_stat(txn, c->db[DB_CHUNKS], &st);
+    cache_end(c, txn);
+    if (rc || room >= *n)
+        return rc;
+    const uint64_t most = st.ms_entries / 8;
+    if (*n > most)
+        *n = (unsigned)most;
+    return *n ? free_pages(c, *n + 1) : 0; /* one more for the trees' own pages */
+}
+
+/* Before a batch of *n chunks, which is lowered to what may be added. */
 static int make_room(struct cache *c, unsigned *n) {
-    const bool low = disk_is_low(c);
+    if (disk_is_low(c))
+        return make_room_in_file(c, n);
     MDB_txn *txn;
     int rc = cache_begin(c, 0, &txn);
     if (rc)
         return rc;
     const uint64_t need = (uint64_t)*n * (CHUNK_VALUE + 16), used = cache_pages_used(c, txn);
-    if (used + need <= c->map_bytes / 5 * 4 && !low) {
+    if (used + need <= c->map_bytes / 5 * 4) {
         cache_end(c, txn);
         return 0;
     }
-    MDB_stat st;
-    if (low && mdb_stat(txn, c->db[DB_CHUNKS], &st) == 0 && st.ms_entries < *n)
-        *n = (unsigned)st.ms_entries; /* only what takes the place of something else */
     rc = evict(c, txn, *n);
     if (!rc)
         return cache_commit(c, txn);
@@ -168,20 +223,16 @@ struct batch {
     struct chunk *chunk[BATCH_MAX];
     struct db_key touched[TOUCH_MAX];
     struct pending_fact *facts;
-    unsigned n, n_touched;
+    unsigned n, n_put, n_touched; /* n_put: the first ones, for which there is room */
 };
 
 static int write_batch(struct cache *c, const struct batch *b) {
     const uint64_t now = clock_s(CLOCK_REALTIME);
     MDB_txn *txn;
-    unsigned n = b->n;
-    int rc = n ? make_room(c, &n) : 0;
+    int rc = cache_begin(c, 0, &txn);
     if (rc)
         return rc;
-    rc = cache_begin(c, 0, &txn);
-    if (rc)
-        return rc;
-    for (unsigned i = 0; i < n && !rc; i++) {
+    for (unsigned i = 0; i < b->n_put && !rc; i++) {
         const struct db_key key = db_key_from(&b->chunk[i]->key);
         value_seal(b->chunk[i]);
         rc = put(txn, c->db[DB_CHUNKS], &key, sizeof key, b->chunk[i]->value, CHUNK_VALUE);
@@ -195,19 +246,6 @@ static int write_batch(struct cache *c, const struct batch *b) {
     }
     for (const struct pending_fact *f = b->facts; f && !rc; f = f->next)
         rc = put(txn, c->db[DB_FACTS], f->key.b, sizeof f->key.b, f->value, f->n);
-    if (!rc)
-        return cache_commit(c, txn);
-    cache_end(c, txn);
-    return rc;
-}
-
-/* A full map although a fifth should be free: another process added, or the free list is cut up. */
-static int evict_more(struct cache *c) {
-    MDB_txn *txn;
-    int rc = cache_begin(c, 0, &txn);
-    if (rc)
-        return rc;
-    rc = evict(c, txn, 4 * c->batch_max);
     if (!rc)
         return cache_commit(c, txn);
     cache_end(c, txn);
@@ -243,9 +281,10 @@ static void drop_batch(struct cache *c, struct batch *b, int rc) {
     c->head = (c->head + b->n) % QUEUE_MAX;
     c->queued -= b->n;
     if (rc)
-        c->dropped += b->n;
-    else if (b->n)
+        b->n_put = 0;
+    else if (b->n_put)
         c->failed = false;
+    c->dropped += b->n - b->n_put;
     pthread_cond_broadcast(&c->room);
     pthread_mutex_unlock(&c->lock);
     for (unsigned i = 0; i < b->n; i++)
@@ -257,12 +296,25 @@ static void drop_batch(struct cache *c, struct batch *b, int rc) {
     }
 }
 
+/* Nothing is evicted for chunks that could not be written a moment ago. */
+static bool waits_to_retry(struct cache *c) {
+    pthread_mutex_lock(&c->lock);
+    const bool waits = c->failed && clock_s(CLOCK_MONOTONIC) < c->retry_at;
+    pthread_mutex_unlock(&c->lock);
+    return waits;
+}
+
 void *cache_writer(void *arg) {
     struct cache *c = arg;
     struct batch *b = malloc(sizeof *b);
     while (b && take_batch(c, b)) {
-        int rc = write_batch(c, b);
-        if (rc == MDB_MAP_FULL && evict_more(c) == 0)
+        b->n_put = waits_to_retry(c) ? 0 : b->n;
+        int rc = b->n_put ? make_room(c, &b->n_put) : 0;
+        if (!rc)
+            rc = write_batch(c, b);
+        /* A full map although a fifth should be free: another process added, or the free list is
+         * cut up. */
+        if (rc == MDB_MAP_FULL && free_pages(c, 4 * c->batch_max) == 0)
             rc = write_batch(c, b);
         if (rc)
             cache_fail(c, rc, "cannot be written");

@@ -2,7 +2,7 @@
  * tests/unit_cache.c - the cache: what goes in comes out, or is found damaged; a limit that holds;
  * what kill -9 and a crash leave behind. */
 #include "tests/unit.h"
-#include "fs/cache.h"
+#include "fs/cache_env.h"
 #include "fs/log.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -271,51 +271,70 @@ static void two_may_share_it(void **state) {
     cache_close(c);
 }
 
-/* Fill what is left of the disk at @dir to the last byte. */
-static void fill_disk(void) {
+/* Fill the disk at @dir but for @left bytes. */
+static void fill_disk(off_t left) {
     char path[96];
     static char junk[1 << 16];
     snprintf(path, sizeof path, "%s/junk", dir);
-    int fd = open(path, O_CREAT | O_WRONLY, 0600);
+    int fd = open(path, O_CREAT | O_RDWR, 0600);
     while (write(fd, junk, sizeof junk) > 0)
         ;
     while (write(fd, junk, 512) > 0)
         ;
+    const off_t all = lseek(fd, 0, SEEK_END);
+    if (ftruncate(fd, all > left ? all - left : 0) < 0)
+        _exit(4);
     close(fd);
 }
 
-/* In a file system of its own, 32 MiB large. */
-static int on_a_full_disk(void) {
+static off_t file_size(void) {
+    char data[96];
+    struct stat st;
+    snprintf(data, sizeof data, "%s/data.mdb", dir);
+    return stat(data, &st) == 0 ? st.st_size : -1;
+}
+
+static unsigned count_found(struct cache *c, unsigned tensor, uint64_t all) {
+    unsigned n = 0;
+    for (uint64_t i = 0; i < all; i++)
+        n += found(c, tensor, i); /* asserts the bytes of what is found */
+    return n;
+}
+
+/* In a file system of its own, 32 MiB large, of which at last @left bytes are free: what is there
+ * stays but for what is replaced, and the file does not grow. */
+static int on_a_full_disk(off_t left) {
     if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("none", dir, "tmpfs", 0, "size=32m") < 0)
         return 77;
     struct cache *c;
+    MDB_txn *txn;
     if (cache_open(&c, dir, 256 << 20, NULL) < 0)
         return 1;
-    for (uint64_t i = 0; i < 8; i++)
+    for (uint64_t i = 0; i < 64; i++)
         put(c, 1, i);
-    while (count(c, 1) < 8)
+    while (count(c, 1) < 64)
         usleep(1000);
-    fill_disk();
-    for (uint64_t i = 0; i < 200; i++)
+    fill_disk(left);
+    const off_t size = file_size();
+    if (cache_begin(c, 0, &txn)) /* the writer waits, so that a whole batch comes together */
+        return 5;
+    for (uint64_t i = 0; i < QUEUE_MAX; i++)
         put(c, 2, i);
+    cache_end(c, txn);
     cache_close(c);
     if (cache_open(&c, dir, 256 << 20, NULL) < 0)
         return 2;
-    unsigned n = 0;
-    for (uint64_t i = 0; i < 8; i++)
-        n += found(c, 1, i); /* asserts the bytes of what is found */
-    for (uint64_t i = 0; i < 200; i++)
-        n += found(c, 2, i);
+    const unsigned old = count_found(c, 1, 64), new = count_found(c, 2, QUEUE_MAX);
     cache_close(c);
-    return n > 0 ? 0 : 3;
+    printf("%u of 64 left, %u added, grown by %ld\n", old, new, (long)(file_size() - size));
+    return old < 64 / 4 || old + new < 64 * 3 / 4 || file_size() - size > 1 << 18 ? 3 : 0;
 }
 
-static void full_disk_spoils_nothing(void **state) {
-    (void)state;
+static void run_on_a_full_disk(const char *left) {
     pid_t pid = fork();
     if (pid == 0) {
-        execl("/proc/self/exe", "unit_cache", dir, "full", NULL);
+        execl("/proc/self/exe", "unit_cache", dir, left, NULL);
         _exit(127);
     }
     int status;
@@ -324,6 +343,16 @@ static void full_disk_spoils_nothing(void **state) {
     if (WEXITSTATUS(status) == 77)
         skip(); /* no right to mount a file system */
     assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void full_disk_spoils_nothing(void **state) {
+    (void)state;
+    run_on_a_full_disk("0");
+}
+
+static void low_disk_is_left_alone(void **state) {
+    (void)state;
+    run_on_a_full_disk("1000000"); /* 3 % */
 }
 
 static void clear_removes_all(void **state) {
@@ -345,7 +374,7 @@ int main(int argc, char **argv) {
     log_open(LOG_LEVEL_ERROR, 0);
     if (argc > 1) {
         snprintf(dir, sizeof dir, "%s", argv[1]);
-        return argc > 2 ? on_a_full_disk() : be_second();
+        return argc > 2 ? on_a_full_disk(atol(argv[2])) : be_second();
     }
     const struct CMUnitTest tests[] = {
         TEST(put_and_get),
@@ -357,6 +386,7 @@ int main(int argc, char **argv) {
         TEST(cut_file_is_not_a_crash),
         TEST(two_may_share_it),
         TEST(full_disk_spoils_nothing),
+        TEST(low_disk_is_left_alone),
         TEST(clear_removes_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
