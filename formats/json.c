@@ -6,9 +6,12 @@
 #undef json_type
 #undef json_bool
 #include "formats/json.h"
+#include "formats/buffer.h"
 #include "formats/json_scan.h"
 #include <errno.h>
 #include <limits.h>
+#include <math.h>
+#include <stdio.h>
 
 /* json-c says NULL for null; here NULL is "absent", so a null that is there has an address. */
 static const char null_value;
@@ -181,4 +184,85 @@ bool json_next(struct json_iter *it) {
     it->value = wrap((struct json_object *)lh_entry_v(e));
     it->entry = e->next;
     return true;
+}
+
+/* --- printing: without json_object_to_json_string, which writes into the object --- */
+
+static void print_number(struct buffer *b, struct json_object *o) {
+    const char *text = json_object_get_userdata(o); /* a double as the file has it */
+    char buf[32];
+    if (json_object_is_type(o, json_type_int)) {
+        const int64_t i = json_object_get_int64(o);
+        if (i < 0)
+            snprintf(buf, sizeof buf, "%lld", (long long)i);
+        else
+            snprintf(buf, sizeof buf, "%llu", (unsigned long long)json_object_get_uint64(o));
+        text = buf;
+    } else if (!text) {
+        const double d = json_object_get_double(o);
+        snprintf(buf, sizeof buf, "%.17g", d);
+        text = isnan(d) ? "NaN" : isinf(d) ? (d < 0 ? "-Infinity" : "Infinity") : buf;
+    }
+    buffer_z(b, text);
+}
+
+void json_print_line(struct buffer *b, unsigned depth) {
+    buffer_z(b, "\n");
+    for (unsigned i = 0; i < depth; i++)
+        buffer_z(b, "  ");
+}
+
+static void print_array(struct buffer *b, const struct json *v, unsigned depth) {
+    const size_t n = json_len(v);
+    buffer_z(b, "[");
+    for (size_t i = 0; i < n; i++) {
+        buffer_z(b, i ? "," : "");
+        json_print_line(b, depth + 1);
+        json_print(b, json_at(v, i), depth + 1);
+    }
+    if (n)
+        json_print_line(b, depth);
+    buffer_z(b, "]");
+}
+
+static void print_object(struct buffer *b, const struct json *v, unsigned depth) {
+    bool first = true;
+    buffer_z(b, "{");
+    for (struct json_iter it = json_iter(v); json_next(&it); first = false) {
+        buffer_z(b, first ? "" : ",");
+        json_print_line(b, depth + 1);
+        buffer_json(b, it.key);
+        buffer_z(b, ": ");
+        json_print(b, it.value, depth + 1);
+    }
+    if (!first)
+        json_print_line(b, depth);
+    buffer_z(b, "}");
+}
+
+void json_print(struct buffer *b, const struct json *v, unsigned depth) {
+    struct str s;
+    bool yes;
+    switch (json_type(v)) {
+    case JSON_OBJECT:
+        print_object(b, v, depth);
+        break;
+    case JSON_ARRAY:
+        print_array(b, v, depth);
+        break;
+    case JSON_STRING:
+        if (json_str(v, &s))
+            buffer_json(b, s);
+        break;
+    case JSON_BOOL:
+        buffer_z(b, json_bool(v, &yes) && yes ? "true" : "false");
+        break;
+    case JSON_INT:
+    case JSON_DOUBLE:
+        print_number(b, unwrap(v));
+        break;
+    case JSON_NULL:
+        buffer_z(b, "null");
+        break;
+    }
 }

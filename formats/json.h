@@ -44,3 +44,9 @@ struct json_iter {
 };
 struct json_iter json_iter(const struct json *object);
 bool json_next(struct json_iter *it);
+
+/* As text, laid out as Python's json.dumps(v, indent=2, ensure_ascii=False); numbers as they were
+ * written. @depth: of the line that it begins in. Thread-safe. */
+struct buffer;
+void json_print(struct buffer *b, const struct json *v, unsigned depth);
+void json_print_line(struct buffer *b, unsigned depth); /* a line break and the indentation */

@@ -90,8 +90,8 @@ static enum dtype safetensors_type(enum dtype from, enum dtype to) {
     return to != DTYPE_NONE && dtype_is_float(from) ? to : from;
 }
 
-static int form_safetensors(struct form *f, const struct model *m, const struct spec *spec,
-                            struct err *err) {
+int form_safetensors(struct form *f, const struct model *m, const struct spec *spec,
+                     struct err *err) {
     int ret = -ENOTSUP;
     if (m->container->kind == CONTAINER_GGUF) {
         struct err unknown = { 0 }; /* no table for the architecture: GGUF's own names */
@@ -138,7 +138,19 @@ int plan_view(struct layout *l, const struct model *m, const struct extras *x, s
     case FORMAT_TORCH: /* never a copy: what others saved may need more to be loaded */
         ret = form_safetensors(&f, m, spec, err);
         return ret < 0 ? ret : torch_plan(l, &f, spec->crc, err);
+    case FORMAT_HF:
+        return hf_folder_plan(l, m, x, err);
     default:
         return err_set(err, -ENOTSUP, "no such format");
+    }
+}
+
+int plan_files(struct file_list *out, struct arena *a, const struct model *m,
+               const struct extras *x, struct err *err) {
+    switch (x->spec.format) {
+    case FORMAT_HF:
+        return hf_folder_files(out, a, m, x, err);
+    default:
+        return err_set(err, -ENOTDIR, "%s views are files", format_name(x->spec.format));
     }
 }

@@ -8,11 +8,13 @@
 
 static const struct {
     const char *name, *suffix;
+    bool folder;
 } formats[FORMAT_COUNT] = {
-    [FORMAT_NONE] = { "", "" },
-    [FORMAT_GGUF] = { "gguf", ".gguf" },
-    [FORMAT_SAFETENSORS] = { "safetensors", ".safetensors" },
-    [FORMAT_TORCH] = { "pt", ".pt" },
+    [FORMAT_NONE] = { "", "", false },
+    [FORMAT_GGUF] = { "gguf", ".gguf", false },
+    [FORMAT_SAFETENSORS] = { "safetensors", ".safetensors", false },
+    [FORMAT_TORCH] = { "pt", ".pt", false },
+    [FORMAT_HF] = { "hf", ".hf", true },
 };
 
 const char *format_name(enum format f) {
@@ -21,6 +23,10 @@ const char *format_name(enum format f) {
 
 const char *format_suffix(enum format f) {
     return formats[f].suffix;
+}
+
+bool format_is_folder(enum format f) {
+    return formats[f].folder;
 }
 
 /* --- options: how each is set and what it is written as --- */
@@ -231,9 +237,13 @@ static int parse_type(struct spec *s, struct str word, struct err *err) {
 
 /* What was asked for that does not go with the format or the type. */
 static int check_options(const struct spec *s, struct err *err) {
-    if (s->format != FORMAT_GGUF && (spec_is_special(s) || s->split))
+    const bool split = s->split && s->format != FORMAT_HF;
+    if (s->format != FORMAT_GGUF && (spec_is_special(s) || split))
         return err_set(err, -ENOENT, "%s views have no option but requantize%s",
-                       format_name(s->format), s->format == FORMAT_TORCH ? " and crc" : "");
+                       format_name(s->format),
+                       s->format == FORMAT_TORCH ? " and crc"
+                       : s->format == FORMAT_HF  ? " and split"
+                                                 : "");
     if (s->format != FORMAT_TORCH && s->crc)
         return err_set(err, -ENOENT, "crc is for pt views: no other format has checksums");
     if (s->type->file_type == FILE_AUTO && !s->profile[0] && spec_is_special(s))

@@ -63,14 +63,27 @@ static void tell_foresight(struct mount *m, const struct node *n, const struct d
             foresight_add(m->foresight, d->entries[i].name);
 }
 
+static int list_view(struct mount *m, const struct node *n, struct dir *d) {
+    struct arena a = { 0 };
+    struct file_list files = { 0 };
+    int rc = n->info.error.code ? n->info.error.code
+                                : view_files(&files, &a, m->engine, n->path, &n->spec, NULL);
+    for (uint32_t i = 0; rc == 0 && i < files.n; i++)
+        rc = collect(d, files.items[i].name.p, DT_REG);
+    arena_fini(&a);
+    return rc < 0 ? rc : 0;
+}
+
 static int fill(struct mount *m, const struct node *n, struct dir *d) {
     arena_fini(&d->arena);
     d->n = 0;
     d->failed = false;
     if (collect(d, ".", DT_DIR) || collect(d, "..", DT_DIR))
         return -ENOMEM;
-    const int rc = names_list(m->names, n->path, collect, d);
-    if (rc == 0)
+    const bool in_view = node_is_folder(n);
+    const int rc =
+        in_view ? list_view(m, n, d) : names_list(m->names, n->path, collect, d);
+    if (rc == 0 && !in_view)
         tell_foresight(m, n, d);
     return d->failed ? -ENOMEM : rc;
 }

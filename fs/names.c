@@ -37,6 +37,8 @@ static bool parse_listed(struct str text, struct spec *out, struct err *err) {
 static bool can_be_made(enum model_kind kind, const struct spec *s) {
     if ((kind == MODEL_SAFETENSORS || kind == MODEL_TORCH) && s->format == FORMAT_GGUF)
         return false; /* no architecture */
+    if (s->format == FORMAT_HF && kind != MODEL_FOLDER)
+        return false; /* no config.json */
     return s->type->base == DTYPE_NONE || codec_can_encode(s->type->base);
 }
 
@@ -242,11 +244,10 @@ static int emit_view(void *user, const char *name, const struct found_model *m,
                      const struct spec *spec) {
     struct listing *l = user;
     struct name meant;
-    (void)spec;
     if (names_resolve(l->n, l->dir, name, &meant) < 0 || meant.kind != NAME_VIEW ||
         strcmp(meant.path, m->path) != 0 || !add_seen(l, name))
         return 0;
-    return l->emit(l->user, name, DT_REG);
+    return l->emit(l->user, name, format_is_folder(spec->format) ? DT_DIR : DT_REG);
 }
 
 static int list_source(struct listing *l) {

@@ -138,11 +138,10 @@ static int emit_view(void *user, const char *name, const struct found_model *m,
                      const struct spec *spec) {
     const struct listing *l = user;
     struct name meant;
-    (void)spec;
     if (resolve_file(l->w, name, &meant) < 0 || meant.kind != NAME_VIEW ||
         strcmp(meant.path, m->path) != 0)
         return 0;
-    return l->emit(l->user, name, DT_REG);
+    return l->emit(l->user, name, format_is_folder(spec->format) ? DT_DIR : DT_REG);
 }
 
 static int list_files(struct listing *l, const struct found_model *m) {

@@ -7,7 +7,8 @@
 enum node_kind {
     NODE_REAL,  /* something of SRC; another file at the same path is another node */
     NODE_SHELF, /* a folder of layout=flat or layout=hub */
-    NODE_VIEW   /* one version of a view: a changed source is another node */
+    NODE_VIEW   /* one version of a view: a changed source is another node. A file, or a folder, of
+                 * which the files are views with the same spec and their name in it */
 };
 
 struct node {
@@ -16,6 +17,7 @@ struct node {
     enum node_kind kind;
     char *path;          /* in SRC, of the file or the view's source; SHELF: in the mount */
     uint64_t dev, ino;   /* REAL */
+    bool follow;         /* REAL: what a link leads to, not the link */
     struct ident cached; /* REAL, under the table's lock: whose pages the kernel may hold */
     struct spec spec;    /* VIEW, and all below */
     struct view_info info;
@@ -39,6 +41,11 @@ bool nodes_same_content(struct nodes *t, struct node *n, const struct ident *now
 
 static inline struct node *node_of(const struct mount *m, fuse_ino_t ino) {
     return ino == FUSE_ROOT_ID ? nodes_root(m->nodes) : (struct node *)(uintptr_t)ino;
+}
+
+/* A view that is a folder? */
+static inline bool node_is_folder(const struct node *n) {
+    return n->kind == NODE_VIEW && format_is_folder(n->spec.format) && !*n->spec.file;
 }
 
 /* fs/node_attr.c: what stat says. */

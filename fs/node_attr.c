@@ -44,6 +44,10 @@ void node_attr_view(const struct mount *m, const struct node *n, struct stat *ou
                           .st_atim = t,
                           .st_mtim = t,
                           .st_ctim = t };
+    if (node_is_folder(n)) {
+        out->st_mode = S_IFDIR | n->mode | n->mode >> 2;
+        out->st_size = out->st_blocks = 0;
+    }
     apply_options(m, out);
 }
 

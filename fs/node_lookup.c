@@ -4,6 +4,7 @@
 #include "fs/foresee.h"
 #include "fs/models.h"
 #include <errno.h>
+#include <stdio.h>
 
 /* Fill all that tells the node from others. */
 static int describe_view(struct mount *m, const struct name *found, struct node *like) {
@@ -22,8 +23,9 @@ static int describe_real(struct mount *m, struct node *like, struct stat *attr) 
     struct root *root = m->engine->root;
     struct stat st;
     /* of layout=flat the files are wanted, not links to them; likewise of SRC that is a link */
-    const bool follow = root_only(root) || m->o->names.layout != LAYOUT_SOURCE;
-    const int rc = follow ? root_stat(root, like->path, &st) : root_lstat(root, like->path, &st);
+    like->follow |= root_only(root) || m->o->names.layout != LAYOUT_SOURCE;
+    const int rc =
+        like->follow ? root_stat(root, like->path, &st) : root_lstat(root, like->path, &st);
     if (rc < 0)
         return rc;
     like->kind = NODE_REAL;
@@ -49,15 +51,44 @@ static int describe(struct mount *m, const struct node *dir, const char *name, s
     return -EINVAL;
 }
 
+/* A file of a view that is a folder. */
+static int resolve_file(struct mount *m, const struct node *dir, const char *name,
+                        struct name *found) {
+    struct arena a = { 0 };
+    struct file_list files = { 0 };
+    const struct file_entry *file = NULL;
+    int rc = dir->info.error.code
+                 ? dir->info.error.code
+                 : view_files(&files, &a, m->engine, dir->path, &dir->spec, NULL);
+    for (uint32_t i = 0; rc == 0 && i < files.n && !file; i++)
+        if (str_is(files.items[i].name, name))
+            file = &files.items[i];
+    if (rc == 0 && (!file || (!file->passed && strlen(name) >= sizeof found->spec.file)))
+        rc = -ENOENT;
+    if (rc == 0 && file->passed) {
+        found->kind = NAME_SOURCE;
+        rc = models_join(dir->path, name, found->path) ? 0 : -ENAMETOOLONG;
+    } else if (rc == 0) {
+        found->kind = NAME_VIEW;
+        found->spec = dir->spec;
+        snprintf(found->spec.file, sizeof found->spec.file, "%s", name);
+        snprintf(found->path, sizeof found->path, "%s", dir->path);
+    }
+    arena_fini(&a);
+    return rc;
+}
+
 int node_lookup(struct mount *m, const struct node *dir, const char *name,
                 struct fuse_entry_param *e) {
     struct name found;
     *e = (struct fuse_entry_param){ .attr_timeout = name_timeout_s,
                                     .entry_timeout = name_timeout_s };
-    int rc = names_resolve(m->names, dir->path, name, &found);
+    const bool in_view = node_is_folder(dir);
+    int rc = in_view ? resolve_file(m, dir, name, &found)
+                     : names_resolve(m->names, dir->path, name, &found);
     if (rc < 0)
         return rc;
-    struct node like = { .path = found.path };
+    struct node like = { .path = found.path, .follow = in_view };
     rc = describe(m, dir, name, &found, &like, &e->attr);
     if (rc < 0)
         return rc;
@@ -85,7 +116,7 @@ int node_getattr(struct mount *m, const struct node *n, struct stat *out, double
     }
     if (!*n->path && root_only(root)) /* one file: the folder around it is not shown */
         return node_attr_shelf(m, n, out);
-    const bool follow = !*n->path || root_only(root) || m->o->names.layout != LAYOUT_SOURCE;
+    const bool follow = !*n->path || n->follow;
     const int rc = follow ? root_stat(root, n->path, &st) : root_lstat(root, n->path, &st);
     if (rc < 0)
         return rc == -ENOENT ? -ESTALE : rc;

@@ -94,6 +94,7 @@ static int identify(struct engine *e, const char *source, const struct spec *spe
     hasher_bytes(h, text, strlen(text));
     hasher_u64(h, spec->part);
     hasher_u64(h, spec->parts);
+    hasher_bytes(h, spec->file, strlen(spec->file));
     v->id = hasher_end(h);
     return 0;
 }
@@ -264,6 +265,21 @@ int view_stat(struct engine *e, const char *source, const struct spec *spec, str
         log_info("%s: %s", source, why.msg);
     }
     return 0;
+}
+
+int view_files(struct file_list *out, struct arena *a, struct engine *e, const char *source,
+               const struct spec *spec, struct err *err) {
+    const struct spec s = with_defaults(e, spec);
+    struct extras extras = { 0 };
+    struct model *m = NULL;
+    int rc = view_model(&m, e, source, err);
+    if (rc == 0)
+        rc = extras_open(&extras, e->root, source, &s, err);
+    if (rc == 0)
+        rc = plan_files(out, a, m, &extras, err);
+    extras_close(&extras);
+    model_unref(m);
+    return rc;
 }
 
 uint64_t view_cached(const struct view *v) {

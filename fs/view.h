@@ -5,6 +5,7 @@
 #include "formats/extras.h"
 #include "formats/layout.h"
 #include "formats/model.h"
+#include "formats/plan.h"
 #include "formats/spec.h"
 
 struct engine; /* fs/engine.h */
@@ -42,6 +43,10 @@ int view_open(struct view **out, struct engine *e, const char *source, const str
               struct err *err);
 struct view *view_ref(struct view *v);
 void view_unref(struct view *v); /* NULL is fine */
+
+/* The files of a view that is a folder, in @a. */
+int view_files(struct file_list *out, struct arena *a, struct engine *e, const char *source,
+               const struct spec *spec, struct err *err);
 
 /* The model alone, from the same LRU; model_unref it. */
 int view_model(struct model **out, struct engine *e, const char *source, struct err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit_json.c - JSON: what Python writes is read, what only json-c would read is not. */
 #include "tests/unit.h"
+#include "formats/buffer.h"
 #include "formats/json.h"
 #include <errno.h>
 #include <math.h>
@@ -158,11 +159,41 @@ static void test_bounds(void **state) {
     free(many);
 }
 
+/* What Python's json.dumps(v, indent=2) writes. */
+static void test_print(void **state) {
+    static const char text[] = "{\n"
+                               "  \"a\": 1e-05,\n"
+                               "  \"b\": [\n"
+                               "    1,\n"
+                               "    -2,\n"
+                               "    18446744073709551614,\n"
+                               "    NaN,\n"
+                               "    -Infinity\n"
+                               "  ],\n"
+                               "  \"c\": {},\n"
+                               "  \"d\": [],\n"
+                               "  \"e\": {\n"
+                               "    \"x\\ny\": null,\n"
+                               "    \"\xc3\xa4\": true\n"
+                               "  }\n"
+                               "}";
+    (void)state;
+    struct json *doc = NULL;
+    struct buffer b = { 0 };
+    assert_int_equal(json_parse(&doc, str_from(text), NULL), 0);
+    json_print(&b, doc, 0);
+    buffer_zeros(&b, 1);
+    assert_false(b.failed);
+    assert_string_equal(b.p, text);
+    buffer_fini(&b);
+    json_free(doc);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_values),  cmocka_unit_test(test_order),
         cmocka_unit_test(test_scalars), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_bounds), cmocka_unit_test(test_print),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tools/convert_tool.c - `weightfs convert`: a view as an ordinary file. */
+#include "tools/convert_tool.h"
 #include "tools/output.h"
-#include "tools/place.h"
 #include "tools/progress.h"
 #include "tools/pump.h"
 #include "tools/text.h"
@@ -15,7 +15,8 @@ static const char help[] =
     "usage: weightfs convert [OPTION...] DIR/NAME.FORMAT@TYPE OUT\n"
     "\n"
     "Write a view to OUT, an ordinary file: the bytes that a mount of DIR shows. OUT appears when\n"
-    "it is complete; a folder gets a file of the view's name; - is stdout.\n"
+    "it is complete; a folder gets a file of the view's name; - is stdout. A view that is a folder\n"
+    "becomes one.\n"
     "\n"
     "  -f, --force           replace OUT if it exists\n"
     "  -q, --quiet           no progress\n"
@@ -27,13 +28,6 @@ static const char help[] =
     "Exit status: 0 done, 1 wrong usage, 2 failed.\n"
     "\n"
     "  weightfs convert models/tinylm.gguf@q4_0 tinylm-q4_0.gguf\n";
-
-struct convert {
-    struct engine_options engine;
-    const char *view, *out;
-    uint64_t off, len;
-    bool range, force, quiet;
-};
 
 enum { OPT_RANGE = 256, OPT_CACHE, OPT_THREADS, OPT_REQUANTIZE };
 static const struct option options[] = {
@@ -113,7 +107,7 @@ static int sink_write(void *user, const void *bytes, size_t n, struct err *err) 
     return rc;
 }
 
-static int convert_view(struct convert *c, struct view *v, const char *name, struct err *err) {
+int convert_view(struct convert *c, struct view *v, const char *name, struct err *err) {
     struct output out;
     struct progress progress;
     if (!c->range)
@@ -147,9 +141,12 @@ int tool_convert(int argc, char **argv) {
         return text_fail("convert", &err);
     if (!p.is_view)
         rc = err_set(&err, -EINVAL, "%s exists: it is a file, not a view; cp copies it", c.view);
-    if (rc == 0)
+    const bool folder = format_is_folder(p.spec.format) && !*p.spec.file;
+    if (rc == 0 && folder)
+        rc = convert_folder(&c, &p, &err);
+    if (rc == 0 && !folder)
         rc = view_open(&v, p.engine, p.source, &p.spec, &err);
-    if (rc == 0)
+    if (rc == 0 && !folder)
         rc = convert_view(&c, v, p.name, &err);
     view_unref(v);
     place_close(&p);

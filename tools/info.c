@@ -36,7 +36,8 @@ static int run(const char *path, const struct engine_options *o, const struct de
     if (rc < 0)
         return rc;
     if (p.is_view) {
-        rc = view_open(&v, p.engine, p.source, &p.spec, err);
+        const struct spec spec = place_weights(&p);
+        rc = view_open(&v, p.engine, p.source, &spec, err);
         if (rc == 0)
             rc = describe_view(how, path, v, err);
     } else {

@@ -66,6 +66,27 @@ static int resolve(struct place *p, struct err *err) {
     return source_set(p, n->path, err);
 }
 
+/* The file @name of the view p->spec, which is a folder. */
+static int choose_file(struct place *p, const char *name, struct err *err) {
+    struct arena a = { 0 };
+    struct file_list files = { 0 };
+    const struct file_entry *file = NULL;
+    int rc = view_files(&files, &a, p->engine, p->source, &p->spec, err);
+    for (uint32_t i = 0; rc == 0 && i < files.n && !file; i++)
+        if (str_is(files.items[i].name, name))
+            file = &files.items[i];
+    if (rc == 0 && !file)
+        rc = err_set(err, -ENOENT, "%s has no file %s", p->name, name);
+    else if (rc == 0 && file->passed)
+        rc = err_set(err, -EINVAL, "%s is that of the source: cp copies it", name);
+    arena_fini(&a);
+    if (rc == 0 &&
+        snprintf(p->spec.file, sizeof p->spec.file, "%s", name) >= (int)sizeof p->spec.file)
+        rc = err_set(err, -ENAMETOOLONG, "%s: the name is too long", name);
+    p->name = name;
+    return rc;
+}
+
 static int open_view(struct place *p, const char *path, const struct engine_options *o,
                      struct err *err) {
     auto_free char *dir = NULL;
@@ -73,8 +94,20 @@ static int open_view(struct place *p, const char *path, const struct engine_opti
     int rc = names_split_path(path, &dir, &p->name);
     if (rc < 0)
         return err_set(err, rc, "%s: %s", path, strerror(-rc));
-    rc = engine_open(&p->engine, dir, o, err);
-    return rc < 0 ? rc : resolve(p, err);
+    const char *file = p->name;
+    auto_free char *outer = NULL;
+    struct stat st;
+    const bool in_view = stat(dir, &st) < 0 && strrchr(dir, '@'); /* DIR/NAME.FORMAT@TYPE/FILE */
+    if (in_view)
+        rc = names_split_path(dir, &outer, &p->name);
+    if (rc < 0)
+        return err_set(err, rc, "%s: %s", path, strerror(-rc));
+    rc = engine_open(&p->engine, in_view ? outer : dir, o, err);
+    if (rc == 0)
+        rc = resolve(p, err);
+    if (rc == 0 && in_view)
+        rc = choose_file(p, file, err);
+    return rc;
 }
 
 int place_open(struct place *p, const char *path, const struct engine_options *o, struct err *err) {
@@ -91,4 +124,13 @@ void place_close(struct place *p) {
     free(p->source);
     engine_close(p->engine);
     *p = (struct place){ 0 };
+}
+
+struct spec place_weights(const struct place *p) {
+    struct spec s = p->spec;
+    if (format_is_folder(s.format) && !*s.file) {
+        s.format = FORMAT_SAFETENSORS;
+        s.split = 0;
+    }
+    return s;
 }

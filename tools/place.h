@@ -16,3 +16,6 @@ struct place {
 /* -ENOENT when the path neither exists nor is the name of a view, with the reason. */
 int place_open(struct place *p, const char *path, const struct engine_options *o, struct err *err);
 void place_close(struct place *p);
+
+/* Of a view the spec of one file that has its weights: a folder's as they are in one safetensors. */
+struct spec place_weights(const struct place *p);

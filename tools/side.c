@@ -20,7 +20,8 @@ int side_open(struct side *s, const char *path, const struct engine_options *o, 
     int rc = place_open(&s->place, path, o, err);
     if (rc < 0)
         return rc;
-    return s->place.is_view ? open_view(s, &s->place.spec, err)
+    const struct spec spec = place_weights(&s->place);
+    return s->place.is_view ? open_view(s, &spec, err)
                             : view_model(&s->model, s->place.engine, s->place.source, err);
 }
 
