@@ -2,6 +2,7 @@
  * formats/plan.c - which form, which types, which writer: from a model and a spec to a layout. */
 #include "formats/plan.h"
 #include "formats/container.h"
+#include "formats/onnx/onnx_view.h"
 #include "formats/quantize.h"
 #include "quant/codec.h"
 #include <errno.h>
@@ -140,6 +141,8 @@ int plan_view(struct layout *l, const struct model *m, const struct extras *x, s
         return ret < 0 ? ret : torch_plan(l, &f, spec->crc, err);
     case FORMAT_HF:
         return hf_folder_plan(l, m, x, err);
+    case FORMAT_ONNX:
+        return onnx_view(l, m, x, err);
     default:
         return err_set(err, -ENOTSUP, "no such format");
     }

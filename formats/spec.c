@@ -15,6 +15,7 @@ static const struct {
     [FORMAT_SAFETENSORS] = { "safetensors", ".safetensors", false },
     [FORMAT_TORCH] = { "pt", ".pt", false },
     [FORMAT_HF] = { "hf", ".hf", true },
+    [FORMAT_ONNX] = { "onnx", ".onnx", false },
 };
 
 const char *format_name(enum format f) {
@@ -27,6 +28,12 @@ const char *format_suffix(enum format f) {
 
 bool format_is_folder(enum format f) {
     return formats[f].folder;
+}
+
+const struct ftype *format_type(enum format f, size_t i) {
+    if (f == FORMAT_ONNX)
+        return i < ftype_onnx_count ? &ftype_onnx_table[i] : NULL;
+    return i < ftype_count ? &ftype_table[i] : NULL;
 }
 
 /* --- options: how each is set and what it is written as --- */
@@ -218,12 +225,13 @@ static struct str take_word(struct str *text) {
 }
 
 static bool has_type(enum format format, const struct ftype *type) {
-    return format == FORMAT_GGUF || type->is_float;
+    return format == FORMAT_GGUF || format == FORMAT_ONNX || type->is_float;
 }
 
 /* A type, or else a name that a profile may have. */
 static int parse_type(struct spec *s, struct str word, struct err *err) {
-    s->type = ftype_find(word.p, word.n);
+    s->type =
+        s->format == FORMAT_ONNX ? ftype_find_onnx(word.p, word.n) : ftype_find(word.p, word.n);
     if (s->type)
         return has_type(s->format, s->type) ? 0
                                             : err_set(err, -ENOENT, "%s does not have the type %s",
@@ -256,6 +264,10 @@ int spec_parse(struct spec *out, enum format format, struct str text, struct err
     if (text.n >= SPEC_MAX_TEXT - 16 || (text.n && text.p[text.n - 1] == '+'))
         return err_set(err, -ENOENT, "a spec is TYPE or TYPE+OPTION, as q4_0 or q4_0+requantize");
     struct spec s = { .format = format };
+    if (format == FORMAT_ONNX && str_ends(text, STR(".data"))) {
+        s.data = true;
+        text.n -= strlen(".data");
+    }
     int ret = parse_type(&s, take_word(&text), err);
     while (ret == 0 && text.n)
         ret = spec_parse_option(&s, take_word(&text), err);

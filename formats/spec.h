@@ -6,7 +6,15 @@
 #include "quant/recipe.h"
 #include <stdbool.h>
 
-enum format { FORMAT_NONE, FORMAT_GGUF, FORMAT_SAFETENSORS, FORMAT_TORCH, FORMAT_HF, FORMAT_COUNT };
+enum format {
+    FORMAT_NONE,
+    FORMAT_GGUF,
+    FORMAT_SAFETENSORS,
+    FORMAT_TORCH,
+    FORMAT_HF,
+    FORMAT_ONNX,
+    FORMAT_COUNT
+};
 
 enum {
     SPEC_MAX_TEXT = 256, /* bytes with the NUL */
@@ -27,7 +35,8 @@ struct spec {
     bool imatrix;                     /* use importance data */
     char imatrix_file[SPEC_MAX_WORD]; /* empty: NAME.imatrix.gguf or NAME.imatrix.dat */
 
-    bool crc; /* PyTorch: true checksums in the archive */
+    bool crc;  /* PyTorch: true checksums in the archive */
+    bool data; /* ONNX: the data file beside the model, "NAME.onnx@SPEC.data" */
 
     uint64_t split;       /* bytes of tensors a part; 0: one file */
     uint32_t part, parts; /* part: 1 to parts; 0: the whole */
@@ -39,6 +48,10 @@ const char *format_name(enum format f);   /* "gguf": the name's part before the 
 const char *format_suffix(enum format f); /* ".gguf": of ordinary files */
 bool format_is_folder(enum format f);     /* a view of it is a folder of files */
 
+/* The types that a view of @f may have: the @i-th of a table of all; NULL behind the last. Those
+ * that @f does not have are in it too: spec_parse knows. */
+const struct ftype *format_type(enum format f, size_t i);
+
 /* Parse TYPE[+OPTION...] or PROFILE[+OPTION...]; letters in either case, but for the names of
  * profiles and files. Whether there is such a profile is not looked at. -ENOENT with a reason when
  * it is not well formed, or asks for what @format does not have. */
@@ -48,7 +61,8 @@ int spec_parse(struct spec *out, enum format format, struct str text, struct err
 int spec_parse_option(struct spec *s, struct str text, struct err *err);
 
 /* The one spelling of a spec, as listed and hashed: lower case, aliases resolved, options in
- * alphabetical order; without the part of a split, or the file of a folder. Fits SPEC_MAX_TEXT. */
+ * alphabetical order; without the part of a split, the file of a folder, and ".data". Fits
+ * SPEC_MAX_TEXT. */
 void spec_text(const struct spec *s, char *buf, size_t size);
 
 /* Does anything but the type say how it is to be quantized? */

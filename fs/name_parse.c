@@ -36,13 +36,25 @@ static bool parse_at(struct str s, struct parsed_name *out) {
     return f && spec_parse(&out->spec, f, after(s, at), NULL) == 0;
 }
 
+/* "NAME@TYPE.onnx.data". */
+static bool cut_data(struct str *s) {
+    const struct str suffix = STR(".onnx.data");
+    const bool found = str_ends(*s, suffix);
+    s->n -= found ? strlen(".data") : 0;
+    return found;
+}
+
 static bool parse_ext(struct str s, struct parsed_name *out) {
+    const bool data = cut_data(&s);
     const enum format f = cut_suffix(&s);
     const char *at = f ? memrchr(s.p, '@', s.n) : NULL;
     if (!at || at == s.p)
         return false;
     out->stem = before(s, at);
-    return spec_parse(&out->spec, f, after(s, at), NULL) == 0;
+    if (spec_parse(&out->spec, f, after(s, at), NULL) < 0 || out->spec.data)
+        return false; /* NAME@TYPE.data.onnx */
+    out->spec.data = data;
+    return true;
 }
 
 /* The type begins behind the last '-' that makes sense: files of options may have some too. */
@@ -96,7 +108,7 @@ bool name_parse(const char *name, enum names_style style, struct parsed_name *ou
 bool name_format(struct str stem, const struct spec *spec, enum names_style style, char *buf,
                  size_t size) {
     char text[SPEC_MAX_TEXT];
-    const char *suffix = format_suffix(spec->format);
+    const char *suffix = format_suffix(spec->format), *data = spec->data ? ".data" : "";
     int n;
     spec_text(spec, text, sizeof text);
     if (spec->part) {
@@ -107,9 +119,10 @@ bool name_format(struct str stem, const struct spec *spec, enum names_style styl
             *p = (char)toupper((unsigned char)*p);
         n = snprintf(buf, size, "%.*s-%s%s", STR_ARG(stem), text, suffix);
     } else if (style == NAMES_EXT) {
-        n = snprintf(buf, size, "%.*s@%s%s", STR_ARG(stem), text, suffix);
+        n = snprintf(buf, size, "%.*s@%s%s%s", STR_ARG(stem), text, suffix, data);
     } else {
-        n = snprintf(buf, size, "%.*s.%s@%s", STR_ARG(stem), format_name(spec->format), text);
+        n = snprintf(buf, size, "%.*s.%s@%s%s", STR_ARG(stem), format_name(spec->format), text,
+                     data);
     }
     return n > 0 && (size_t)n < size && n <= NAME_MAX;
 }

@@ -98,9 +98,9 @@ static int add_view(struct names *n, const struct spec *s, struct err *err) {
 static int add_all(struct names *n, struct err *err) {
     int rc = 0;
     for (enum format f = FORMAT_NONE + 1; f < FORMAT_COUNT; f++)
-        for (size_t i = 0; i < ftype_count && rc == 0; i++) {
+        for (size_t i = 0; format_type(f, i) && rc == 0; i++) {
             struct spec s;
-            if (spec_parse(&s, f, str_from(ftype_table[i].name), NULL) == 0)
+            if (spec_parse(&s, f, str_from(format_type(f, i)->name), NULL) == 0)
                 rc = add_view(n, &s, err);
         }
     return rc;

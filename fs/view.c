@@ -95,6 +95,7 @@ static int identify(struct engine *e, const char *source, const struct spec *spe
     hasher_u64(h, spec->part);
     hasher_u64(h, spec->parts);
     hasher_bytes(h, spec->file, strlen(spec->file));
+    hasher_u64(h, spec->data);
     v->id = hasher_end(h);
     return 0;
 }

@@ -45,26 +45,51 @@ const struct ftype ftype_table[] = {
 };
 const size_t ftype_count = sizeof ftype_table / sizeof *ftype_table;
 
-static const struct {
+/* int8: weights and activations, as quantize_dynamic of ONNX Runtime has it; int4: weights in
+ * blocks (MatMulNBits), all else in f32 or f16. */
+const struct ftype ftype_onnx_table[] = {
+    { "auto", FILE_AUTO, DTYPE_NONE, true },  { "fp32", FILE_F32, DTYPE_F32, true },
+    { "fp16", FILE_F16, DTYPE_F16, true },    { "int8", FILE_INT8, DTYPE_NONE, false },
+    { "int4", FILE_INT4, DTYPE_NONE, false }, { "q4f16", FILE_INT4_F16, DTYPE_NONE, false },
+};
+const size_t ftype_onnx_count = sizeof ftype_onnx_table / sizeof *ftype_onnx_table;
+
+struct alias {
     const char *alias, *name;
-} aliases[] = {
+};
+
+static const struct alias aliases[] = {
     { "fp16", "f16" },    { "fp32", "f32" },    { "q3_k", "q3_k_m" },
     { "q4_k", "q4_k_m" }, { "q5_k", "q5_k_m" },
 };
+static const struct alias onnx_aliases[] = {
+    { "f32", "fp32" }, { "f16", "fp16" },       { "q8", "int8" },
+    { "q4", "int4" },  { "quantized", "int8" },
+};
+#define COUNT(table) (sizeof(table) / sizeof *(table))
 
 static bool name_is(const char *want, const char *name, size_t n) {
     return strlen(want) == n && !strncasecmp(want, name, n);
 }
 
-const struct ftype *ftype_find(const char *name, size_t n) {
-    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
-        if (name_is(aliases[i].alias, name, n)) {
-            name = aliases[i].name;
+static const struct ftype *find(const struct ftype *table, size_t count, const struct alias *other,
+                                size_t n_other, const char *name, size_t n) {
+    for (size_t i = 0; i < n_other; i++)
+        if (name_is(other[i].alias, name, n)) {
+            name = other[i].name;
             n = strlen(name);
             break;
         }
-    for (size_t i = 0; i < ftype_count; i++)
-        if (name_is(ftype_table[i].name, name, n))
-            return &ftype_table[i];
+    for (size_t i = 0; i < count; i++)
+        if (name_is(table[i].name, name, n))
+            return &table[i];
     return NULL;
+}
+
+const struct ftype *ftype_find(const char *name, size_t n) {
+    return find(ftype_table, ftype_count, aliases, COUNT(aliases), name, n);
+}
+
+const struct ftype *ftype_find_onnx(const char *name, size_t n) {
+    return find(ftype_onnx_table, ftype_onnx_count, onnx_aliases, COUNT(onnx_aliases), name, n);
 }

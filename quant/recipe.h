@@ -9,6 +9,9 @@
 
 /* general.file_type (llama.h, enum llama_ftype). */
 enum file_type {
+    FILE_INT4_F16 = -4, /* of ONNX: no numbers of llama.cpp's, as the next two */
+    FILE_INT4 = -3,
+    FILE_INT8 = -2,
     FILE_AUTO = -1, /* ours: the source's own type, or the converter's choice */
     FILE_F32 = 0,
     FILE_F16 = 1,
@@ -60,6 +63,11 @@ extern const size_t ftype_count;
 
 /* Case does not matter; fp16, fp32, q3_k, q4_k and q5_k are aliases. NULL: no such type. */
 const struct ftype *ftype_find(const char *name, size_t n);
+
+/* The types of ONNX files, by the names that their users know: fp32, fp16, int8 ... */
+extern const struct ftype ftype_onnx_table[];
+extern const size_t ftype_onnx_count;
+const struct ftype *ftype_find_onnx(const char *name, size_t n);
 
 /* What the choice depends on, besides the tensors: all of it known from headers. */
 struct recipe_model {

@@ -28,6 +28,9 @@ static void test_good(void **state) {
         { FORMAT_GGUF, "mine+requantize", "mine+requantize" },
         { FORMAT_SAFETENSORS, "BF16", "bf16" },
         { FORMAT_SAFETENSORS, "fp32", "f32" },
+        { FORMAT_ONNX, "f32", "fp32" },
+        { FORMAT_ONNX, "Q4", "int4" },
+        { FORMAT_ONNX, "fp16.data", "fp16" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct spec s, again;
@@ -77,6 +80,9 @@ static void test_bad(void **state) {
         { FORMAT_SAFETENSORS, "mine" },
         { FORMAT_SAFETENSORS, "f16+pure" },
         { FORMAT_SAFETENSORS, "f16+split=1G" },
+        { FORMAT_SAFETENSORS, "f16.data" },
+        { FORMAT_ONNX, "q4_k_m" },
+        { FORMAT_ONNX, "fp16.data.data" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct err err = { 0 };

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/onnx/onnx_absent.c - in the place of everything here where protobuf-c was not found. */
+#include "formats/onnx/onnx_view.h"
+#include <errno.h>
+
+int onnx_view(struct layout *l, const struct model *m, const struct extras *x, struct err *err) {
+    (void)l, (void)m, (void)x;
+    return err_set(err, -ENOTSUP, "this weightfs was built without ONNX (protobuf-c)");
+}
