@@ -3,6 +3,7 @@
 #include "formats/extras.h"
 #include "formats/container.h"
 #include "formats/folder.h"
+#include "formats/hub.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -32,12 +33,6 @@ static void add_dir(struct place *p, const char *dir, size_t n) {
     p->dirs[p->n++][n] = '\0';
 }
 
-/* Without the last component. */
-static size_t parent(const char *path, size_t n) {
-    const char *slash = n ? memrchr(path, '/', n) : NULL;
-    return slash ? (size_t)(slash - path) : 0;
-}
-
 /* Views of a folder lie beside it; those of a snapshot in a hub cache beside the repository. */
 static int find_place(struct place *p, struct root *root, const char *path, struct err *err) {
     struct stat st;
@@ -51,14 +46,11 @@ static int find_place(struct place *p, struct root *root, const char *path, stru
     bool ok = true;
     if (S_ISDIR(st.st_mode)) {
         ok = folder_name(&a, root, path, &name);
-        const size_t above = parent(path, n);
-        const bool is_snapshot =
-            str_ends((struct str){ path, above }, STR("/snapshots")) && strstr(path, "models--");
         if (n)
-            add_dir(p, path, is_snapshot ? parent(path, parent(path, above)) : above);
+            add_dir(p, path, hub_parent(path));
         add_dir(p, path, n);
     } else {
-        add_dir(p, path, parent(path, n));
+        add_dir(p, path, hub_parent(path));
     }
     if (ok)
         snprintf(p->name, sizeof p->name, "%.*s", (int)(name.n < NAME_MAX ? name.n : NAME_MAX),

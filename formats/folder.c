@@ -3,6 +3,7 @@
  * weights are in folder_weights.c. */
 #include "formats/folder.h"
 #include "formats/cleanup.h"
+#include "formats/hub.h"
 #include "formats/json.h"
 #include <errno.h>
 #include <limits.h>
@@ -41,24 +42,14 @@ static struct str cut_component(const char *text, size_t *end) {
 }
 
 bool folder_name(struct arena *a, const struct root *root, const char *path, struct str *out) {
-    static const struct str hub = STR("models--");
+    struct str org, repo;
     const struct str full = arena_printf(a, "%s/%s", root_path(root), path);
     if (!full.p)
         return false;
     size_t end = full.n;
     *out = cut_component(full.p, &end);
     const struct str snapshots = cut_component(full.p, &end);
-    struct str repo = cut_component(full.p, &end);
-    if (!str_is(snapshots, "snapshots") || !str_starts(repo, hub))
-        return true;
-    repo.p += hub.n;
-    repo.n -= hub.n;
-    const char *org_end = memmem(repo.p, repo.n, "--", 2);
-    if (org_end) {
-        repo.n -= (size_t)(org_end + 2 - repo.p);
-        repo.p = org_end + 2;
-    }
-    if (repo.n)
+    if (str_is(snapshots, "snapshots") && hub_split(cut_component(full.p, &end), &org, &repo))
         *out = repo;
     return true;
 }

@@ -4,7 +4,7 @@
 #include "formats/cleanup.h"
 #include "formats/container.h"
 #include "formats/gguf.h"
-#include <ctype.h>
+#include "formats/hub.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -42,63 +42,13 @@ bool models_is_folder(const struct root *root, const char *path) {
     return found;
 }
 
-/* --- hub caches: models--ORG--NAME/{refs/main,snapshots/REV} --- */
-
 static bool split_repository(const char *entry, struct found_model *out) {
-    if (!str_starts(str_from(entry), STR("models--")))
+    struct str org, name;
+    if (!hub_split(str_from(entry), &org, &name))
         return false;
-    const char *org = entry + strlen("models--"), *sep = strstr(org, "--");
-    const char *name = sep ? sep + 2 : org; /* models of the hub itself have no ORG */
-    snprintf(out->org, sizeof out->org, "%.*s", sep ? (int)(sep - org) : 0, org);
-    snprintf(out->name, sizeof out->name, "%s", name);
-    return *name != 0;
-}
-
-/* The revision that refs/main names. */
-static bool main_revision(struct root *root, const char *repo, char rev[NAME_MAX + 1]) {
-    char path[PATH_MAX];
-    auto_free char *text = NULL;
-    size_t n;
-    if (!models_join(repo, "refs/main", path) ||
-        source_slurp(root, path, NAME_MAX, &text, &n, NULL, NULL) < 0)
-        return false;
-    while (n > 0 && isspace((unsigned char)text[n - 1]))
-        n--;
-    if (n == 0 || memchr(text, '/', n) || text[0] == '.')
-        return false;
-    snprintf(rev, NAME_MAX + 1, "%.*s", (int)n, text);
+    snprintf(out->org, sizeof out->org, "%.*s", STR_ARG(org));
+    snprintf(out->name, sizeof out->name, "%.*s", STR_ARG(name));
     return true;
-}
-
-static bool newest_revision(struct root *root, const char *repo, char rev[NAME_MAX + 1]) {
-    char dir[PATH_MAX], path[PATH_MAX];
-    int64_t newest = INT64_MIN;
-    DIR *d;
-    if (!models_join(repo, "snapshots", dir) || root_opendir(root, dir, &d) < 0)
-        return false;
-    for (struct dirent *e; (e = readdir(d));) {
-        struct stat st;
-        if (e->d_name[0] == '.' || !models_join(dir, e->d_name, path) ||
-            root_stat(root, path, &st) < 0 || !S_ISDIR(st.st_mode) ||
-            ident_from_stat(&st).mtime_ns <= newest)
-            continue;
-        newest = ident_from_stat(&st).mtime_ns;
-        snprintf(rev, NAME_MAX + 1, "%s", e->d_name);
-    }
-    closedir(d);
-    return newest != INT64_MIN;
-}
-
-static bool find_snapshot(struct root *root, const char *repo, struct found_model *out) {
-    char rev[NAME_MAX + 1], sub[PATH_MAX];
-    for (int i = 0; i < 2; i++) {
-        if (!(i == 0 ? main_revision : newest_revision)(root, repo, rev))
-            continue;
-        if (snprintf(sub, sizeof sub, "snapshots/%s", rev) < PATH_MAX &&
-            models_join(repo, sub, out->path) && models_is_folder(root, out->path))
-            return true;
-    }
-    return false;
 }
 
 /* --- one entry --- */
@@ -150,7 +100,7 @@ bool models_classify(struct root *root, const char *dir, const char *entry,
     if (split_repository(entry, out)) {
         char repo[PATH_MAX];
         memcpy(repo, out->path, sizeof repo);
-        return find_snapshot(root, repo, out);
+        return hub_snapshot(root, repo, models_is_folder, out->path);
     }
     return models_is_folder(root, out->path) && set_name(out, entry, strlen(entry));
 }
