@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/container.c - the table of formats, and opening a model by its content. */
 #include "formats/container.h"
+#include "formats/adapter.h"
 #include "formats/gguf.h"
 #include "formats/folder.h"
 #include "formats/torch.h"
@@ -27,6 +28,7 @@ const struct container containers[CONTAINER_COUNT] = {
       safetensors_read },
     { CONTAINER_FOLDER, "folder", { NULL }, NULL, folder_read },
     { CONTAINER_TORCH, "PyTorch", { ".pt", ".pth", ".bin", ".ckpt" }, sniff_torch, torch_read },
+    { CONTAINER_ADAPTER, "adapter", { NULL }, NULL, adapter_read },
 };
 
 /* The suffix of @c that @s has, if any: its length. */
@@ -90,7 +92,9 @@ int model_open(struct model **out, struct root *root, const char *path, struct e
     int ret = root_stat(root, path, &st);
     if (ret < 0)
         return err_set(err, ret, "%s: %s", path, strerror(-ret));
-    if (!S_ISDIR(st.st_mode))
+    if (adapter_is_folder(root, path))
+        c = &containers[CONTAINER_ADAPTER];
+    else if (!S_ISDIR(st.st_mode))
         ret = find_container(&c, root, path, err);
     if (ret == 0)
         ret = model_new(&m, model_file_name(path), err);

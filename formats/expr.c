@@ -101,6 +101,9 @@ const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uin
 }
 
 const struct expr *expr_transpose(struct arena *a, const struct expr *in, uint64_t rows) {
+    if (in && in->op == EXPR_TRANSPOSE && rows == in->rows &&
+        in->cols == in->transpose.in->rows)
+        return in->transpose.in; /* turned back */
     const enum dtype type = in ? expr_copies(in) : DTYPE_NONE;
     if (type == DTYPE_NONE || dtype_info[type].block_elems != 1 || !rows || in->rows % rows ||
         !in->cols)

@@ -3,6 +3,7 @@
  * weights. */
 #pragma once
 #include "formats/kv.h"
+#include "formats/model.h"
 #include "formats/source.h"
 #include <pthread.h>
 
@@ -35,6 +36,8 @@ enum {
 
 struct tokenizer_memo *tokenizer_memo_new(void); /* NULL: no memory */
 
+/* m->folder: name and small files of the folder at @path, without its weights. */
+int folder_open(struct model *m, struct root *root, const char *path, struct err *err);
 void folder_free(struct folder *f); /* what is malloced; the rest is in the model's arena */
 
 /* What views of the folder at @path are called: its own name, or, for a snapshot of a hub cache
@@ -51,6 +54,9 @@ int folder_slurp(const struct folder *f, const char *name, uint64_t limit, char 
 /* The JSON file @name; *out is NULL when there is none. */
 int folder_json(const struct folder *f, const char *name, uint64_t limit, struct json **out,
                 struct err *err);
+
+/* The same for what the converter ignores where it is not JSON. */
+void folder_optional(struct folder *f, const char *name, struct json **out);
 
 /* The names in @dir (below the folder; "" is the folder), sorted by bytes, in @a. Absent: none. */
 int folder_list(const struct folder *f, const char *dir, struct arena *a, struct str **names,

@@ -37,10 +37,6 @@ static int by_bytes(const void *a, const void *b) {
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
 }
 
-static int by_name(const void *a, const void *b) {
-    return str_cmp(((const struct tensor *)a)->name, ((const struct tensor *)b)->name);
-}
-
 /* The name of a file in this very folder? */
 static bool is_plain_name(struct str s) {
     return s.n > 0 && s.n < NAME_MAX && s.p[0] != '.' && !memchr(s.p, '/', s.n) &&
@@ -136,8 +132,8 @@ static int read_part(struct model *m, const struct weights *kind, struct str nam
         err_prefix(err, name.p);
         return rc;
     }
-    if (kind->sorted && m->n_tensors > first)
-        qsort(m->tensors + first, m->n_tensors - first, sizeof *m->tensors, by_name);
+    if (kind->sorted)
+        model_sort(m, first);
     return 0;
 }
 
@@ -171,8 +167,7 @@ static int read_weights(struct model *m, struct parts *parts, const struct json 
     return rc < 0 || !index || json_len(map) == 0 ? rc : check_index(m, kind->index, map, err);
 }
 
-/* What the converter ignores where it is not JSON. */
-static void read_optional(struct folder *f, const char *name, struct json **out) {
+void folder_optional(struct folder *f, const char *name, struct json **out) {
     struct err ignored = { 0 };
     if (folder_json(f, name, FOLDER_MAX_CONFIG, out, &ignored) < 0)
         *out = NULL;
@@ -186,11 +181,11 @@ static int read_configs(struct folder *f, struct err *err) {
         return err_set(err, -ENOENT, "no config.json in the folder");
     if (json_type(f->config) != JSON_OBJECT)
         return err_set(err, -EBADMSG, "config.json: not an object");
-    read_optional(f, "generation_config.json", &f->generation_config);
+    folder_optional(f, "generation_config.json", &f->generation_config);
     return folder_json(f, "tokenizer_config.json", FOLDER_MAX_CONFIG, &f->tokenizer_config, err);
 }
 
-int folder_read(struct model *m, struct root *root, const char *path, struct err *err) {
+int folder_open(struct model *m, struct root *root, const char *path, struct err *err) {
     m->folder = arena_new(&m->arena, struct folder);
     if (m->folder)
         m->folder->tokenizer = tokenizer_memo_new();
@@ -200,11 +195,15 @@ int folder_read(struct model *m, struct root *root, const char *path, struct err
     m->folder->path = arena_str(&m->arena, str_from(path));
     if (!m->folder->path.p || !folder_name(&m->arena, root, path, &m->folder->name))
         return err_set(err, -ENOMEM, "%s", path);
-    int rc = read_configs(m->folder, err);
-    if (rc < 0)
-        return rc;
+    return read_configs(m->folder, err);
+}
+
+int folder_read(struct model *m, struct root *root, const char *path, struct err *err) {
     struct parts parts = { 0 };
     struct json *index;
+    int rc = folder_open(m, root, path, err);
+    if (rc < 0)
+        return rc;
     rc = find_parts(m, &parts, err);
     if (rc == 0)
         rc = folder_json(m->folder, parts.kind->index, FOLDER_MAX_TOKENIZER, &index, err);

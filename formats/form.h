@@ -39,6 +39,11 @@ void form_drop_dims(struct form *f);
  * pairs and order of tensors are the converter's. formats/arch/arch.c. */
 int form_gguf_from_hf(struct form *f, const struct model *m, enum outtype out, struct err *err);
 
+/* An adapter as convert_lora_to_gguf.py makes it with --outtype @out; @m->folder is the base's.
+ * formats/arch/lora.c. */
+int form_gguf_from_adapter(struct form *f, const struct model *m, enum outtype out,
+                           struct err *err);
+
 /* Is the folder's architecture one that a GGUF can be made of, and are its weights stored in a way
  * that is read? Reads config.json alone, for listings. */
 bool form_knows_folder(struct root *root, const char *path);

@@ -11,7 +11,7 @@ struct general {
     struct kv_list *kvs;
     struct arena *arena;
     struct card_value card;
-    uint64_t params;
+    int64_t params;
     struct err *err;
 };
 
@@ -184,7 +184,7 @@ static int add_fields(struct general *m, const struct folder *f, const struct pa
         rc = take_id(m, id, values);
     if (rc == 0)
         rc = take_id(m, f->name, values);
-    if (rc == 0 && !values[FIELD_SIZE_LABEL].p && params->total > 0)
+    if (rc == 0 && !values[FIELD_SIZE_LABEL].p && m->params > 0)
         values[FIELD_SIZE_LABEL] = name_size_label(m->arena, params);
     for (int i = 0; i < FIELD_COUNT && rc == 0; i++)
         if (values[i].p)
@@ -314,7 +314,9 @@ int general_add(struct kv_list *kvs, struct arena *a, const struct folder *f,
                 const struct param_count *params, struct err *err) {
     static const char *const base_models[] = { "base_model", "base_models", "base_model_sources" };
     static const char *const datasets[] = { "datasets", "dataset", "dataset_sources" };
-    struct general m = { .kvs = kvs, .arena = a, .params = params->total, .err = err };
+    const int64_t total = (int64_t)params->total;
+    struct general m = { .kvs = kvs, .arena = a, .err = err };
+    m.params = params->adapter ? -total : total;
     m.card.kind = CARD_MAP;
     int rc = read_card(&m, f);
     if (rc == 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/identity.c - what a view depends on, without reading it. */
+#include "formats/adapter.h"
 #include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/gguf.h"
@@ -32,6 +33,17 @@ static int add_parts(struct hasher *h, struct root *root, const char *path, size
     return 0;
 }
 
+/* What an adapter becomes depends on its base too. */
+static int add_base(struct root *root, const char *path, struct hash128 *id, struct err *err) {
+    struct hasher *h = hasher_new();
+    if (!h)
+        return err_set(err, -ENOMEM, "no memory");
+    hasher_add(h, id->b, sizeof id->b);
+    const int rc = adapter_base_hash(root, path, h, err);
+    *id = hasher_end(h);
+    return rc;
+}
+
 int model_identity(struct root *root, const char *path, struct hash128 *out, int64_t *mtime_ns,
                    struct err *err) {
     struct stat st;
@@ -39,8 +51,10 @@ int model_identity(struct root *root, const char *path, struct hash128 *out, int
     if (rc < 0)
         return err_set(err, rc, "%s: %s", path, strerror(-rc));
     *mtime_ns = 0;
-    if (S_ISDIR(st.st_mode))
-        return folder_hash(root, path, out, mtime_ns, err);
+    if (S_ISDIR(st.st_mode)) {
+        rc = folder_hash(root, path, out, mtime_ns, err);
+        return rc < 0 || !adapter_is_folder(root, path) ? rc : add_base(root, path, out, err);
+    }
     struct hasher *h = hasher_new();
     if (!h)
         return err_set(err, -ENOMEM, "no memory");

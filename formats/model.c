@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/model.c - life of a model, and its table of names. */
 #include "formats/model.h"
+#include "formats/adapter.h"
 #include "formats/folder.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ void model_unref(struct model *m) {
         source_close(m->sources[i]);
     free(m->sources);
     folder_free(m->folder);
+    adapter_free(m->adapter);
     arena_fini(&m->arena);
     free(m);
 }
@@ -48,6 +50,15 @@ int model_add_source(struct model *m, struct source *s, struct err *err) {
     m->sources = grown;
     m->sources[m->n_sources] = s;
     return (int)m->n_sources++;
+}
+
+static int by_name(const void *a, const void *b) {
+    return str_cmp(((const struct tensor *)a)->name, ((const struct tensor *)b)->name);
+}
+
+void model_sort(struct model *m, uint32_t first) {
+    if (m->n_tensors > first)
+        qsort(m->tensors + first, m->n_tensors - first, sizeof *m->tensors, by_name);
 }
 
 /* The slot of @name, or the empty one where it belongs. The table is at most half full. */

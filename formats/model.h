@@ -7,6 +7,7 @@
 #include "formats/tensor.h"
 
 struct container; /* formats/container.h: the format it was read from */
+struct adapter;   /* formats/adapter.h: what a folder of PEFT says */
 struct folder;    /* formats/folder.h: config, tokenizer and card of a Hugging Face folder */
 
 enum { MODEL_MAX_TENSORS = 1 << 20, MODEL_MAX_SOURCES = 4096 };
@@ -22,7 +23,8 @@ struct model {
     uint32_t n_tensors;
     struct kv_list kvs;    /* GGUF: all of it, split.* included; safetensors: none */
     struct str metadata;   /* safetensors: the text of __metadata__ as JSON, or empty */
-    struct folder *folder; /* NULL unless a Hugging Face folder */
+    struct folder *folder; /* NULL unless a Hugging Face folder; of an adapter: its base */
+    struct adapter *adapter; /* NULL unless a folder of PEFT */
     uint32_t *by_name;     /* hash table of tensor index + 1; n_slots is a power of two */
     uint32_t n_slots;
 };
@@ -33,6 +35,9 @@ void model_unref(struct model *m); /* NULL and half-built models are fine */
 
 /* Takes over one reference of @s, on failure too. The index, or a negative errno. */
 int model_add_source(struct model *m, struct source *s, struct err *err);
+
+/* By name, from the tensor @first on. */
+void model_sort(struct model *m, uint32_t first);
 
 /* Build the name table after the last tensor: -EBADMSG for a name that occurs twice. */
 int model_index(struct model *m, struct err *err);

@@ -120,7 +120,7 @@ static void to_case(struct part *part, char (*map)(char)) {
 
 /* Is the number before the suffix K, M, B or T so far from @params that it is not the model's
  * size, but (so upstream guesses) a context length? */
-static bool is_other_size(const struct part *part, uint64_t params) {
+static bool is_other_size(const struct part *part, int64_t params) {
     static const char suffixes[] = "KMBT";
     const char last = part->p[part->n - 1];
     const char *at = strchr(suffixes, last);
@@ -131,10 +131,13 @@ static bool is_other_size(const struct part *part, uint64_t params) {
     number[part->n - 1] = 0;
     char *end;
     const double label = strtod(number, &end) * pow(1000, (double)(at - suffixes + 1));
-    return !*end && fabs(label - (double)params) > (double)(7 * params / 8);
+    if (*end)
+        return false;
+    return params < 0 ? label < (double)(-params / 8)
+                      : fabs(label - (double)params) > (double)(7 * params / 8);
 }
 
-static void note_size(struct part *part, uint64_t params) {
+static void note_size(struct part *part, int64_t params) {
     char *p = part->p;
     size_t n = part->n;
     for (size_t i = 0; i < n; i++)
@@ -157,8 +160,9 @@ static void note_size(struct part *part, uint64_t params) {
     }
 }
 
-static void note_part(struct part *part, bool first, uint64_t params) {
+static void note_part(struct part *part, bool first, int64_t params) {
     static const char *const finetunes[] = { "chat", "instruct", "vision", "lora", NULL };
+    static const char *const adapters[] = { "lora", NULL }; /* goes without saying then */
     if (looks_like_version(part->p)) {
         part->is |= IS_VERSION;
     } else if (looks_like_type(part->p)) {
@@ -167,7 +171,7 @@ static void note_part(struct part *part, bool first, uint64_t params) {
     } else if (!first && looks_like_size(part->p)) {
         note_size(part, params);
     } else if (!first && is_word(part->p, finetunes)) {
-        part->is |= IS_FINETUNE;
+        part->is |= params < 0 && is_word(part->p, adapters) ? IS_TYPE : IS_FINETUNE;
     }
 }
 
@@ -248,7 +252,7 @@ static bool cut_parts(struct arena *a, struct str name, struct part *parts, uint
     return true;
 }
 
-bool name_split(struct arena *a, struct str id, uint64_t params, struct name_parts *out) {
+bool name_split(struct arena *a, struct str id, int64_t params, struct name_parts *out) {
     struct part parts[NAME_MAX_PARTS];
     uint32_t n;
     *out = (struct name_parts){ .full = { id.p ? id.p : "", id.n } };

@@ -78,6 +78,11 @@ static int form_gguf(struct form *f, const struct model *m, const struct extras 
         ret = form_gguf_from_hf(f, m, out, err);
         return ret < 0 || is_final ? ret : form_quantize(f, x, err);
     }
+    case CONTAINER_ADAPTER:
+        if (!begin_folder(x, &out))
+            return err_set(err, -ENOTSUP,
+                           "adapters become f32, f16, bf16, q8_0 or auto, without options");
+        return form_gguf_from_adapter(f, m, out, err);
     default:
         return err_set(err, -ENOTSUP, "a GGUF needs an architecture: no config.json beside it");
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fs/models.c - see models.h. */
 #include "fs/models.h"
+#include "formats/adapter.h"
 #include "formats/cleanup.h"
 #include "formats/container.h"
 #include "formats/gguf.h"
@@ -30,6 +31,8 @@ static mode_t type_of(const struct root *root, const char *path) {
 bool models_is_folder(const struct root *root, const char *path) {
     char config[PATH_MAX];
     DIR *d;
+    if (adapter_is_folder(root, path))
+        return true;
     if (!models_join(path, "config.json", config) || type_of(root, config) != S_IFREG ||
         root_opendir(root, path, &d) < 0)
         return false;
@@ -87,7 +90,7 @@ static bool is_torch(struct root *root, const char *path) {
     return n > 0 && containers[CONTAINER_TORCH].sniff(head, (size_t)n);
 }
 
-bool models_classify(struct root *root, const char *dir, const char *entry,
+static bool classify(struct root *root, const char *dir, const char *entry,
                      struct found_model *out) {
     *out = (struct found_model){ .kind = MODEL_FOLDER };
     if (!models_join(dir, entry, out->path))
@@ -105,10 +108,21 @@ bool models_classify(struct root *root, const char *dir, const char *entry,
     return models_is_folder(root, out->path) && set_name(out, entry, strlen(entry));
 }
 
+bool models_classify(struct root *root, const char *dir, const char *entry,
+                     struct found_model *out) {
+    if (!classify(root, dir, entry, out))
+        return false;
+    if (out->kind == MODEL_FOLDER && adapter_is_folder(root, out->path))
+        out->kind = MODEL_ADAPTER;
+    return true;
+}
+
 bool models_root(struct root *root, struct found_model *out) {
     *out = (struct found_model){ .kind = MODEL_FOLDER };
     if (root_only(root) || !models_is_folder(root, ""))
         return false;
+    if (adapter_is_folder(root, ""))
+        out->kind = MODEL_ADAPTER;
     const char *path = root_path(root), *base = strrchr(path, '/') + 1;
     const char *snapshots = strstr(path, "/snapshots/");
     if (snapshots && snapshots + strlen("/snapshots/") == base) { /* .../models--A--B/snapshots/REV */
@@ -167,7 +181,7 @@ bool models_find(struct root *root, const char *dir, struct str stem, enum model
         return true;
     snprintf(entry, sizeof entry, "%.*s", STR_ARG(stem));
     if (models_classify(root, dir, entry, out)) /* a full file name, or a folder */
-        if (out->kind != MODEL_FOLDER)
+        if (out->kind != MODEL_FOLDER && out->kind != MODEL_ADAPTER)
             return true;
     if (prefer != MODEL_FOLDER && find_plain(root, dir, stem, prefer, out))
         return true;

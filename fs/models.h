@@ -6,7 +6,14 @@
 #include "formats/str.h"
 #include <limits.h>
 
-enum model_kind { MODEL_FOLDER, MODEL_GGUF, MODEL_SAFETENSORS, MODEL_TORCH, MODEL_KINDS };
+enum model_kind {
+    MODEL_FOLDER,
+    MODEL_GGUF,
+    MODEL_SAFETENSORS,
+    MODEL_TORCH,
+    MODEL_ADAPTER, /* a folder of PEFT */
+    MODEL_KINDS
+};
 
 struct found_model {
     enum model_kind kind;
@@ -15,7 +22,8 @@ struct found_model {
     char path[PATH_MAX];     /* relative to the root */
 };
 
-/* A Hugging Face folder: config.json lies in it, and safetensors or pytorch_model*.bin. */
+/* A Hugging Face folder: config.json lies in it, and safetensors or pytorch_model*.bin; or one of
+ * PEFT, which need not have a config.json. */
 bool models_is_folder(const struct root *root, const char *path);
 
 /* What one entry of @dir is: a model file, a model folder, a repository of a hub cache. A split

@@ -2,6 +2,7 @@
  * fs/names.c - the names of the mount in the layout of SRC, and what all layouts share: which
  * views are listed, and how they are spelled. The other layouts are in fs/names_layout.c. */
 #include "fs/names_impl.h"
+#include "formats/adapter.h"
 #include "formats/cleanup.h"
 #include "formats/extras.h"
 #include "formats/form.h"
@@ -20,6 +21,7 @@ static const char *const OFFERED[MODEL_KINDS][6] = {
     [MODEL_GGUF] = { "gguf@q4_k_m", "gguf@q8_0", "safetensors@bf16", "gguf@q4_0" },
     [MODEL_SAFETENSORS] = { "safetensors@bf16", "safetensors@f16", "safetensors@f32" },
     [MODEL_TORCH] = { "safetensors@auto", "safetensors@bf16", "safetensors@f16" },
+    [MODEL_ADAPTER] = { "gguf@f16", "gguf@f32", "gguf@q8_0" },
 };
 static const char *const OFFERED_QUANTIZED[] = { "gguf@f16", "safetensors@bf16", NULL };
 
@@ -39,6 +41,9 @@ static bool can_be_made(enum model_kind kind, const struct spec *s) {
         return false; /* no architecture */
     if (s->format == FORMAT_HF && kind != MODEL_FOLDER)
         return false; /* no config.json */
+    if (kind == MODEL_ADAPTER && s->format == FORMAT_GGUF && !s->type->is_float &&
+        s->type->base != DTYPE_Q8_0)
+        return false; /* not what the converter makes */
     return s->type->base == DTYPE_NONE || codec_can_encode(s->type->base);
 }
 
@@ -73,7 +78,11 @@ int names_each_view(const struct names *n, const struct found_model *m, view_emi
     const struct spec *specs = n->views ? n->views : own;
     const size_t count = n->views ? n->n_views : n->list_none ? 0 : offered(m, own);
     /* what `ls` shows should open: an architecture that is not known has no GGUF */
-    const bool known = m->kind != MODEL_FOLDER || form_knows_folder(n->root, m->path);
+    char base[PATH_MAX];
+    const bool known = m->kind == MODEL_FOLDER    ? form_knows_folder(n->root, m->path)
+                       : m->kind == MODEL_ADAPTER ? adapter_find_base(n->root, m->path, base) &&
+                                                        form_knows_folder(n->root, base)
+                                                  : true;
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++) {
         char name[NAME_MAX + 1];

@@ -19,7 +19,7 @@ static void assert_str(struct str got, const char *want) {
 static void test_name_parts(void **state) {
     static const struct {
         const char *id;
-        uint64_t params;
+        int64_t params;
         const char *org, *basename, *finetune, *version, *size;
     } cases[] = {
         { "Tiny-Llama-2-SPM-Chat-v1.0", 3400000, NULL, "Tiny-Llama-2-SPM", "Chat", "v1.0", NULL },
@@ -36,6 +36,10 @@ static void test_name_parts(void **state) {
         { "a name of words", 0, NULL, NULL, NULL, NULL, NULL },
         { "", 0, NULL, NULL, NULL, NULL, NULL },
         { "---", 0, NULL, NULL, NULL, NULL, NULL },
+        /* adapters: "lora" goes without saying, and the model may be larger than what is changed */
+        { "Llama-3-8B-lora", -20000000, NULL, "Llama-3", NULL, NULL, "8B" },
+        { "Llama-3-8B-lora", 8000000000, NULL, "Llama-3", "lora", NULL, "8B" },
+        { "Yarn-7b-lora-128k", -3000000000, NULL, "Yarn", "128k", NULL, "7B" },
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -82,7 +86,7 @@ static void test_size_labels(void **state) {
         { { .total = 400 }, "0.40K" },
         { { .total = 1000000 }, "1000K" },
         { { .total = 2000000000000 }, "2.0T" },
-        { { 46700000000, 1600000000, 5640000000, 8 }, "8x7.2B" },
+        { { 46700000000, 1600000000, 5640000000, 8, false }, "8x7.2B" },
     };
     (void)state;
     struct arena a = { 0 };

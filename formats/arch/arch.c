@@ -106,7 +106,7 @@ static int check_block(struct arch_work *w, const struct tensor *t, const char *
                    STR_ARG(t->name), (unsigned long long)w->n_layer);
 }
 
-static int add_tensor(struct arch_work *w, const struct tensor *t) {
+int arch_add_tensor(struct arch_work *w, const struct tensor *t) {
     struct name_match match;
     struct str name;
     int rc = text_name(w, t, &name);
@@ -125,13 +125,25 @@ static int add_tensor(struct arch_work *w, const struct tensor *t) {
                    STR_ARG(t->name), w->arch->gguf);
 }
 
+bool arch_is_turned(const struct arch_work *w, struct str name) {
+    const struct tensor t = { .name = name };
+    struct name_match match;
+    struct str known;
+    if (text_name(w, &t, &known) < 0 || !known.p)
+        return false;
+    for (const struct tensor_rule *r = w->arch->rules; r->hf; r++)
+        if (name_matches(r->hf, known, &match))
+            return r->op == OP_TRANSPOSE;
+    return false;
+}
+
 static int add_tensors(struct arch_work *w) {
     /* a tensor that is computed may come with a pair, which stands behind this one then */
     int rc = work_str(w, "general.architecture", str_from(w->arch->gguf));
     if (rc == 0 && w->arch->extra)
         rc = w->arch->extra(w);
     for (uint32_t i = 0; i < w->model->n_tensors && rc == 0; i++)
-        rc = add_tensor(w, &w->model->tensors[i]);
+        rc = arch_add_tensor(w, &w->model->tensors[i]);
     for (uint64_t b = 0; w->blocks && b < w->n_layer && rc == 0; b++)
         if (w->blocks[b].n)
             rc = err_set(w->err, -EBADMSG, "block %llu has %llu tensors of experts only",
@@ -239,6 +251,8 @@ static int read_counts(struct arch_work *w) {
     rc = w->arch->experts ? hf_config_u64(&w->config, w->arch->experts, &w->n_expert, err) : 0;
     if (rc <= 0)
         return rc;
+    if (w->n_expert > w->model->n_tensors && w->model->adapter)
+        return 0; /* it leaves experts alone */
     if (w->n_expert > w->model->n_tensors)
         return err_set(err, -EBADMSG, "config.json: %llu experts are more than there are tensors",
                        (unsigned long long)w->n_expert);
@@ -248,7 +262,7 @@ static int read_counts(struct arch_work *w) {
 
 /* The converter's guess: the type of the first tensor of two or more dimensions in a 16-bit type,
  * f16 where there is none. */
-static enum outtype guess_type(const struct arch_work *w) {
+enum outtype arch_guess_type(const struct arch_work *w) {
     for (uint32_t i = 0; i < w->model->n_tensors; i++) {
         const struct tensor *t = &w->model->tensors[i];
         struct str name;
@@ -262,8 +276,6 @@ static enum outtype guess_type(const struct arch_work *w) {
     return OUTTYPE_F16;
 }
 
-enum { QUANTIZATION_VERSION = 2 }; /* GGML_QNT_VERSION */
-
 static int add_pairs(struct arch_work *w) {
     const struct param_count params = count_params(w->form);
     int rc = work_str(w, "general.type", STR("model"));
@@ -272,7 +284,7 @@ static int add_pairs(struct arch_work *w) {
     if (rc == 0)
         rc = hparams_add(w);
     if (rc == 0)
-        rc = work_u32(w, "general.quantization_version", QUANTIZATION_VERSION);
+        rc = work_quantization_version(w);
     if (rc == 0 && w->arch->vocab)
         rc = w->arch->vocab(w);
     if (rc == 0)
@@ -280,29 +292,36 @@ static int add_pairs(struct arch_work *w) {
     return rc < 0 || !w->arch->after ? rc : w->arch->after(w);
 }
 
+int arch_begin(struct arch_work *w) {
+    int rc = hf_config_init(&w->config, w->folder->config, w->err);
+    if (rc == 0)
+        rc = find_arch(w);
+    if (rc == 0 && w->arch->raw_config)
+        hf_config_raw(&w->config);
+    if (rc == 0)
+        rc = check_quantization(w);
+    if (rc == 0)
+        rc = read_counts(w);
+    return rc < 0 ? rc : rope_read(&w->rope, &w->config, w->err);
+}
+
+void arch_end(struct arch_work *w) {
+    hf_config_fini(&w->config);
+}
+
 int form_gguf_from_hf(struct form *f, const struct model *m, enum outtype out, struct err *err) {
     struct err own = { 0 };
     struct arch_work w = { .form = f, .model = m, .folder = m->folder, .err = err ? err : &own };
     if (!m->folder)
         return err_set(w.err, -EINVAL, "%.*s is not a Hugging Face folder", STR_ARG(m->name));
-    int rc = hf_config_init(&w.config, m->folder->config, w.err);
-    if (rc == 0)
-        rc = find_arch(&w);
-    if (rc == 0 && w.arch->raw_config)
-        hf_config_raw(&w.config);
-    if (rc == 0)
-        rc = check_quantization(&w);
-    if (rc == 0)
-        rc = read_counts(&w);
-    if (rc == 0)
-        rc = rope_read(&w.rope, &w.config, w.err);
+    int rc = arch_begin(&w);
     if (rc == 0) {
         w.rounded = out == OUTTYPE_AUTO;
-        w.out = w.rounded ? guess_type(&w) : out;
+        w.out = w.rounded ? arch_guess_type(&w) : out;
         rc = add_tensors(&w);
     }
     if (rc == 0)
         rc = add_pairs(&w);
-    hf_config_fini(&w.config);
+    arch_end(&w);
     return rc;
 }

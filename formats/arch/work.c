@@ -62,6 +62,10 @@ int work_array(struct arch_work *w, const char *key, enum kv_type type, const vo
                : work_no_memory(w);
 }
 
+int work_quantization_version(struct arch_work *w) {
+    return work_u32(w, "general.quantization_version", 2); /* GGML_QNT_VERSION */
+}
+
 /* Tensors that stay in f32 whatever the output type (conversion/base.py, prepare_tensors). */
 static const char *const f32_names[] = {
     "ffn_gate_inp", "ffn_gate_inp_shexp", "position_embd",     "token_types",
@@ -72,7 +76,9 @@ static const char *const f32_names[] = {
 
 static bool stays_f32(struct str name, uint32_t n_dims) {
     struct name_match m;
-    if (n_dims <= 1 || str_ends(name, STR("_norm.weight")) || !str_ends(name, STR(".weight")))
+    if (n_dims <= 1 || str_ends(name, STR("_norm.weight")) ||
+        !(str_ends(name, STR(".weight")) || str_ends(name, STR(".lora_a")) ||
+          str_ends(name, STR(".lora_b"))))
         return true;
     for (size_t i = 0; i < sizeof f32_names / sizeof *f32_names; i++) {
         char block[64];

@@ -27,6 +27,16 @@ struct arch_work {
     struct err *err;
 };
 
+/* arch.c: find the row for the folder's config.json, and read what the rules need of it. */
+int arch_begin(struct arch_work *w);
+void arch_end(struct arch_work *w);
+/* arch.c: what the rules make of @t, added to the form. */
+int arch_add_tensor(struct arch_work *w, const struct tensor *t);
+/* arch.c: does the folder keep the matrix @name the other way round? */
+bool arch_is_turned(const struct arch_work *w, struct str name);
+/* arch.c: outtype auto, by the first tensor of two or more dimensions. */
+enum outtype arch_guess_type(const struct arch_work *w);
+
 /* work.c: pairs. A @key that begins with '.' gets the architecture's name in front. */
 int work_u32(struct arch_work *w, const char *key, uint64_t value);
 int work_f32(struct arch_work *w, const char *key, double value);
@@ -34,6 +44,7 @@ int work_bool(struct arch_work *w, const char *key, bool value);
 int work_str(struct arch_work *w, const char *key, struct str value);
 int work_array(struct arch_work *w, const char *key, enum kv_type type, const void *elems,
                uint64_t n);
+int work_quantization_version(struct arch_work *w);
 int work_no_memory(const struct arch_work *w);
 
 /* work.c: a target with the type that the converter gives a tensor of that name and shape. */

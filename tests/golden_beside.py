@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Files that stand beside a model, as views: golden_beside.py VIEW_CAT DIR.
+
+Makes the adapters of tests/data/corpus and their bases below DIR, and compares the SHA-256 of the
+adapters' views with the `lora:` rows of golden.tsv, which convert_lora_to_gguf.py of llama.cpp
+0c1e570 was run for."""
+import hashlib
+import os
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+CORPUS = os.path.join(HERE, "data", "corpus")
+# The prefix of a row's type, and what it is called as a view.
+VIEWS = {"lora": "gguf@"}
+NEEDED = ["Qwen3-3M-Base", "Tiny-Llama-2-SPM-Chat-v1.0"]  # bases
+
+
+def rows():
+    with open(os.path.join(CORPUS, "golden.tsv"), encoding="utf-8") as f:
+        for line in f:
+            model, kind, _, digest = line.rstrip("\n").split("\t")[:4]
+            prefix, _, outtype = kind.partition(":")
+            if prefix in VIEWS:
+                yield model, VIEWS[prefix] + outtype, digest
+
+
+def main():
+    tool, out = sys.argv[1:3]
+    todo = list(rows())
+    os.makedirs(out, exist_ok=True)
+    names = sorted({r[0] for r in todo} | set(NEEDED))
+    missing = [n for n in names if not os.path.isdir(os.path.join(out, n))]
+    if missing:
+        subprocess.run([sys.executable, os.path.join(CORPUS, "make.py"), out, *missing],
+                       check=True, stdout=subprocess.DEVNULL)
+    bad = 0
+    for model, view, want in todo:
+        p = subprocess.run([tool, out, model, view], capture_output=True, check=False)
+        got = hashlib.sha256(p.stdout).hexdigest()
+        # Where the converter fails ("auto" of an adapter), the view has something to give.
+        if p.returncode != 0 or want not in (got, "failed"):
+            bad += 1
+            print(f"{model} {view}: {p.stderr.decode().strip() or got}")
+    print(f"{len(todo)} views, {bad} differences")
+    return bad > 0 or not todo
+
+
+if __name__ == "__main__":
+    sys.exit(main())
