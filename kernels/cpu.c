@@ -30,6 +30,11 @@ static unsigned cpu_has(void) {
         cpu |= CPU_AVX512;
     return cpu;
 }
+#elif defined __aarch64__
+/* It is part of the architecture, and every Linux for it has it. */
+static unsigned cpu_has(void) {
+    return CPU_NEON;
+}
 #else
 static unsigned cpu_has(void) {
     return 0;

@@ -51,4 +51,8 @@ void kernels_init(struct kernels *k, unsigned cpu) {
     if (cpu & CPU_AVX512)
         lanes_add_avx512(k);
 #endif
+#ifdef WEIGHTFS_ARM
+    if (cpu & CPU_NEON)
+        lanes_add_neon(k);
+#endif
 }

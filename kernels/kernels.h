@@ -43,7 +43,7 @@ struct kernels {
     struct block_kernel mxfp4, nvfp4, tq1_0, tq2_0, q1_0, q2_0;
 };
 
-enum cpu { CPU_AVX2 = 1 << 0, CPU_AVX512 = 1 << 1, CPU_ALL = ~0 };
+enum cpu { CPU_AVX2 = 1 << 0, CPU_AVX512 = 1 << 1, CPU_NEON = 1 << 2, CPU_ALL = ~0 };
 
 /* What the CPU *and* the OS allow, less what the environment forbids: WEIGHTFS_CPU=none leaves
  * the portable kernels, =avx2 those and AVX2; other values leave all. */

@@ -85,6 +85,10 @@ say "== clang"
 CC=clang build clang -Dwerror=true
 add 1 0 0
 
+say "== arm64: kernels, under qemu"
+build arm64 --cross-file "$top/packaging/aarch64.ini" -Dkernels_only=true -Dwerror=true
+meson_tests arm64 --timeout-multiplier 4
+
 say "== clients"
 client_tests
 

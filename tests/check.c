@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/check.c - checkkernel: runs the tests of kernels for one set of CPU features.
- *   checkkernel [--cpu none|avx2|avx512] [--seed N] [--blocks N] [--golden FILE] [--bench]
+ *   checkkernel [--cpu none|avx2|avx512|neon] [--seed N] [--blocks N] [--golden FILE] [--bench]
  * Exits 77, a skip, where the CPU lacks the set. Without a seed, the time is one; it is printed. */
 #include "tests/check.h"
 #include <stdio.h>
@@ -36,6 +36,7 @@ static const struct {
     { "none", 0 },
     { "avx2", CPU_AVX2 },
     { "avx512", CPU_AVX2 | CPU_AVX512 },
+    { "neon", CPU_NEON },
 };
 
 static unsigned find_set(const char *name) {

@@ -5,3 +5,4 @@
 
 void lanes_add_avx2(struct kernels *k);
 void lanes_add_avx512(struct kernels *k);
+void lanes_add_neon(struct kernels *k);

@@ -4,8 +4,8 @@
  *
  * Arithmetic is by C operators, and a cast between vf and vi keeps the bits. The contract: each
  * lane does the scalar operations of the portable code in its order, so that the bytes are equal.
- * vf_min and vf_max may give either operand where one is a NaN or both are zeros; vi_trunc
- * gives a negative number for what no int32 holds. Loads and stores take any address. */
+ * vf_min is a < b ? a : b, and vf_max a > b ? a : b: b where one is a NaN or both are zeros.
+ * vi_trunc gives a negative number for what no int32 holds. Loads and stores take any address. */
 #pragma once
 #include "kernels/blocks.h"
 #include "kernels/f16.h"
@@ -23,6 +23,9 @@
 #elif defined LANES_AVX2
 #include "kernels/simd/vec_avx2.h"
 #define LANES(name) name##_avx2
+#elif defined LANES_NEON
+#include "kernels/simd/vec_neon.h"
+#define LANES(name) name##_neon
 #else
 #error "compiled once for each instruction set: see kernels/meson.build"
 #endif
