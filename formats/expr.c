@@ -2,6 +2,7 @@
  * formats/expr.c - building expressions, and following an element through them. */
 #include "formats/expr.h"
 #include "formats/checked.h"
+#include "formats/packed.h"
 #include "formats/strided.h"
 #include <math.h>
 
@@ -251,7 +252,18 @@ const struct tensor *expr_identity(const struct expr *e) {
     while (e->op == EXPR_ROWS && e->gather.map.n == 1 && e->gather.map.offset == 0 &&
            e->gather.map.stride[0] == 1 && e->rows == e->gather.in->rows)
         e = e->gather.in;
-    return e->op == EXPR_TENSOR ? e->tensor : NULL;
+    return e->op == EXPR_TENSOR && !e->tensor->packed ? e->tensor : NULL;
+}
+
+bool expr_unpacks(const struct expr *e) {
+    if (e->op == EXPR_ROWS)
+        return expr_unpacks(e->gather.in);
+    if (e->op == EXPR_TRANSPOSE)
+        return expr_unpacks(e->transpose.in);
+    for (uint32_t i = 0; e->op == EXPR_STACK && i < e->stack.n; i++)
+        if (expr_unpacks(e->stack.in[i]))
+            return true;
+    return e->op == EXPR_TENSOR && e->tensor->packed;
 }
 
 void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *source_hash) {
@@ -260,6 +272,10 @@ void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *sou
     hasher_u64(h, e->cols);
     switch (e->op) {
     case EXPR_TENSOR:
+        if (e->tensor->packed) {
+            packed_hash(e->tensor->packed, h, source_hash);
+            break;
+        }
         hasher_add(h, source_hash[e->tensor->src].b, sizeof source_hash->b);
         hasher_u64(h, e->tensor->dtype);
         hasher_u64(h, e->tensor->off);

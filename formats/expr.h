@@ -83,6 +83,9 @@ void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_r
 /* The type whose bytes the expression only moves; DTYPE_NONE if it computes, or mixes types. */
 enum dtype expr_copies(const struct expr *e);
 
+/* Does it move numbers that are made when they are read (tensor.packed)? */
+bool expr_unpacks(const struct expr *e);
+
 /* The type of the numbers of a leaf that is no LITERAL. */
 enum dtype expr_leaf_type(const struct expr *leaf);
 

@@ -6,6 +6,7 @@
 #include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/json.h"
+#include "formats/quantized/quantized.h"
 #include "formats/safetensors.h"
 #include "formats/torch.h"
 #include <errno.h>
@@ -211,5 +212,5 @@ int folder_read(struct model *m, struct root *root, const char *path, struct err
         return rc;
     rc = read_weights(m, &parts, index, err);
     json_free(index);
-    return rc;
+    return rc < 0 ? rc : quantized_unpack(m, err);
 }

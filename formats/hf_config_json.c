@@ -41,17 +41,21 @@ static bool has_dtype(const struct json *object) {
     return json_get(object, "dtype") || json_get(object, "torch_dtype");
 }
 
-static void add_object(struct buffer *b, const struct json *object, const char *dtype,
+/* @plain: weights that were quantized are so no longer. */
+static void add_object(struct buffer *b, const struct json *object, const char *dtype, bool plain,
                        unsigned depth) {
     const char *comma = "";
     buffer_z(b, "{");
-    for (struct json_iter it = json_iter(object); json_next(&it); comma = ",") {
+    for (struct json_iter it = json_iter(object); json_next(&it);) {
+        if (plain && str_is(it.key, "quantization_config"))
+            continue;
         buffer_z(b, comma);
+        comma = ",";
         if (json_type(it.value) == JSON_OBJECT && has_dtype(it.value)) {
             json_print_line(b, depth + 1);
             buffer_json(b, it.key);
             buffer_z(b, ": ");
-            add_object(b, it.value, dtype, depth + 1);
+            add_object(b, it.value, dtype, plain, depth + 1);
         } else {
             add_member(b, it.key, it.value, dtype, depth + 1);
         }
@@ -69,11 +73,7 @@ int hf_config_json_add(struct buffer *b, const struct model *m, const struct spe
     if (!m->folder)
         return err_set(err, -ENOTSUP, "a Hugging Face folder needs a config.json");
     const char *dtype = torch_name(spec);
-    if (dtype && json_type(json_get(m->folder->config, "quantization_config")) == JSON_OBJECT)
-        return err_set(err, -ENOTSUP,
-                       "config.json: \"quantization_config\": the weights stay as "
-                       "they are, in hf@auto");
-    add_object(b, m->folder->config, dtype, 0);
+    add_object(b, m->folder->config, dtype, m->stored != NULL, 0);
     buffer_z(b, "\n");
     return 0;
 }

@@ -82,7 +82,7 @@ int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum 
     *c = (struct conversion){ .name = name, .expr = e, .to = to, .elems = elems, .bytes = bytes };
     c->importance = how->importance;
     c->strict = how->strict;
-    c->cached = expr_copies(e) != to && bytes >= CACHE_MIN_BYTES;
+    c->cached = (expr_copies(e) != to || expr_unpacks(e)) && bytes >= CACHE_MIN_BYTES;
     x->convert = c;
     if (c->cached)
         l->convert += bytes;

@@ -21,6 +21,8 @@ struct model {
     uint32_t n_sources;
     struct tensor *tensors; /* in the order of the files */
     uint32_t n_tensors;
+    const struct tensor *stored; /* of a quantized folder: those in its files; else NULL */
+    uint32_t n_stored;
     struct kv_list kvs;    /* GGUF: all of it, split.* included; safetensors: none */
     struct str metadata;   /* safetensors: the text of __metadata__ as JSON, or empty */
     struct folder *folder; /* NULL unless a Hugging Face folder; of an adapter: its base */

@@ -2,8 +2,11 @@
  * formats/plan.c - which form, which types, which writer: from a model and a spec to a layout. */
 #include "formats/plan.h"
 #include "formats/container.h"
+#include "formats/folder.h"
 #include "formats/onnx/onnx_view.h"
+#include "formats/packed.h"
 #include "formats/quantize.h"
+#include "formats/quantized/quantized.h"
 #include "quant/codec.h"
 #include <errno.h>
 
@@ -90,30 +93,41 @@ static int form_gguf(struct form *f, const struct model *m, const struct extras 
 
 /* What a tensor becomes in a safetensors file of the type @to; DTYPE_NONE: what it is. Quantized
  * ones have no type of their own there: f16, which holds their scales as they are. */
-static enum dtype safetensors_type(enum dtype from, enum dtype to) {
+static enum dtype safetensors_type(const struct target *t, enum dtype to) {
+    const enum dtype from = t->dtype;
+    if (to == DTYPE_NONE && t->expr->op == EXPR_TENSOR && t->expr->tensor->packed)
+        return packed_type(t->expr->tensor->packed);
     if (dtype_is_quantized(from))
         return to == DTYPE_NONE ? DTYPE_F16 : to;
     return to != DTYPE_NONE && dtype_is_float(from) ? to : from;
 }
 
-int form_safetensors(struct form *f, const struct model *m, const struct spec *spec,
-                     struct err *err) {
-    int ret = -ENOTSUP;
+/* The names, shapes and order of Hugging Face. */
+static int form_hf(struct form *f, const struct model *m, enum dtype to, struct err *err) {
+    if (m->folder && to != DTYPE_NONE) { /* else as they are, whatever that is */
+        int ret = quantized_check(m->folder->config, err);
+        if (ret < 0)
+            return ret;
+    }
     if (m->container->kind == CONTAINER_GGUF) {
         struct err unknown = { 0 }; /* no table for the architecture: GGUF's own names */
-        ret = form_hf_from_gguf(f, m, &unknown);
-        if (ret < 0 && ret != -ENOTSUP)
-            return err_set(err, ret, "%s", unknown.msg);
+        int ret = form_hf_from_gguf(f, m, &unknown);
+        if (ret != -ENOTSUP)
+            return ret < 0 ? err_set(err, ret, "%s", unknown.msg) : 0;
     }
-    if (ret == -ENOTSUP)
-        ret = form_identity(f, m, err);
+    return form_identity(f, m, err);
+}
+
+int form_safetensors(struct form *f, const struct model *m, const struct spec *spec,
+                     struct err *err) {
+    int ret = form_hf(f, m, spec->type->base, err);
     if (ret < 0)
         return ret;
     if (m->container->kind != CONTAINER_SAFETENSORS)
         f->metadata = STR("{\"format\":\"pt\"}");
     for (uint32_t i = 0; i < f->n_targets; i++) {
         struct target *t = &f->targets[i];
-        enum dtype to = safetensors_type(t->dtype, spec->type->base);
+        enum dtype to = safetensors_type(t, spec->type->base);
         if (to != t->dtype && (!codec_can_decode(t->dtype) || !codec_can_encode(to)))
             return err_set(err, -ENOTSUP, "%.*s: %s cannot be converted to %s", STR_ARG(t->name),
                            dtype_info[t->dtype].name, dtype_info[to].name);

@@ -7,6 +7,8 @@
 
 enum { TENSOR_MAX_DIMS = 8, TENSOR_MAX_NAME = 4096 };
 
+struct packed; /* formats/packed.h */
+
 struct tensor {
     struct str name;
     enum dtype dtype;
@@ -17,6 +19,7 @@ struct tensor {
     const uint64_t *strides;        /* elements, one a dim; NULL: they lie in order. Only of single
                                      * files of PyTorch; @bytes is then from the first to the last */
     uint64_t off, bytes;            /* place in that source; checked against its size */
+    const struct packed *packed;    /* it has no place: what its numbers are made of; else NULL */
 };
 
 /* The fastest dimension: elements a row. 1 for a scalar. */

@@ -5,6 +5,7 @@
 #include "fs/convert.h"
 #include "formats/cleanup.h"
 #include "fs/engine.h"
+#include "fs/unpack_elems.h"
 #include "quant/codec.h"
 #include <errno.h>
 
@@ -19,7 +20,7 @@ enum {
 /* What one conversion has at hand; the tensors it reads may lie in several files. */
 struct convert {
     const struct kernels *k;
-    struct model *model;
+    struct reader reader;
     const struct conversion *c;
     struct err *err;
     uint8_t *piece;       /* PIECE_BYTES */
@@ -27,32 +28,18 @@ struct convert {
     uint64_t tile_elems;  /* TILE_ELEMS, or a row where importance data asks for it */
     float *weights;       /* of the columns: c->importance, one slice; or NULL */
     uint64_t slice;       /* which; UINT64_MAX: none yet */
-    uint32_t checked_src; /* the source that was read last, not yet checked */
-    bool dirty;
 };
 
 static int fail(struct convert *cv, int code, const char *why) {
     return err_set(cv->err, code, "%.*s: %s", STR_ARG(cv->c->name), why);
 }
 
-/* Whatever was read from the source before this is of the version that was opened. */
-static int check_source(struct convert *cv) {
-    if (!cv->dirty)
-        return 0;
-    cv->dirty = false;
-    return source_check(cv->model->sources[cv->checked_src], cv->err);
-}
-
+/* Bytes of a tensor, stored or not. */
 static int read_source(struct convert *cv, const struct tensor *t, uint64_t off, uint64_t len,
                        void *dst) {
-    if (cv->dirty && cv->checked_src != t->src) {
-        int rc = check_source(cv);
-        if (rc < 0)
-            return rc;
-    }
-    cv->checked_src = t->src;
-    cv->dirty = true;
-    return source_pread(cv->model->sources[t->src], dst, len, t->off + off, cv->err);
+    if (t->packed)
+        return unpack_elems(&cv->reader, cv->k, t, off / sizeof(float), len / sizeof(float), dst);
+    return reader_pread(&cv->reader, t, off, len, dst);
 }
 
 /* --- what llama-quantize calls valid --- */
@@ -379,14 +366,14 @@ static int convert_units(struct convert *cv, uint64_t off, uint64_t len, uint8_t
         off += n;
         len -= n;
     }
-    return rc < 0 ? rc : check_source(cv);
+    return rc < 0 ? rc : reader_check(&cv->reader);
 }
 
 int convert_range(struct view *v, const struct conversion *c, uint64_t off, uint64_t len,
                   uint8_t *dst, struct err *err) {
     const struct importance *w = c->importance;
     struct convert cv = { .k = &v->engine->kernels,
-                          .model = v->model,
+                          .reader = { .model = v->model, .err = err },
                           .c = c,
                           .err = err,
                           .tile_elems = TILE_ELEMS,

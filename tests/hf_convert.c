@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tests/hf_convert.c - forms without the engine: evaluates their expressions tensor by tensor.
+ * tests/hf_convert.c - forms without views: evaluates their expressions tensor by tensor.
  * SRC NAME OUTTYPE writes the GGUF of a Hugging Face folder to stdout, which golden_hf.py hashes;
  * SRC FILE.gguf hf writes for each tensor a line with its name and shape, and its values as f32. */
 #include "formats/checked.h"
 #include "formats/container.h"
 #include "formats/form.h"
+#include "fs/unpack_elems.h"
 #include "quant/codec.h"
 #include <endian.h>
 #include <stdio.h>
@@ -56,11 +57,11 @@ static float *step(float *x, uint64_t n, const struct expr *e) {
     return x;
 }
 
-static void evaluate(const struct model *m, const struct expr *e, uint64_t elem, uint64_t count,
+static void evaluate(struct model *m, const struct expr *e, uint64_t elem, uint64_t count,
                      float *out);
 
 /* A run of a transpose, from all of what is turned over: groups of e->cols rows. */
-static void turn(const struct model *m, const struct expr *e, uint64_t elem, uint64_t count,
+static void turn(struct model *m, const struct expr *e, uint64_t elem, uint64_t count,
                  float *out) {
     const struct expr *in = e->transpose.in;
     float *all = malloc(in->rows * in->cols * sizeof *all + 1);
@@ -73,29 +74,38 @@ static void turn(const struct model *m, const struct expr *e, uint64_t elem, uin
     free(all);
 }
 
+/* @count elements of a tensor from @elem on. */
+static void decode(struct model *m, const struct tensor *t, uint64_t elem, uint64_t count,
+                   float *out) {
+    struct reader reader = { .model = m, .err = &err };
+    uint64_t first = 0, bytes = 0;
+    if (t->packed) {
+        if (unpack_elems(&reader, &kernels, t, elem, count, out) < 0)
+            fail();
+        return;
+    }
+    if (!dtype_bytes(t->dtype, elem, &first) || !dtype_bytes(t->dtype, count, &bytes))
+        exit(2);
+    void *raw = malloc(bytes);
+    if (source_pread(m->sources[t->src], raw, bytes, t->off + first, &err) < 0)
+        fail();
+    if (codec_decode(&kernels, t->dtype, out, raw, count) < 0)
+        exit(2);
+    free(raw);
+}
+
 /* @count elements of @e from @elem on, as f32. */
-static void evaluate(const struct model *m, const struct expr *e, uint64_t elem, uint64_t count,
+static void evaluate(struct model *m, const struct expr *e, uint64_t elem, uint64_t count,
                      float *out) {
     while (count) {
         struct expr_run run;
         expr_run(e, elem, count, &run);
-        if (run.leaf->op == EXPR_LITERAL) {
+        if (run.leaf->op == EXPR_LITERAL)
             memcpy(out, run.leaf->literal + run.leaf_elem, run.count * sizeof *out);
-        } else if (run.leaf->op == EXPR_TRANSPOSE) {
+        else if (run.leaf->op == EXPR_TRANSPOSE)
             turn(m, run.leaf, run.leaf_elem, run.count, out);
-        } else {
-            const struct tensor *t = run.leaf->tensor;
-            uint64_t first = 0, bytes = 0;
-            if (!dtype_bytes(t->dtype, run.leaf_elem, &first) ||
-                !dtype_bytes(t->dtype, run.count, &bytes))
-                exit(2);
-            void *raw = malloc(bytes);
-            if (source_pread(m->sources[t->src], raw, bytes, t->off + first, &err) < 0)
-                fail();
-            if (codec_decode(&kernels, t->dtype, out, raw, run.count) < 0)
-                exit(2);
-            free(raw);
-        }
+        else
+            decode(m, run.leaf->tensor, run.leaf_elem, run.count, out);
         for (uint32_t i = 0; i < run.n_steps; i++)
             step(out, run.count, run.steps[i]);
         out += run.count;
@@ -104,7 +114,7 @@ static void evaluate(const struct model *m, const struct expr *e, uint64_t elem,
     }
 }
 
-static void put_tensor(const struct model *m, const struct target *t) {
+static void put_tensor(struct model *m, const struct target *t) {
     const uint64_t elems = t->expr->rows * t->expr->cols;
     uint64_t bytes;
     if (!dtype_bytes(t->dtype, elems, &bytes))

@@ -136,8 +136,8 @@ static void test_config(void **state) {
                               "\"vocab_size\":4000000000}");
     expect(-EBADMSG, "too large");
     write_text("config.json", "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\","
-                              "\"quantization_config\":{\"quant_method\":\"gptq\"}}");
-    expect(-ENOTSUP, "gptq");
+                              "\"quantization_config\":{\"quant_method\":\"aqlm\"}}");
+    expect(-ENOTSUP, "aqlm");
     run("rm %s/m/config.json", dir);
     expect(-ENOENT, "config.json");
     run("mkfifo %s/m/config.json", dir);

@@ -3,6 +3,7 @@
  * tensors, pairs and their order. Source: conversion/base.py (llama.cpp 0c1e570). */
 #include "formats/arch/work.h"
 #include "formats/general.h"
+#include "formats/quantized/quantized.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
@@ -200,19 +201,6 @@ static int find_arch(struct arch_work *w) {
                    STR_ARG(w->class_name));
 }
 
-static int check_quantization(struct arch_work *w) {
-    const struct json *q = hf_config_json(&w->config, "quantization_config");
-    struct str method = STR("of no name");
-    if (json_type(q) != JSON_OBJECT)
-        return 0;
-    if (!json_str(json_get(q, "quant_method"), &method) && !json_get(q, "quant_algo"))
-        return 0;
-    return err_set(w->err, -ENOTSUP,
-                   "config.json: \"quantization_config\": the method %.*s is "
-                   "not read",
-                   STR_ARG(method));
-}
-
 bool form_knows_folder(struct root *root, const char *path) {
     struct folder folder = { .root = root, .path = str_from(path) };
     struct err err = { 0 };
@@ -227,7 +215,7 @@ bool form_knows_folder(struct root *root, const char *path) {
     if (rc == 0 && w.arch->raw_config)
         hf_config_raw(&w.config);
     if (rc == 0)
-        rc = check_quantization(&w);
+        rc = quantized_check(w.folder->config, w.err);
     hf_config_fini(&w.config);
     json_free(folder.config);
     return rc == 0;
@@ -261,10 +249,11 @@ static int read_counts(struct arch_work *w) {
 }
 
 /* The converter's guess: the type of the first tensor of two or more dimensions in a 16-bit type,
- * f16 where there is none. */
+ * f16 where there is none. It looks at tensors as they are stored. */
 enum outtype arch_guess_type(const struct arch_work *w) {
-    for (uint32_t i = 0; i < w->model->n_tensors; i++) {
-        const struct tensor *t = &w->model->tensors[i];
+    const struct model *m = w->model;
+    for (uint32_t i = 0; i < (m->stored ? m->n_stored : m->n_tensors); i++) {
+        const struct tensor *t = m->stored ? &m->stored[i] : &m->tensors[i];
         struct str name;
         if (t->n_dims < 2 || text_name(w, t, &name) < 0 || !name.p)
             continue;
@@ -299,7 +288,7 @@ int arch_begin(struct arch_work *w) {
     if (rc == 0 && w->arch->raw_config)
         hf_config_raw(&w->config);
     if (rc == 0)
-        rc = check_quantization(w);
+        rc = quantized_check(w->folder->config, w->err);
     if (rc == 0)
         rc = read_counts(w);
     return rc < 0 ? rc : rope_read(&w->rope, &w->config, w->err);

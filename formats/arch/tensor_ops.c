@@ -210,7 +210,7 @@ static int op_neg_exp(struct arch_work *w, const struct tensor *t, const struct 
 /* 1: the bytes of both are the same. Reads no more than up to the first difference. */
 static int same_bytes(struct arch_work *w, const struct tensor *a, const struct tensor *b) {
     enum { STEP = 1 << 16 };
-    if (a->dtype != b->dtype || a->bytes != b->bytes || a->n_dims != b->n_dims ||
+    if (a->packed || b->packed || a->dtype != b->dtype || a->bytes != b->bytes || a->n_dims != b->n_dims ||
         memcmp(a->dims, b->dims, a->n_dims * sizeof *a->dims) != 0)
         return 0;
     auto_free uint8_t *buf = malloc(2 * STEP);

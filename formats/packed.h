@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/packed.h - a tensor that is not stored as it is: a weight of a quantized checkpoint,
+ * whose numbers follow from several stored tensors. For all that stands above, it is a tensor of
+ * type f32 which is read like any other; fs/unpack_elems.c makes its elements.
+ *
+ * Number (r, c) of a matrix is (word(r, c) - zero(r, c)) * scale(r, c), in f32. */
+#pragma once
+#include "formats/arena.h"
+#include "formats/err.h"
+#include "formats/hash.h"
+#include "formats/tensor.h"
+#include "quant/unpack.h"
+
+enum { PACKED_MAX_GROUPS = 1 << 20 };
+
+struct packed {
+    const char *method;         /* for messages */
+    const struct tensor *words; /* integers of packing.word_bits, or small floats, one a word */
+    const struct tensor *scales;
+    const struct tensor *zeros; /* NULL: @zero everywhere; packed along rows, @packing's bits */
+    const struct tensor *index; /* the group of each column, i32; NULL: they come in order */
+    struct packing packing;
+    float zero;                      /* is added to each of @zeros */
+    float factor;                    /* of every scale */
+    bool divide;                     /* by the scale */
+    bool transposed;                 /* words, scales and zeros are stored with columns as rows */
+    uint64_t rows, cols;             /* of the matrix, or of each in a stack */
+    uint64_t group_rows, group_cols; /* numbers that have one scale and one zero */
+    uint64_t groups;                 /* in a row: of @index, else cols / group_cols rounded up */
+    bool one_scale;                  /* for all matrices of a stack */
+};
+
+/* Do the parts have the shapes and types that follow? Fills @t: f32, its dims (@n_dims of them, the
+ * last two are rows and cols), and @p. Messages name method and tensor. */
+int packed_tensor(struct tensor *t, const struct packed *p, const uint64_t *dims, uint32_t n_dims,
+                  struct err *err);
+
+/* The type that the plain model would have: that of the scales, bf16 where they are wider or
+ * narrower. */
+enum dtype packed_type(const struct packed *p);
+
+/* Rows of scales in a matrix. */
+static inline uint64_t packed_scale_rows(const struct packed *p) {
+    return p->rows / p->group_rows + (p->rows % p->group_rows != 0);
+}
+
+/* Add what the numbers depend on to a key; as expr_hash. */
+void packed_hash(const struct packed *p, struct hasher *h, const struct hash128 *source_hash);

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fs/reader.h - bytes of a model's files for one conversion: whatever was read is of the version
+ * that was opened, once reader_check says so. */
+#pragma once
+#include "formats/model.h"
+#include <stdbool.h>
+
+struct reader {
+    struct model *model;
+    struct err *err;
+    uint32_t checked_src; /* the source that was read last, not yet checked */
+    bool dirty;
+};
+
+/* Bytes [off, off + len) of a stored tensor. */
+int reader_pread(struct reader *r, const struct tensor *t, uint64_t off, uint64_t len, void *dst);
+
+/* Whatever was read before this is of the version that was opened: 0 or -ESTALE. */
+int reader_check(struct reader *r);

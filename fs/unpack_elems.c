@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fs/unpack_elems.c - see unpack_elems.h. A range of elements is cut into rectangles of one matrix;
+ * of each the words, scales and zeros that it needs are read, and made into floats row by row. */
+#include "fs/unpack_elems.h"
+#include "formats/cleanup.h"
+#include "formats/packed.h"
+#include "quant/codec.h"
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { RECT_ELEMS = 256 << 10 };
+
+/* Rows [row, row + rows) and columns [col, col + cols) of matrix number @matrix. */
+struct rect {
+    uint64_t matrix, row, rows, col, cols;
+};
+
+/* A part of a stored matrix that is in memory: element (r, c) of it is at
+ * (r - row) * row_step + (c - col) * col_step. */
+struct patch {
+    void *data;
+    uint64_t row, rows, col, cols; /* as the numbers of the weight lie */
+    uint64_t row_step, col_step;   /* elements */
+};
+
+struct unpacking {
+    struct reader *reader;
+    const struct kernels *k;
+    const struct tensor *t;
+    const struct packed *p;
+    struct rect rect;
+    struct patch words, scales; /* u32 or the words' own type; f32 */
+    float *zeros;               /* as scales, in rows; NULL: none */
+    int32_t *index;             /* of the rectangle's columns; NULL: none */
+    uint64_t first_group, n_groups;
+};
+
+static int no_memory(const struct unpacking *u) {
+    return err_set(u->reader->err, -ENOMEM, "no memory to read %.*s", STR_ARG(u->t->name));
+}
+
+/* Fill @x->data with the part of @part that @x tells, of a matrix of all_rows by all_cols. */
+static int read_patch(struct unpacking *u, const struct tensor *part, uint64_t matrix,
+                      uint64_t all_rows, uint64_t all_cols, struct patch *x) {
+    const bool turned = u->p->transposed;
+    const uint64_t size = dtype_info[part->dtype].block_bytes;
+    const uint64_t lines = turned ? x->cols : x->rows, width = turned ? all_rows : all_cols;
+    const uint64_t first = turned ? x->col : x->row, n = turned ? x->rows : x->cols;
+    const uint64_t skip = turned ? x->row : x->col;
+    uint64_t at = ((matrix * (turned ? all_cols : all_rows) + first) * width + skip) * size;
+    x->row_step = turned ? 1 : n;
+    x->col_step = turned ? n : 1;
+    uint8_t *dst = x->data = malloc(lines * n * (size < 4 ? 4 : size));
+    if (!dst)
+        return no_memory(u);
+    if (n == width)
+        return reader_pread(u->reader, part, at, lines * n * size, dst);
+    int rc = 0;
+    for (uint64_t i = 0; i < lines && rc == 0; i++) {
+        rc = reader_pread(u->reader, part, at, n * size, dst);
+        dst += n * size;
+        at += width * size;
+    }
+    return rc;
+}
+
+/* Bytes to u32 in place, from the end on. */
+static void widen(void *data, uint64_t n) {
+    const uint8_t *bytes = data;
+    uint32_t *wide = data;
+    for (uint64_t i = n; i-- > 0;)
+        wide[i] = bytes[i];
+}
+
+static int read_words(struct unpacking *u) {
+    const struct packing *g = &u->p->packing;
+    const struct rect *r = &u->rect;
+    const uint64_t rows = packing_rows(g, u->p->rows), last = r->col + r->cols - 1;
+    struct patch *x = &u->words;
+    x->row = packing_row(g, r->row, rows);
+    x->rows = packing_row(g, r->row + r->rows - 1, rows) - x->row + 1;
+    x->col = packing_col(g, r->col);
+    x->cols = packing_col(g, last) - x->col + 1;
+    int rc = read_patch(u, u->p->words, r->matrix, rows, packing_cols(g, u->p->cols), x);
+    if (rc == 0 && g->lanes != LANES_NONE && g->word_bits == 8)
+        widen(x->data, x->rows * x->cols);
+    return rc;
+}
+
+/* The groups of the rectangle's columns. */
+static int read_groups(struct unpacking *u) {
+    const struct packed *p = u->p;
+    const struct rect *r = &u->rect;
+    uint64_t end = 0;
+    if (!p->index) {
+        u->first_group = r->col / p->group_cols;
+        u->n_groups = (r->col + r->cols - 1) / p->group_cols - u->first_group + 1;
+        return 0;
+    }
+    u->first_group = p->groups;
+    u->index = malloc(r->cols * sizeof *u->index);
+    if (!u->index)
+        return no_memory(u);
+    int rc = reader_pread(u->reader, p->index, r->col * sizeof *u->index,
+                          r->cols * sizeof *u->index, u->index);
+    for (uint64_t i = 0; i < r->cols && rc == 0; i++) {
+        const uint64_t g = (uint64_t)(int64_t)u->index[i];
+        if (g >= p->groups)
+            rc = err_set(u->reader->err, -EBADMSG,
+                         "%s: tensor %.*s puts column %llu into group %d "
+                         "of %llu",
+                         p->method, STR_ARG(p->index->name), (unsigned long long)(r->col + i),
+                         u->index[i], (unsigned long long)p->groups);
+        if (g < u->first_group)
+            u->first_group = g;
+        if (g >= end)
+            end = g + 1;
+    }
+    u->n_groups = end - u->first_group;
+    return rc;
+}
+
+/* Powers of two by their exponent alone, as E8M0 has them. */
+static void decode_e8m0(float *dst, const uint8_t *src, uint64_t n) {
+    for (uint64_t i = 0; i < n; i++)
+        dst[i] = src[i] == 255 ? NAN : ldexpf(1, src[i] - 127);
+}
+
+static int read_scales(struct unpacking *u) {
+    const struct packed *p = u->p;
+    const struct rect *r = &u->rect;
+    const enum dtype type = p->scales->dtype;
+    struct patch *x = &u->scales;
+    x->row = r->row / p->group_rows;
+    x->rows = (r->row + r->rows - 1) / p->group_rows - x->row + 1;
+    x->col = u->first_group;
+    x->cols = u->n_groups;
+    int rc =
+        read_patch(u, p->scales, p->one_scale ? 0 : r->matrix, packed_scale_rows(p), p->groups, x);
+    const uint64_t n = x->rows * x->cols;
+    auto_free void *stored = take(x->data);
+    float *scales = x->data = rc == 0 ? malloc(n * sizeof *scales) : NULL;
+    if (rc < 0 || !scales)
+        return rc < 0 ? rc : no_memory(u);
+    if (type == DTYPE_F8_E8M0 || type == DTYPE_U8)
+        decode_e8m0(scales, stored, n);
+    else if (codec_decode(u->k, type, scales, stored, n) < 0)
+        return err_set(u->reader->err, -ENOTSUP, "%s: tensor %.*s: no decoder for its type",
+                       p->method, STR_ARG(p->scales->name));
+    for (uint64_t i = 0; p->factor != 1 && i < n; i++)
+        scales[i] *= p->factor;
+    return 0;
+}
+
+/* Zeros are packed as the weights are, but always along rows. */
+static struct packing zero_packing(const struct packed *p) {
+    struct packing g = p->packing;
+    g.lanes = LANES_ROWS;
+    g.values = NULL;
+    return g;
+}
+
+static int read_zeros(struct unpacking *u) {
+    const struct packed *p = u->p;
+    const struct packing g = zero_packing(p);
+    const uint64_t first = u->scales.row, n = u->scales.rows;
+    if (!p->zeros)
+        return 0;
+    const uint64_t rows = packing_rows(&g, packed_scale_rows(p));
+    struct patch x = { .row = packing_row(&g, first, rows), .col = u->first_group };
+    x.rows = packing_row(&g, first + n - 1, rows) - x.row + 1;
+    x.cols = u->n_groups;
+    int rc = read_patch(u, p->zeros, u->rect.matrix, rows, p->groups, &x);
+    auto_free uint32_t *words = x.data;
+    if (rc < 0)
+        return rc;
+    if (g.word_bits == 8)
+        widen(words, x.rows * x.cols);
+    u->zeros = malloc(n * u->n_groups * sizeof *u->zeros);
+    if (!u->zeros)
+        return no_memory(u);
+    for (uint64_t i = 0; i < n; i++)
+        unpack_row(u->zeros + i * u->n_groups, &g,
+                   words + (packing_row(&g, first + i, rows) - x.row) * x.row_step, x.col_step,
+                   rows, first + i, 0, u->n_groups);
+    return 0;
+}
+
+/* The words of row @row as floats. */
+static int decode_row(const struct unpacking *u, uint64_t row, float *dst) {
+    const struct packing *g = &u->p->packing;
+    const struct patch *x = &u->words;
+    const uint64_t rows = packing_rows(g, u->p->rows);
+    const uint64_t at = (packing_row(g, row, rows) - x->row) * x->row_step;
+    if (g->lanes != LANES_NONE) {
+        const uint32_t *words = x->data;
+        unpack_row(dst, g, words + at, x->col_step, rows, row, u->rect.col, u->rect.cols);
+        return 0;
+    }
+    if (u->p->words->dtype == DTYPE_I8) {
+        const int8_t *words = x->data;
+        for (uint64_t i = 0; i < u->rect.cols; i++)
+            dst[i] = words[at + i];
+        return 0;
+    }
+    const uint64_t size = dtype_info[u->p->words->dtype].block_bytes;
+    if (codec_decode(u->k, u->p->words->dtype, dst, (const uint8_t *)x->data + at * size,
+                     u->rect.cols) == 0)
+        return 0;
+    return err_set(u->reader->err, -ENOTSUP, "%s: tensor %.*s: no decoder for its type",
+                   u->p->method, STR_ARG(u->p->words->name));
+}
+
+/* How many columns from the rectangle's column @i on are of one group, and which. */
+static uint64_t group_run(const struct unpacking *u, uint64_t i, uint64_t *group) {
+    const uint64_t size = u->p->group_cols, col = u->rect.col + i, left = u->rect.cols - i;
+    uint64_t n = 1;
+    if (!u->index) {
+        *group = col / size - u->first_group;
+        return size - col % size < left ? size - col % size : left;
+    }
+    while (n < left && u->index[i + n] == u->index[i])
+        n++;
+    *group = (uint64_t)u->index[i] - u->first_group;
+    return n;
+}
+
+static void scale_row(const struct unpacking *u, uint64_t row, float *dst) {
+    const struct patch *s = &u->scales;
+    const uint64_t line = row / u->p->group_rows - s->row;
+    const float *scales = (const float *)s->data + line * s->row_step;
+    for (uint64_t i = 0, n; i < u->rect.cols; i += n) {
+        uint64_t group;
+        n = group_run(u, i, &group);
+        const float zero = u->zeros ? u->zeros[line * u->n_groups + group] : 0;
+        unpack_scale(dst + i, n, zero + u->p->zero, scales[group * s->col_step], u->p->divide);
+    }
+}
+
+static int unpack_rect(struct unpacking *u, float *dst) {
+    int rc = read_words(u);
+    if (rc == 0)
+        rc = read_groups(u);
+    if (rc == 0)
+        rc = read_scales(u);
+    if (rc == 0)
+        rc = read_zeros(u);
+    for (uint64_t i = 0; i < u->rect.rows && rc == 0; i++) {
+        rc = decode_row(u, u->rect.row + i, dst);
+        if (rc == 0)
+            scale_row(u, u->rect.row + i, dst);
+        dst += u->rect.cols;
+    }
+    free(u->words.data);
+    free(u->scales.data);
+    free(u->zeros);
+    free(u->index);
+    return rc;
+}
+
+/* The largest rectangle that begins at @elem, holds no more than @count elements, and whose words
+ * lie together. */
+static struct rect next_rect(const struct packed *p, uint64_t elem, uint64_t count) {
+    const uint64_t row = elem / p->cols, most = count < RECT_ELEMS ? count : RECT_ELEMS;
+    struct rect r = { .matrix = row / p->rows, .row = row % p->rows, .col = elem % p->cols };
+    uint64_t end = p->rows;
+    if (p->packing.lanes == LANES_PLANES) {
+        const uint64_t words = packing_rows(&p->packing, p->rows);
+        end = r.row / words * words + words;
+    }
+    r.rows = r.col ? 1 : most / p->cols;
+    if (r.rows > end - r.row)
+        r.rows = end - r.row;
+    r.cols = r.rows > 0 && !r.col ? p->cols : p->cols - r.col;
+    r.rows = r.rows ? r.rows : 1;
+    if (r.rows == 1 && r.cols > most)
+        r.cols = most;
+    return r;
+}
+
+int unpack_elems(struct reader *r, const struct kernels *k, const struct tensor *t, uint64_t elem,
+                 uint64_t count, float *dst) {
+    int rc = 0;
+    while (count > 0 && rc == 0) {
+        struct unpacking u = { .reader = r, .k = k, .t = t, .p = t->packed };
+        u.rect = next_rect(u.p, elem, count);
+        const uint64_t n = u.rect.rows * u.rect.cols;
+        rc = unpack_rect(&u, dst);
+        elem += n;
+        count -= n;
+        dst += n;
+    }
+    return rc;
+}

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fs/unpack_elems.h - the numbers of a packed tensor (formats/packed.h), for just the elements that
+ * are wanted. */
+#pragma once
+#include "fs/reader.h"
+#include "kernels/kernels.h"
+
+/* Elements [elem, elem + count) of @t, which has t->packed. Thread-safe; needs some MiB at most. */
+int unpack_elems(struct reader *r, const struct kernels *k, const struct tensor *t, uint64_t elem,
+                 uint64_t count, float *dst);
