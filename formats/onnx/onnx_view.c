@@ -2,6 +2,7 @@
  * formats/onnx/onnx_view.c - from a source of any kind to a graph, and from that to a file. */
 #include "formats/onnx/onnx_view.h"
 #include "formats/container.h"
+#include "formats/onnx/onnx_from_hf.h"
 #include "formats/onnx/onnx_plan.h"
 #include <errno.h>
 
@@ -9,7 +10,9 @@
 typedef int onnx_build(struct onnx_graph *g, const struct model *m, const struct extras *x,
                        struct err *err);
 
-static onnx_build *const builders[CONTAINER_COUNT];
+static onnx_build *const builders[CONTAINER_COUNT] = {
+    [CONTAINER_FOLDER] = onnx_from_hf,
+};
 
 /* What the model file calls its data file: a name that leads to this source from its own folder,
  * whatever else lies there. So a file's own format stands in it, if that is not ONNX. */

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/onnx/decoder_params.c - the families of decoders, and what config.json says of one.
+ * Source: transformers 5.23, configuration_*.py and modeling_*.py; modeling_rope_utils.py. */
+#include "formats/onnx/onnx_decoder.h"
+#include <errno.h>
+#include <math.h>
+
+static const struct decoder_family families_of_decoders[] = {
+    { .model_type = "llama" },
+    { .model_type = "mistral", .window = WINDOW_ALL },
+    { .model_type = "qwen2", .window = WINDOW_ASKED },
+    { .model_type = "qwen3", .window = WINDOW_ASKED, .qk_norm = true },
+    { .model_type = "phi3", .window = WINDOW_ALL, .fused = true },
+    { .model_type = "gemma",
+      .scaled_embedding = true,
+      .tied = true,
+      .norm_plus = 1,
+      .act = "gelu_pytorch_tanh" },
+    { .model_type = "gemma2",
+      .window = WINDOW_EVEN,
+      .four_norms = true,
+      .query_scale = true,
+      .scaled_embedding = true,
+      .softcaps = true,
+      .tied = true,
+      .norm_plus = 1,
+      .act = "gelu_pytorch_tanh" },
+};
+
+const struct decoder_family *decoder_find(struct str model_type) {
+    for (size_t i = 0; i < sizeof families_of_decoders / sizeof *families_of_decoders; i++)
+        if (str_is(model_type, families_of_decoders[i].model_type))
+            return &families_of_decoders[i];
+    return NULL;
+}
+
+static struct hf_config *config_of(struct decoder *d) {
+    return &d->n.src->config;
+}
+
+static uint64_t need(struct decoder *d, const char *key, uint64_t max) {
+    uint64_t v = 0;
+    int rc = hf_config_need(config_of(d), key, &v, d->n.err);
+    if (rc == 0 && (v == 0 || v > max))
+        rc = err_set(d->n.err, -EBADMSG, "config.json: \"%s\" is %llu", key, (unsigned long long)v);
+    if (rc < 0)
+        d->n.rc = d->n.rc ? d->n.rc : rc;
+    return rc < 0 ? 1 : v;
+}
+
+static uint64_t find_u64(struct decoder *d, const char *key, uint64_t absent) {
+    uint64_t v;
+    const int rc = hf_config_u64(config_of(d), key, &v, d->n.err);
+    if (rc < 0)
+        d->n.rc = d->n.rc ? d->n.rc : rc;
+    return rc > 0 ? v : absent;
+}
+
+static double find_f64(struct decoder *d, const char *key, double absent) {
+    double v;
+    const int rc = hf_config_f64(config_of(d), key, &v, d->n.err);
+    if (rc < 0)
+        d->n.rc = d->n.rc ? d->n.rc : rc;
+    return rc > 0 ? v : absent;
+}
+
+/* --- windows --- */
+
+static bool has_window(struct decoder *d, uint64_t layer) {
+    struct str type;
+    const struct json *types = hf_config_json(config_of(d), "layer_types");
+    if (json_str(json_at(types, layer), &type))
+        return str_is(type, "sliding_attention");
+    switch (d->family->window) {
+    case WINDOW_ALL:
+        return true;
+    case WINDOW_ASKED:
+        return layer >= find_u64(d, "max_window_layers", 28);
+    case WINDOW_EVEN:
+        return layer % 2 == 0;
+    case WINDOW_NONE:
+        break;
+    }
+    return false;
+}
+
+static void read_windows(struct decoder *d) {
+    bool use = d->family->window != WINDOW_NONE;
+    if (d->family->window == WINDOW_ASKED)
+        use = hf_config_bool(config_of(d), "use_sliding_window", false);
+    d->window = use ? find_u64(d, "sliding_window", 0) : 0;
+    d->windowed = arena_array(d->n.g->arena, bool, d->layers);
+    if (!d->windowed)
+        d->n.g->failed = true;
+    for (uint64_t i = 0; d->windowed && d->window && i < d->layers; i++)
+        d->windowed[i] = has_window(d, i);
+}
+
+/* --- rotary positions --- */
+
+/* llama3's scaling of one frequency, each step in float32 and in transformers' order. */
+static float scale_llama3(const struct rope *r, float inv) {
+    const double low = rope_f64(r, "low_freq_factor", 1), high = rope_f64(r, "high_freq_factor", 4);
+    const double context = (double)r->context;
+    const float factor = (float)rope_f64(r, "factor", 8);
+    const float wave = (float)(2 * M_PI) / inv;
+    if (wave < (float)(context / high))
+        return inv;
+    if (wave > (float)(context / low))
+        return inv / factor;
+    const float smooth = ((float)context / wave - (float)low) / (float)(high - low);
+    return (1 - smooth) * (inv / factor) + smooth * inv;
+}
+
+static void read_rope(struct decoder *d) {
+    struct rope r = { 0 };
+    int rc = rope_read(&r, config_of(d), d->n.err);
+    const bool plain = !r.type.p || str_is(r.type, "default"), linear = str_is(r.type, "linear");
+    const bool llama3 = str_is(r.type, "llama3");
+    if (rc < 0)
+        d->n.rc = d->n.rc ? d->n.rc : rc;
+    if (!plain && !linear && !(llama3 && r.has_context))
+        net_fail(&d->n, -ENOTSUP, "config.json: rotary positions of type \"%.*s\" are not written",
+                 STR_ARG(r.type));
+    if (r.has_partial && r.partial != 1)
+        net_fail(&d->n, -ENOTSUP, "config.json: heads that are rotated in part are not written");
+    d->inv_freq = arena_array(d->n.g->arena, float, d->dim / 2 + 1);
+    if (!d->inv_freq)
+        d->n.g->failed = true;
+    for (uint64_t i = 0; d->inv_freq && i < d->dim / 2; i++) {
+        const float exponent = (float)(2 * i) / (float)d->dim;
+        const float inv = 1 / (float)pow((float)(r.has_theta ? r.theta : 10000), exponent);
+        d->inv_freq[i] = linear   ? inv / (float)rope_f64(&r, "factor", 1)
+                         : llama3 ? scale_llama3(&r, inv)
+                                  : inv;
+    }
+}
+
+/* --- the rest --- */
+
+static void read_counts(struct decoder *d) {
+    d->layers = need(d, "num_hidden_layers", DECODER_MAX_LAYERS);
+    d->hidden = need(d, "hidden_size", 1 << 20);
+    d->heads = need(d, "num_attention_heads", 1 << 12);
+    d->mlp = need(d, "intermediate_size", 1 << 24);
+    d->vocab = need(d, "vocab_size", 1 << 28);
+    d->positions = need(d, "max_position_embeddings", 1 << 30);
+    d->kv_heads = find_u64(d, "num_key_value_heads", d->heads);
+    d->dim = find_u64(d, "head_dim", d->hidden / d->heads);
+    if (d->dim == 0 || d->dim % 2 || d->dim > DECODER_MAX_DIM)
+        net_fail(&d->n, -EBADMSG, "config.json: heads of %llu numbers", (unsigned long long)d->dim);
+    if (d->kv_heads == 0 || d->heads % d->kv_heads)
+        net_fail(&d->n, -EBADMSG, "config.json: %llu heads do not share %llu keys",
+                 (unsigned long long)d->heads, (unsigned long long)d->kv_heads);
+}
+
+void decoder_read(struct decoder *d) {
+    const struct decoder_family *f = d->family;
+    read_counts(d);
+    if (d->n.rc < 0)
+        return;
+    d->norm = (struct net_norm){ find_f64(d, "rms_norm_eps", 1e-6), f->norm_plus };
+    const double head = f->query_scale ? find_f64(d, "query_pre_attn_scalar", 256) : (double)d->dim;
+    d->scale = 1 / sqrt(head);
+    d->softcap = f->softcaps ? find_f64(d, "attn_logit_softcapping", 0) : 0;
+    d->final_softcap = f->softcaps ? find_f64(d, "final_logit_softcapping", 0) : 0;
+    d->tied = hf_config_bool(config_of(d), "tie_word_embeddings",
+                             f->tied || !hf_source_has(d->n.src, "lm_head.weight"));
+    if (!hf_config_str(config_of(d), "hidden_activation hidden_act", &d->act) ||
+        (f->act && str_is(d->act, "gelu")))
+        d->act = str_from(f->act ? f->act : "silu");
+    read_windows(d);
+    read_rope(d);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/onnx/onnx_decoder.h - decoders as graphs with a KV cache: Llama and what is built like
+ * it. Inputs and outputs are named as optimum and ORT-GenAI have them.
+ *
+ * The hidden state has two dimensions, [B·S, H], from the embedding to the last product: norms
+ * and MLP do not care, and Gemm wants two. */
+#pragma once
+#include "formats/onnx/net.h"
+#include "formats/spec.h"
+
+/* Which layers see only the last `window` keys. */
+enum window_rule {
+    WINDOW_NONE,
+    WINDOW_ALL,   /* where sliding_window is set */
+    WINDOW_ASKED, /* where use_sliding_window says so too, from layer max_window_layers on */
+    WINDOW_EVEN,  /* layers 0, 2, ... where layer_types says nothing */
+};
+
+struct decoder_family {
+    const char *model_type;
+    enum window_rule window;
+    bool fused;            /* qkv_proj and gate_up_proj are one tensor each */
+    bool qk_norm;          /* RMSNorm over each head of q and k, before the rotation */
+    bool four_norms;       /* each branch is normed, then added */
+    bool query_scale;      /* query_pre_attn_scalar in the place of the head's size */
+    bool scaled_embedding; /* times the root of the hidden size */
+    bool softcaps;         /* attn_logit_softcapping and final_logit_softcapping */
+    bool tied;             /* where tie_word_embeddings says nothing */
+    float norm_plus;       /* norms multiply by this and the weight */
+    const char *act;       /* where nothing is said, or "gelu" of old configs; NULL: silu */
+};
+
+enum { DECODER_MAX_LAYERS = 1 << 10, DECODER_MAX_DIM = 1 << 12 };
+
+struct decoder {
+    struct net n;
+    const struct decoder_family *family;
+    bool seqlens; /* CONTRIB: rows are padded on the right, positions are counted */
+    uint64_t hidden, layers, heads, kv_heads, dim, mlp, vocab, positions;
+    double scale, softcap, final_softcap; /* softcaps: 0 for none */
+    struct net_norm norm;
+    uint64_t window; /* 0: none anywhere */
+    bool *windowed;  /* one a layer */
+    bool tied;
+    struct str act;
+    float *inv_freq; /* dim / 2 */
+    /* values that all layers share */
+    const char *batch, *seq, *total, *to3, *to4, *cos, *sin, *seqlens_k, *total_k;
+    const char *mask[2]; /* without and with the window */
+};
+
+/* decoder_params.c: everything above from config.json. */
+void decoder_read(struct decoder *d);
+/* NULL: no decoder of that type is written. */
+const struct decoder_family *decoder_find(struct str model_type);
+
+/* net_positions.c: the values that layers share. */
+void decoder_preamble(struct decoder *d);
+/* x [B, heads, S, D], rotated by its positions. */
+const char *decoder_rotate(struct decoder *d, const char *x, const char *name);
+
+/* net_attention.c: from the normed hidden state to what is added to it; [B·S, H]. */
+const char *decoder_attention(struct decoder *d, const char *x, uint64_t layer);
+
+/* onnx_decoder.c: the whole graph. */
+int decoder_build(struct onnx_graph *g, struct hf_source *src, const struct spec *spec,
+                  struct err *err);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/onnx/onnx_from_hf.c - a graph that runs, from weights and a config.json. */
+#include "formats/onnx/onnx_from_hf.h"
+#include "formats/onnx/onnx_decoder.h"
+#include <errno.h>
+
+static int build(struct onnx_graph *g, struct hf_source *src, const struct spec *spec,
+                 struct err *err) {
+    const enum dtype type = spec->type->base;
+    if (type != DTYPE_F32 && type != DTYPE_F16)
+        return err_set(err, -ENOTSUP, "onnx@%s of a folder is not made", spec->type->name);
+    if (decoder_find(src->model_type))
+        return decoder_build(g, src, spec, err);
+    return err_set(err, -ENOTSUP, "config.json: no graph is made of the model_type \"%.*s\"",
+                   STR_ARG(src->model_type));
+}
+
+int onnx_from_hf(struct onnx_graph *g, const struct model *m, const struct extras *x,
+                 struct err *err) {
+    struct hf_source src;
+    int rc = hf_source_open(&src, g->arena, m, err);
+    if (rc == 0)
+        rc = build(g, &src, &x->spec, err);
+    hf_source_close(&src);
+    return rc;
+}

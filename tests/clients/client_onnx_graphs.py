@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX Runtime runs mounted graphs: a prompt and steps with the KV cache, alone and in a batch
+with padding on the left, against the same model in numpy."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import onnxruntime
+import pytest
+from forward import Decoder, read_weights
+
+DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
+RECIPES = ["Qwen2.5-Nano-Instruct", "Qwen3-3M-Base", "Phi-3-nano-4k-instruct", "gemma-2-nano-it",
+           "llama-tied-rope3"]
+# A folder, one that it is a copy of, and what its config.json says besides.
+VARIANTS = {
+    "mistral": ("tinylm", dict(model_type="mistral", sliding_window=5)),
+    "phi3-window": ("Phi-3-nano-4k-instruct", dict(sliding_window=5)),
+    "gemma2-window": ("gemma-2-nano-it", dict(sliding_window=5, query_pre_attn_scalar=48)),
+    "gemma": ("tinylm", dict(model_type="gemma", hidden_act="gelu", tie_word_embeddings=False)),
+}
+PROMPT, STEPS, PADDING = 11, 4, 3
+# The largest difference of a logit that rounding explains: that of float32 (a few 1e-6 measured),
+# and of weights and values in float16 (a few 1e-3).
+BOUNDS = {"fp32": 2e-5, "fp16": 2e-2}
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory):
+    out = tmp_path_factory.mktemp("decoders")
+    make = [sys.executable, "-B", DATA / "corpus" / "make.py", out, *RECIPES]
+    subprocess.run(make, check=True, capture_output=True)
+    shutil.copytree(DATA / "models" / "tinylm", out / "tinylm")
+    for name, (source, more) in VARIANTS.items():
+        shutil.copytree(out / source, out / name)
+        config = json.loads((out / source / "config.json").read_text())
+        (out / name / "config.json").write_text(json.dumps(dict(config, **more)))
+    return out
+
+
+@pytest.fixture(scope="session")
+def graphs(folders, mounting):
+    return mounting(folders, "nocache,views=none")
+
+
+def session(path):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def run(graph, ids, mask):
+    """Logits of the prompt, then of single steps."""
+    at = np.maximum(np.cumsum(mask, 1) - 1, 0)
+    outputs = [o.name for o in graph.get_outputs()]
+    cache = {i.name: np.zeros((len(ids), i.shape[1], 0, i.shape[3]),
+                              np.float16 if "float16" in i.type else np.float32)
+             for i in graph.get_inputs() if i.name.startswith("past_key_values")}
+    logits = []
+    for a, b in [(0, PROMPT)] + [(i, i + 1) for i in range(PROMPT, PROMPT + STEPS)]:
+        feed = dict(input_ids=ids[:, a:b], attention_mask=mask[:, :b], position_ids=at[:, a:b],
+                    **cache)
+        got = dict(zip(outputs, graph.run(None, feed)))
+        cache = {n: got[n.replace("past_key_values", "present")] for n in cache}
+        logits.append(got["logits"])
+    return np.concatenate(logits, 1)
+
+
+@pytest.mark.parametrize("spec", BOUNDS)
+@pytest.mark.parametrize("name", ["tinylm", *RECIPES, *VARIANTS])
+def test_logits(graphs, folders, name, spec):
+    config = json.loads((folders / name / "config.json").read_text())
+    weights = {}
+    for part in sorted((folders / name).glob("*.safetensors")):
+        weights.update(read_weights(part))
+    decoder = Decoder(config, weights)
+    graph = session(graphs / f"{name}.onnx@{spec}")
+    ids = np.random.default_rng(1).integers(3, config["vocab_size"] - 4, (2, PROMPT + STEPS))
+    for batch in (1, 2):
+        mask = np.ones((batch, PROMPT + STEPS), np.int64)
+        mask[0, :PADDING] = batch == 1
+        got = run(graph, ids[:batch], mask)
+        for row in range(batch):
+            valid = mask[row] > 0
+            want = decoder.logits(ids[row, valid])
+            assert np.abs(got[row, valid] - want).max() < BOUNDS[spec] * max(1, np.abs(want).max())
+
+
+def test_the_interface_is_that_of_optimum(graphs):
+    graph = session(graphs / "tinylm.onnx@fp32")
+    inputs = {i.name: (i.type, i.shape) for i in graph.get_inputs()}
+    assert list(inputs)[:3] == ["input_ids", "attention_mask", "position_ids"]
+    assert inputs["input_ids"] == ("tensor(int64)", ["batch_size", "sequence_length"])
+    cache = ["batch_size", 2, "past_sequence_length", 64]
+    assert inputs["past_key_values.3.value"] == ("tensor(float)", cache)
+    outputs = {o.name: o.shape for o in graph.get_outputs()}
+    assert outputs["logits"] == ["batch_size", "sequence_length", 1536]
+    assert outputs["present.0.key"] == ["batch_size", 2, "total_sequence_length", 64]

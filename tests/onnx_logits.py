@@ -1,0 +1,114 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""onnx_logits.py PROGRAM [SPEC...]: graphs made of small random models of each family against
+transformers: a prompt of 16 tokens, then 8 steps with the KV cache; a batch of 1, and one of 2 with
+five tokens of padding on the left of the first row. Prints a table of the largest differences of
+logits. Needs torch, transformers and onnxruntime, so CI does not run it."""
+
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import onnxruntime
+import torch
+import transformers as tr
+
+PROGRAM = os.path.abspath(sys.argv[1])
+SPECS = sys.argv[2:] or ["fp32", "fp32+opset=23", "fp32+contrib", "fp16"]
+PROMPT, STEPS, PADDING = 16, 8, 5
+SMALL = dict(vocab_size=512, hidden_size=256, intermediate_size=704, num_hidden_layers=2,
+             num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
+             eos_token_id=2, pad_token_id=0)
+LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
+              original_max_position_embeddings=64, rope_theta=500000.0)
+CONFIGS = {
+    "llama": tr.LlamaConfig(**SMALL),
+    "llama, tied": tr.LlamaConfig(**SMALL, tie_word_embeddings=True),
+    "llama, scaled": tr.LlamaConfig(**SMALL, rope_parameters=LLAMA3),
+    "llama, linear": tr.LlamaConfig(**SMALL, rope_parameters=dict(
+        rope_type="linear", factor=4.0, rope_theta=10000.0)),
+    "llama, biases": tr.LlamaConfig(**SMALL, attention_bias=True, mlp_bias=True),
+    "mistral": tr.MistralConfig(**SMALL, sliding_window=6),
+    "qwen2": tr.Qwen2Config(**SMALL),
+    "qwen2, window": tr.Qwen2Config(**SMALL, use_sliding_window=True, sliding_window=6,
+                                    max_window_layers=1),
+    "qwen3": tr.Qwen3Config(**SMALL, head_dim=64),
+    "phi3": tr.Phi3Config(**SMALL),
+    "gemma": tr.GemmaConfig(**dict(SMALL, num_key_value_heads=1), head_dim=64),
+    "gemma2": tr.Gemma2Config(**SMALL, head_dim=64, sliding_window=6, query_pre_attn_scalar=48),
+}
+
+
+def make(config, where):
+    torch.manual_seed(0)
+    model = tr.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    with torch.no_grad():
+        for name, p in model.named_parameters():
+            if p.ndim == 1:  # biases are zeros and norms ones otherwise
+                p.add_(torch.randn_like(p) * 0.1)
+    model.save_pretrained(where)
+    return model
+
+
+def graph(folder, spec, out):
+    for name in (f"m.onnx@{spec}", f"m.onnx@{spec}.data"):
+        done = subprocess.run([PROGRAM, "convert", "-f", os.path.join(folder, name),
+                               os.path.join(out, name)], capture_output=True, text=True)
+        if done.returncode:
+            return None, done.stderr.strip()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(os.path.join(out, f"m.onnx@{spec}"), options,
+                                        providers=["CPUExecutionProvider"]), None
+
+
+def run(session, ids, mask):
+    """Logits of the prompt and of the steps."""
+    at = np.maximum(np.cumsum(mask, 1) - 1, 0)
+    names = [i.name for i in session.get_inputs()]
+    outputs = [o.name for o in session.get_outputs()]
+    cache = {i.name: np.zeros((len(ids), i.shape[1], 0, i.shape[3]),
+                              np.float16 if "float16" in i.type else np.float32)
+             for i in session.get_inputs() if i.name.startswith("past_")}
+    cuts = [(0, PROMPT)] + [(i, i + 1) for i in range(PROMPT, PROMPT + STEPS)]
+    logits = []
+    for a, b in cuts:
+        feed = dict(input_ids=ids[:, a:b], attention_mask=mask[:, :b], position_ids=at[:, a:b],
+                    **cache)
+        got = dict(zip(outputs, session.run(None, {n: feed[n] for n in names})))
+        cache = {n: got[n.replace("past_key_values", "present")] for n in cache}
+        logits.append(got["logits"].astype(np.float32))
+    return np.concatenate(logits, 1)
+
+
+def main():
+    ids = np.random.default_rng(0).integers(3, 512, (2, PROMPT + STEPS))
+    print("| model | spec | batch 1 | batch 2, padded | RMS |\n|---|---|---|---|---|")
+    for name, config in CONFIGS.items():
+        with tempfile.TemporaryDirectory() as top:
+            folder = os.path.join(top, "m")
+            model = make(config, folder)
+            for spec in SPECS:
+                session, why = graph(top, spec, top)
+                if not session:
+                    print(f"| {name} | {spec} | {why} | | |", flush=True)
+                    continue
+                cells, squares = [], []
+                for batch in (1, 2):
+                    mask = np.ones((batch, PROMPT + STEPS), np.int64)
+                    mask[0, :PADDING] = batch == 1
+                    at = np.maximum(np.cumsum(mask, 1) - 1, 0)
+                    with torch.no_grad():
+                        want = model(*map(torch.tensor, (ids[:batch], mask, at))).logits.numpy()
+                    delta = (run(session, ids[:batch], mask) - want)[mask > 0]
+                    cells.append(f"{np.abs(delta).max():.1e}")
+                    squares.append(np.mean(delta ** 2))
+                rms = np.sqrt(np.mean(squares))
+                print(f"| {name} | {spec} | {cells[0]} | {cells[1]} | {rms:.2e} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
