@@ -128,6 +128,63 @@ class Cli(unittest.TestCase):
         self.assertEqual(again.stdout, done.stdout)
         self.assertIn(b"cosine", self.run_program("compare", self.view, self.view).stdout)
 
+    def validate(self, path, status=0):
+        done = self.run_program("validate", "--json", path, status=status)
+        report = json.loads(done.stdout)
+        self.assertEqual(report["valid"], status == 0)
+        return report
+
+    def test_validate_what_is_sound(self):
+        for path in (self.models / "tinylm", self.view, self.models / "tinylm.hf@f16"):
+            report = self.validate(path)
+            self.assertEqual((report["nan"], report["infinite"]), (0, 0))
+            self.assertEqual(report["numbers"], 3934464)
+            self.assertEqual(report["tokenizer"]["detail"], "1536 tokens")
+        text = self.run_program("validate", self.view).stdout.decode()
+        self.assertIn("tinylm.gguf@q4_0: valid", text)
+
+    def test_validate_numbers(self):
+        weights = self.models / "tinylm" / "model.safetensors"
+        data = bytearray(weights.read_bytes())
+        head = 8 + struct.unpack("<Q", data[:8])[0]
+        tensors = json.loads(data[8:head])
+        name = "model.layers.1.mlp.up_proj.weight"
+        at = head + tensors[name]["data_offsets"][0]
+        data[at:at + 6] = struct.pack("<HHH", 0x7fc0, 0x7f80, 0xff80)  # NaN and both infinities
+        weights.write_bytes(data)
+        report = self.validate(self.models / "tinylm", status=2)
+        self.assertEqual((report["nan"], report["infinite"]), (1, 2))
+        self.assertEqual(report["not_finite"], [{"name": name, "nan": 1, "infinite": 2}])
+        self.assertEqual(report["structure"]["result"], "ok")
+        self.assertEqual(self.validate(self.models / "tinylm.gguf@f32", status=2)["infinite"], 2)
+
+    def test_validate_checksums(self):
+        out = self.dir / "x.pt"
+        self.run_program("convert", self.models / "tinylm.pt@f16+crc", out)
+        self.assertEqual(self.validate(out)["checksums"]["detail"], "45 right, 0 left out")
+        data = bytearray(out.read_bytes())
+        data[len(data) // 2] ^= 1
+        out.write_bytes(data)
+        self.assertIn("the checksum of archive/data/",
+                      self.validate(out, status=2)["checksums"]["detail"])
+        out.unlink()
+        self.run_program("convert", self.models / "tinylm.pt@f16", out)
+        self.assertIn("left out", self.validate(out)["checksums"]["detail"])
+
+    def test_validate_structure_and_tokenizer(self):
+        out = self.dir / "x.gguf"
+        self.run_program("convert", self.view, out)
+        whole = out.read_bytes()
+        out.write_bytes(whole[:-100])
+        self.assertEqual(self.validate(out, status=2)["structure"]["result"], "bad")
+        key = b"tokenizer.ggml.eos_token_id" + struct.pack("<I", 4)
+        at = whole.index(key) + len(key)
+        out.write_bytes(whole[:at] + struct.pack("<I", 1536) + whole[at + 4:])
+        self.assertIn("eos_token_id", self.validate(out, status=2)["tokenizer"]["detail"])
+        self.assertIn("no such file",
+                      self.validate(self.dir / "nothing", status=2)["structure"]["detail"])
+        self.run_program("validate", status=1)
+
     def test_types(self):
         found = json.loads(self.run_program("types", "--json").stdout)
         types = {row["name"]: row for row in found["tensor_types"]}
@@ -231,7 +288,7 @@ class Cli(unittest.TestCase):
                 self.assertLessEqual(done.stderr.count(b"\n"), 2)
 
     def test_help(self):
-        for verb in ("ls", "info", "compare", "types", "convert", "warm", "status", "cache"):
+        for verb in ("ls", "info", "compare", "validate", "types", "convert", "warm", "status", "cache"):
             self.assertIn(f"usage: weightfs {verb}", self.run_program(verb, "--help").stdout.decode())
 
 

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tools/compare.c - see compare.h. Pieces of tensors are handed to threads in order; each piece has
- * sums of its own, added up in order at the end, so that the result does not depend on who was
- * first. */
+ * tools/compare.c - see compare.h. Each piece of a tensor has sums of its own, added up in order at
+ * the end, so that the result does not depend on which thread was first. */
 #include "tools/compare.h"
 #include "formats/cleanup.h"
 #include "quant/codec.h"
+#include "tools/pieces.h"
 #include <errno.h>
 #include <math.h>
-#include <pthread.h>
 
-enum { PIECE = 1 << 20 /* elements; whole blocks of every type */, MAX_THREADS = 1024 };
+enum { PIECE = 1 << 20 /* elements; whole blocks of every type */ };
 
 struct piece {
     uint32_t pair;
@@ -21,10 +20,6 @@ struct run {
     struct comparison *c;
     struct piece *pieces;
     uint64_t n;
-    pthread_mutex_t lock; /* below */
-    uint64_t next;
-    int rc;
-    struct err err;
 };
 
 /* --- pairs --- */
@@ -113,47 +108,21 @@ double sums_cosine(const struct sums *s) {
     return s->ab / (sqrt(s->aa) * sqrt(s->bb));
 }
 
-/* --- threads --- */
+/* --- pieces --- */
 
-static struct piece *take_piece(struct run *r) {
-    pthread_mutex_lock(&r->lock);
-    struct piece *p = r->rc == 0 && r->next < r->n ? &r->pieces[r->next++] : NULL;
-    pthread_mutex_unlock(&r->lock);
-    return p;
-}
-
-static void give_up(struct run *r, int rc, const struct err *err) {
-    pthread_mutex_lock(&r->lock);
-    if (r->rc == 0) {
-        r->rc = rc;
-        r->err = *err;
-    }
-    pthread_mutex_unlock(&r->lock);
-}
-
-static void *run_thread(void *arg) {
-    struct run *r = arg;
-    struct err err = { 0 };
-    /* raw bytes: eight a number at the most */
-    auto_free float *a = malloc(PIECE * (2 * sizeof(float) + sizeof(double)));
-    if (!a) {
-        give_up(r, err_set(&err, -ENOMEM, "no memory to compare"), &err);
-        return NULL;
-    }
-    float *b = a + PIECE;
+static int compare_piece(void *user, uint64_t index, void *scratch, struct err *err) {
+    struct run *r = user;
+    struct piece *p = &r->pieces[index];
+    const struct pair *pair = &r->c->pairs[p->pair];
+    const uint64_t left = pair->a->elems - p->first, n = left < PIECE ? left : PIECE;
+    float *a = scratch, *b = a + PIECE;
     void *raw = b + PIECE;
-    for (struct piece *p; (p = take_piece(r));) {
-        const struct pair *pair = &r->c->pairs[p->pair];
-        const uint64_t left = pair->a->elems - p->first, n = left < PIECE ? left : PIECE;
-        int rc = side_read(r->c->a, pair->a, p->first, n, raw, a, &err);
-        if (rc == 0)
-            rc = side_read(r->c->b, pair->b, p->first, n, raw, b, &err);
-        if (rc < 0)
-            give_up(r, rc, &err);
-        else
-            sums_take(&p->sums, a, b, n);
-    }
-    return NULL;
+    int rc = side_read(r->c->a, pair->a, p->first, n, raw, a, err);
+    if (rc == 0)
+        rc = side_read(r->c->b, pair->b, p->first, n, raw, b, err);
+    if (rc == 0)
+        sums_take(&p->sums, a, b, n);
+    return rc;
 }
 
 static int cut_pieces(struct run *r, struct err *err) {
@@ -173,22 +142,17 @@ static int cut_pieces(struct run *r, struct err *err) {
 }
 
 int compare_run(struct comparison *c, unsigned threads, struct err *err) {
-    struct run r = { .c = c, .lock = PTHREAD_MUTEX_INITIALIZER };
-    pthread_t ids[MAX_THREADS];
-    unsigned started = 0;
+    struct run r = { .c = c };
     int rc = cut_pieces(&r, err);
     if (rc < 0)
         return rc;
-    while (started + 1 < threads && started < MAX_THREADS &&
-           pthread_create(&ids[started], NULL, run_thread, &r) == 0)
-        started++;
-    run_thread(&r);
-    while (started > 0)
-        pthread_join(ids[--started], NULL);
+    /* raw bytes: eight a number at the most */
+    rc = pieces_run(r.n, threads, PIECE * (2 * sizeof(float) + sizeof(double)), compare_piece, &r,
+                    err);
     for (uint64_t i = 0; i < r.n; i++)
         sums_add(&c->pairs[r.pieces[i].pair].sums, &r.pieces[i].sums);
     for (uint32_t i = 0; i < c->n; i++)
         sums_add(&c->total, &c->pairs[i].sums);
     free(r.pieces);
-    return r.rc < 0 ? err_set(err, r.rc, "%s", r.err.msg) : 0;
+    return rc;
 }

@@ -9,6 +9,7 @@ const struct tool tools[] = {
     { "info", "tell what a model or a view consists of", tool_info },
     { "convert", "write a view to an ordinary file", tool_convert },
     { "compare", "tell how far the numbers of two models or views are apart", tool_compare },
+    { "validate", "check that a model or a view is sound", tool_validate },
     { "types", "list the types, with bits a weight and measured rates", tool_types },
     { "warm", "convert views now, into the cache", tool_warm },
     { "status", "tell what a mount does", tool_status },

@@ -10,4 +10,5 @@ int tool_info(int argc, char **argv);
 int tool_ls(int argc, char **argv);
 int tool_status(int argc, char **argv);
 int tool_types(int argc, char **argv);
+int tool_validate(int argc, char **argv);
 int tool_warm(int argc, char **argv);

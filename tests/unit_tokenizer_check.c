@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tests/unit_tokenizer_check.c - parts of a tokenizer that do not belong together are found. */
+#include "tests/unit.h"
+#include "formats/tokenizer/tokenizer_check.h"
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+static struct arena arena;
+
+enum { N = 4 };
+
+/* A tokenizer that is sound. */
+static struct kv_list make(void) {
+    static const struct str tokens[N] = { { "a", 1 }, { "b", 1 }, { "ab", 2 }, { " ", 1 } };
+    static const struct str merges[] = { { "a b", 3 } };
+    static const float scores[N] = { 0, -1, -2, -3 };
+    static const int32_t types[N] = { 1, 1, 1, 6 };
+    struct kv_list l = { 0 };
+    assert_true(kv_set_strs(&l, &arena, "tokenizer.ggml.tokens", tokens, N));
+    assert_true(kv_set_array(&l, &arena, "tokenizer.ggml.scores", KV_F32, scores, N));
+    assert_true(kv_set_array(&l, &arena, "tokenizer.ggml.token_type", KV_I32, types, N));
+    assert_true(kv_set_strs(&l, &arena, "tokenizer.ggml.merges", merges, 1));
+    assert_true(kv_set_u32(&l, &arena, "tokenizer.ggml.bos_token_id", N - 1));
+    return l;
+}
+
+static int check(const struct kv_list *l, uint64_t rows, const char *want) {
+    struct err err = { 0 };
+    uint64_t n;
+    const int rc = tokenizer_check(l, rows, &n, &err);
+    if (rc < 0 && (!want || !strstr(err.msg, want)))
+        fail_msg("%s", err.msg);
+    return rc;
+}
+
+static void test_sound(void **state) {
+    (void)state;
+    struct kv_list l = make(), none = { 0 };
+    uint64_t n;
+    assert_ok(tokenizer_check(&l, N, &n, err));
+    assert_int_equal(n, N);
+    assert_int_equal(check(&l, 0, NULL), 0);
+    assert_ok(tokenizer_check(&none, N, &n, err));
+    assert_int_equal(n, 0);
+}
+
+static void test_lists(void **state) {
+    (void)state;
+    static const float scores[N] = { 0, 1, NAN, 2 };
+    static const int32_t types[N] = { 1, 1, 7, 1 };
+    struct kv_list l = make();
+    assert_int_equal(check(&l, N + 1, "4 tokens, and an embedding for 5"), -EBADMSG);
+    assert_true(kv_set_array(&l, &arena, "tokenizer.ggml.scores", KV_F32, scores, N - 1));
+    assert_int_equal(check(&l, N, "scores"), -EBADMSG);
+    assert_true(kv_set_array(&l, &arena, "tokenizer.ggml.scores", KV_F32, scores, N));
+    assert_int_equal(check(&l, N, "score of token 2"), -EBADMSG);
+    l = make();
+    assert_true(kv_set_array(&l, &arena, "tokenizer.ggml.token_type", KV_I32, types, N));
+    assert_int_equal(check(&l, N, "token 2 has a type"), -EBADMSG);
+    l = make();
+    assert_true(kv_set_u32(&l, &arena, "tokenizer.ggml.tokens", 1));
+    assert_int_equal(check(&l, N, "tokens"), -EBADMSG);
+}
+
+static void test_merges(void **state) {
+    (void)state;
+    static const struct str bad[] = { { "ab", 2 }, { "b a", 3 }, { "a c", 3 }, { "a", 1 },
+                                      { " b", 2 }, { "", 0 },    { "a ", 2 } };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct kv_list l = make();
+        assert_true(kv_set_strs(&l, &arena, "tokenizer.ggml.merges", &bad[i], 1));
+        assert_int_equal(check(&l, N, "merge 0"), -EBADMSG);
+    }
+}
+
+static void test_special(void **state) {
+    (void)state;
+    struct kv_list l = make();
+    assert_true(kv_set_u32(&l, &arena, "tokenizer.ggml.eot_token_id", N));
+    assert_int_equal(check(&l, N, "eot_token_id"), -EBADMSG);
+    l = make();
+    assert_true(kv_set_i32(&l, &arena, "tokenizer.ggml.bos_token_id", -1));
+    assert_int_equal(check(&l, N, "bos_token_id"), -EBADMSG);
+}
+
+static int teardown(void **state) {
+    (void)state;
+    arena_fini(&arena);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sound),
+        cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_merges),
+        cmocka_unit_test(test_special),
+    };
+    return cmocka_run_group_tests(tests, NULL, teardown);
+}

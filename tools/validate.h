@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tools/validate.h - the checks of `weightfs validate`. */
+#pragma once
+#include "tools/side.h"
+
+/* Numbers of one tensor that are none. */
+struct tensor_faults {
+    uint64_t nan, infinite;
+};
+
+struct values {
+    struct tensor_faults *faults; /* one a tensor of the model */
+    struct tensor_faults all;
+    uint64_t numbers; /* that were looked at */
+    uint64_t skipped; /* tensors of a type that has no numbers for us */
+};
+
+/* Look at every number, on @threads threads. values_free in any case. */
+int values_check(struct values *v, const struct side *s, unsigned threads, struct err *err);
+void values_free(struct values *v);
+
+/* Checksums of the archives that a model on disk consists of. *checked: members that have one;
+ * *left_out: that have none. -EBADMSG: one is wrong, and whose. */
+int archives_check(const struct side *s, uint64_t *checked, uint64_t *left_out, struct err *err);
+
+/* The tokenizer; *tokens 0: there is none. For a folder also whether all of its tensors have a
+ * place in its architecture, where that is known. */
+int side_check_tokenizer(const struct side *s, uint64_t *tokens, struct err *err);
