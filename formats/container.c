@@ -29,6 +29,7 @@ const struct container containers[CONTAINER_COUNT] = {
     { CONTAINER_FOLDER, "folder", { NULL }, NULL, folder_read },
     { CONTAINER_TORCH, "PyTorch", { ".pt", ".pth", ".bin", ".ckpt" }, sniff_torch, torch_read },
     { CONTAINER_ADAPTER, "adapter", { NULL }, NULL, adapter_read },
+    { CONTAINER_ONNX, "ONNX", { ".onnx" }, NULL, onnx_read },
 };
 
 /* The suffix of @c that @s has, if any: its length. */
@@ -80,9 +81,13 @@ static int find_container(const struct container **out, struct root *root, const
             return 0;
         }
     for (size_t i = 0; i < CONTAINER_COUNT; i++)
-        if (suffix_length(&containers[i], str_from(path)))
-            return err_set(err, -EBADMSG, "its content is not %s", containers[i].name);
-    return err_set(err, -ENOTSUP, "neither GGUF, safetensors nor PyTorch");
+        if (suffix_length(&containers[i], str_from(path))) {
+            *out = &containers[i];
+            return containers[i].sniff ? err_set(err, -EBADMSG, "its content is not %s",
+                                                 containers[i].name)
+                                       : 0; /* protobuf has no mark to be known by */
+        }
+    return err_set(err, -ENOTSUP, "neither GGUF, safetensors, PyTorch nor ONNX");
 }
 
 int model_open(struct model **out, struct root *root, const char *path, struct err *err) {

@@ -9,6 +9,7 @@ enum container_kind {
     CONTAINER_FOLDER,
     CONTAINER_TORCH,
     CONTAINER_ADAPTER,
+    CONTAINER_ONNX,
     CONTAINER_COUNT,
 };
 
@@ -16,7 +17,7 @@ struct container {
     enum container_kind kind;
     const char *name;                             /* "gguf" */
     const char *suffixes[4];                      /* ".gguf"; none for folders */
-    bool (*sniff)(const uint8_t *head, size_t n); /* NULL for folders */
+    bool (*sniff)(const uint8_t *head, size_t n); /* NULL: known by its suffix, or a folder */
     int (*read)(struct model *m, struct root *root, const char *path, struct err *err);
 };
 
@@ -34,6 +35,7 @@ struct str model_file_name(const char *path);
 int gguf_read(struct model *m, struct root *root, const char *path, struct err *err);
 int safetensors_read(struct model *m, struct root *root, const char *path, struct err *err);
 int torch_read(struct model *m, struct root *root, const char *path, struct err *err);
+int onnx_read(struct model *m, struct root *root, const char *path, struct err *err);
 int folder_read(struct model *m, struct root *root, const char *path, struct err *err);
 
 /* The identity of everything that lies at @path and that a view of it may depend on: of the file,

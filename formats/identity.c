@@ -44,6 +44,41 @@ static int add_base(struct root *root, const char *path, struct hash128 *id, str
     return rc;
 }
 
+/* The data files of an ONNX model are named in it; by custom their names begin with its own. The
+ * order of a folder's entries is not fixed: their hashes are added up. */
+static int add_siblings(struct hasher *h, struct root *root, const char *path, int64_t *mtime_ns,
+                        struct err *err) {
+    const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
+    char dir[PATH_MAX], name[PATH_MAX];
+    uint64_t sum[2] = { 0, 0 };
+    const struct str stem = model_file_name(path);
+    DIR *d;
+    snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - path) : 0, path);
+    int rc = root_opendir(root, dir, &d);
+    if (rc < 0)
+        return err_set(err, rc, "%s: %s", dir, strerror(-rc));
+    for (struct dirent *e; rc == 0 && (e = readdir(d));) {
+        if (!str_starts(str_from(e->d_name), stem) || strcmp(e->d_name, file) == 0 ||
+            snprintf(name, sizeof name, "%s%s%s", dir, *dir ? "/" : "", e->d_name) >= PATH_MAX)
+            continue;
+        struct hasher *one = hasher_new();
+        if (!one) {
+            rc = err_set(err, -ENOMEM, "no memory");
+            break;
+        }
+        hasher_bytes(one, e->d_name, strlen(e->d_name));
+        add_file(one, root, name, mtime_ns, NULL); /* absent: a link to nowhere */
+        uint64_t part[2];
+        const struct hash128 hash = hasher_end(one);
+        memcpy(part, hash.b, sizeof part);
+        sum[0] += part[0];
+        sum[1] += part[1];
+    }
+    closedir(d);
+    hasher_add(h, sum, sizeof sum);
+    return rc;
+}
+
 int model_identity(struct root *root, const char *path, struct hash128 *out, int64_t *mtime_ns,
                    struct err *err) {
     struct stat st;
@@ -62,6 +97,8 @@ int model_identity(struct root *root, const char *path, struct hash128 *out, int
     const unsigned parts = gguf_split_parts(path, &prefix);
     rc = parts ? add_parts(h, root, path, prefix, parts, mtime_ns)
                : add_file(h, root, path, mtime_ns, err);
+    if (rc == 0 && str_ends(str_from(path), STR(".onnx")))
+        rc = add_siblings(h, root, path, mtime_ns, err);
     *out = hasher_end(h);
     return rc;
 }

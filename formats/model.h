@@ -8,6 +8,7 @@
 
 struct container; /* formats/container.h: the format it was read from */
 struct adapter;   /* formats/adapter.h: what a folder of PEFT says */
+struct onnx_model; /* formats/onnx/onnx_model.h: the graph of an ONNX file */
 struct folder;    /* formats/folder.h: config, tokenizer and card of a Hugging Face folder */
 
 enum { MODEL_MAX_TENSORS = 1 << 20, MODEL_MAX_SOURCES = 4096 };
@@ -27,6 +28,7 @@ struct model {
     struct str metadata;   /* safetensors: the text of __metadata__ as JSON, or empty */
     struct folder *folder; /* NULL unless a Hugging Face folder; of an adapter: its base */
     struct adapter *adapter; /* NULL unless a folder of PEFT */
+    struct onnx_model *onnx; /* NULL unless ONNX; in the arena */
     uint32_t *by_name;     /* hash table of tensor index + 1; n_slots is a power of two */
     uint32_t n_slots;
 };

@@ -14,6 +14,8 @@ struct source {
     struct root *root;
     char *path;
     _Atomic uint32_t refs;
+    uint8_t *bytes;    /* in memory, of `of`; then no descriptor is ever open */
+    struct source *of; /* a reference */
     /* under the pool's lock: */
     int fd;
     uint32_t users;             /* preads under way */
@@ -151,6 +153,22 @@ int source_open(struct source **out, struct root *root, const char *path, struct
     return 0;
 }
 
+int source_memory(struct source **out, struct source *of, void *bytes, uint64_t n,
+                  struct err *err) {
+    struct source *s = calloc(1, sizeof *s);
+    if (!s) {
+        free(bytes);
+        return err_set(err, -ENOMEM, "no memory for %llu bytes", (unsigned long long)n);
+    }
+    *s = (struct source){ .id = of->id, .root = of->root, .refs = 1, .fd = -1 };
+    s->id.ino = ~of->id.ino; /* other bytes than the file's */
+    s->id.size = n;
+    s->bytes = bytes;
+    s->of = source_ref(of);
+    *out = s;
+    return 0;
+}
+
 struct source *source_ref(struct source *s) {
     s->refs++;
     return s;
@@ -167,6 +185,8 @@ void source_close(struct source *s) {
         p->open--;
     }
     pthread_mutex_unlock(&p->lock);
+    source_close(s->of);
+    free(s->bytes);
     free(s->path);
     free(s);
 }
@@ -176,7 +196,7 @@ const struct ident *source_ident(const struct source *s) {
 }
 
 const char *source_path(const struct source *s) {
-    return s->path;
+    return s->path ? s->path : "";
 }
 
 static int pread_all(int fd, const char *path, void *dst, uint64_t n, uint64_t off,
@@ -199,6 +219,13 @@ static int pread_all(int fd, const char *path, void *dst, uint64_t n, uint64_t o
 }
 
 int source_pread(struct source *s, void *dst, uint64_t n, uint64_t off, struct err *err) {
+    if (s->of) {
+        if (off > s->id.size || n > s->id.size - off)
+            return err_set(err, -EIO, "%s: ends at byte %llu", s->of->path,
+                           (unsigned long long)s->id.size);
+        memcpy(dst, s->bytes + off, n);
+        return 0;
+    }
     int fd = acquire(s, err);
     if (fd < 0)
         return fd;
@@ -208,6 +235,8 @@ int source_pread(struct source *s, void *dst, uint64_t n, uint64_t off, struct e
 }
 
 int source_check(struct source *s, struct err *err) {
+    if (s->of)
+        return source_check(s->of, err);
     int fd = acquire(s, err);
     if (fd < 0)
         return fd;

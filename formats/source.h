@@ -43,7 +43,7 @@ int source_open(struct source **out, struct root *root, const char *path, struct
 struct source *source_ref(struct source *s);
 void source_close(struct source *s); /* drops one reference; NULL is fine */
 const struct ident *source_ident(const struct source *s);
-const char *source_path(const struct source *s); /* relative to the root */
+const char *source_path(const struct source *s); /* relative to the root; "": in memory */
 
 /* All @n bytes at @off, or an error: -ESTALE when the file is no longer the one that was opened,
  * -EIO when it ends early, else what pread said. */
@@ -51,6 +51,11 @@ int source_pread(struct source *s, void *dst, uint64_t n, uint64_t off, struct e
 
 /* 0 while the file is still the one that was opened, else -ESTALE. */
 int source_check(struct source *s, struct err *err);
+
+/* Bytes in memory that were made of @of: they change when it does. Takes over @bytes (malloced), on
+ * failure too. */
+int source_memory(struct source **out, struct source *of, void *bytes, uint64_t n,
+                  struct err *err);
 
 /* A small file as a whole: @*out is malloced and ends in a NUL that @*n does not count.
  * -ENOENT when it is absent, -EFBIG over @limit bytes. */

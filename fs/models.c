@@ -16,6 +16,7 @@ static const char *const SUFFIX[MODEL_KINDS][MAX_SUFFIXES] = {
     [MODEL_GGUF] = { ".gguf" },
     [MODEL_SAFETENSORS] = { ".safetensors" },
     [MODEL_TORCH] = { ".pt", ".pth", ".bin", ".ckpt" },
+    [MODEL_ONNX] = { ".onnx" },
 };
 
 bool models_join(const char *dir, const char *entry, char out[PATH_MAX]) {

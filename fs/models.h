@@ -11,6 +11,7 @@ enum model_kind {
     MODEL_GGUF,
     MODEL_SAFETENSORS,
     MODEL_TORCH,
+    MODEL_ONNX,
     MODEL_ADAPTER, /* a folder of PEFT */
     MODEL_KINDS
 };

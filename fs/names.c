@@ -22,6 +22,7 @@ static const char *const OFFERED[MODEL_KINDS][6] = {
     [MODEL_SAFETENSORS] = { "safetensors@bf16", "safetensors@f16", "safetensors@f32" },
     [MODEL_TORCH] = { "safetensors@auto", "safetensors@bf16", "safetensors@f16" },
     [MODEL_ADAPTER] = { "gguf@f16", "gguf@f32", "gguf@q8_0" },
+    [MODEL_ONNX] = { "safetensors@auto" },
 };
 static const char *const OFFERED_QUANTIZED[] = { "gguf@f16", "safetensors@bf16", NULL };
 
@@ -37,8 +38,11 @@ static bool parse_listed(struct str text, struct spec *out, struct err *err) {
 }
 
 static bool can_be_made(enum model_kind kind, const struct spec *s) {
-    if ((kind == MODEL_SAFETENSORS || kind == MODEL_TORCH) && s->format == FORMAT_GGUF)
+    if ((kind == MODEL_SAFETENSORS || kind == MODEL_TORCH || kind == MODEL_ONNX) &&
+        s->format == FORMAT_GGUF)
         return false; /* no architecture */
+    if (s->format == FORMAT_ONNX && kind != MODEL_ONNX)
+        return false;
     if (s->format == FORMAT_HF && kind != MODEL_FOLDER)
         return false; /* no config.json */
     if (kind == MODEL_ADAPTER && s->format == FORMAT_GGUF && !s->type->is_float &&
@@ -167,6 +171,7 @@ static enum model_kind preferred(enum format f) {
     return f == FORMAT_GGUF          ? MODEL_GGUF
            : f == FORMAT_SAFETENSORS ? MODEL_SAFETENSORS
            : f == FORMAT_TORCH       ? MODEL_TORCH
+           : f == FORMAT_ONNX        ? MODEL_ONNX
                                      : MODEL_FOLDER;
 }
 

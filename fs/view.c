@@ -116,11 +116,20 @@ static void unref_model(void *m) {
     model_unref(m);
 }
 
+/* Of an ONNX model the identity may not know all files: their names stand in it. */
+static bool is_stale(const struct model *m) {
+    for (uint32_t i = 0; m->onnx && i < m->n_sources; i++)
+        if (source_check(m->sources[i], NULL) < 0)
+            return true;
+    return false;
+}
+
 static int model_by_id(struct model **out, struct engine *e, const char *source,
                        const struct hash128 *id, struct err *err) {
     *out = lru_get(e->views->models, id);
-    if (*out)
+    if (*out && !is_stale(*out))
         return 0;
+    model_unref(*out);
     int rc = model_open(out, e->root, source, err);
     if (rc == 0)
         lru_put(e->views->models, id, *out, model_bytes(*out));
@@ -220,8 +229,9 @@ int view_open(struct view **out, struct engine *e, const char *source, const str
         if (rc < 0)
             return rc;
         *out = lru_get(e->views->views, &info.id);
-        if (*out)
+        if (*out && !is_stale((*out)->model))
             return 0;
+        view_unref(*out);
         struct err why = { 0 };
         rc = make_view(out, e, source, &s, &model, &info, &why);
         /* a source that changed meanwhile may have been read half old, half new */

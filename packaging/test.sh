@@ -62,7 +62,7 @@ fuzz() {
     local found=$out/logs/${1##*/}
     mkdir -p "$found"
     if ! nice "$1" -max_total_time=$fuzz_seconds -rss_limit_mb=2048 -artifact_prefix="$found/" \
-        "$found" "$top/tests/data/bad" "$top/tests/data/fuzz" >"$found.log" 2>&1; then
+        "$found" "$top"/tests/data/{bad,bad_onnx,fuzz} >"$found.log" 2>&1; then
         tail -n 25 "$found.log"
         return 1
     fi
@@ -98,7 +98,7 @@ ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
     meson_tests asan --no-suite slow --timeout-multiplier 4
 
 say "== hostile files, $fuzz_seconds seconds a reader"
-targets='tests/fuzz_gguf tests/fuzz_json tests/fuzz_safetensors tests/fuzz_spec'
+targets='tests/fuzz_gguf tests/fuzz_json tests/fuzz_onnx tests/fuzz_safetensors tests/fuzz_spec'
 CC=clang build fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
 for target in $targets; do
     one "$target" fuzz "$out/fuzz/$target"

@@ -72,6 +72,10 @@ const struct dtype_info dtype_info[DTYPE_COUNT] = {
                             .safetensors = "F8_E5M2FNUZ" },
     [DTYPE_F8_E8M0] = { "f8_e8m0", 1, 1, .rev = 1, .gguf_id = -1, .safetensors = "F8_E8M0" },
     [DTYPE_C64] = { "c64", 1, 8, .rev = 1, .gguf_id = -1, .safetensors = "C64" },
+    [DTYPE_I4] = { "i4", 2, 1, .rev = 1, .gguf_id = -1 },
+    [DTYPE_U4] = { "u4", 2, 1, .rev = 1, .gguf_id = -1 },
+    [DTYPE_I2] = { "i2", 4, 1, .rev = 1, .gguf_id = -1 },
+    [DTYPE_U2] = { "u2", 4, 1, .rev = 1, .gguf_id = -1 },
 };
 
 enum dtype dtype_from_gguf(uint32_t id) {

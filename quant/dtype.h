@@ -65,6 +65,10 @@ enum dtype {
     DTYPE_F8_E5M2FNUZ,
     DTYPE_F8_E8M0,
     DTYPE_C64,
+    DTYPE_I4, /* of ONNX, as the next three */
+    DTYPE_U4,
+    DTYPE_I2,
+    DTYPE_U2,
     DTYPE_COUNT,
 };
 

@@ -1,9 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/onnx/onnx_absent.c - in the place of everything here where protobuf-c was not found. */
+#include "formats/container.h"
 #include "formats/onnx/onnx_view.h"
 #include <errno.h>
 
+static int refuse(struct err *err) {
+    return err_set(err, -ENOTSUP, "this weightfs was built without ONNX (protobuf-c)");
+}
+
 int onnx_view(struct layout *l, const struct model *m, const struct extras *x, struct err *err) {
     (void)l, (void)m, (void)x;
-    return err_set(err, -ENOTSUP, "this weightfs was built without ONNX (protobuf-c)");
+    return refuse(err);
+}
+
+int onnx_read(struct model *m, struct root *root, const char *path, struct err *err) {
+    (void)m, (void)root, (void)path;
+    return refuse(err);
 }

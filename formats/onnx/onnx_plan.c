@@ -2,17 +2,17 @@
  * formats/onnx/onnx_plan.c - the wire format of a model around weights whose bytes are made later:
  * all lengths are known from the dims. */
 #include "formats/onnx/onnx_plan.h"
-#include "formats/buffer.h"
+#include "formats/onnx/onnx_wire.h"
 #include "formats/checked.h"
 #include "formats/cleanup.h"
 #include <errno.h>
 #include <stdio.h>
 
 enum {
-    TAG_GRAPH = 7 << 3 | 2,       /* ModelProto.graph */
-    TAG_INITIALIZER = 5 << 3 | 2, /* GraphProto.initializer */
-    TAG_RAW_DATA = 9 << 3 | 2,    /* TensorProto.raw_data */
-    INLINE_BYTES = 1 << 10,       /* below: in the model file always, as onnx's own tools do */
+    FIELD_GRAPH = 7,        /* of ModelProto */
+    FIELD_INITIALIZER = 5,  /* of GraphProto */
+    FIELD_RAW_DATA = 9,     /* of TensorProto */
+    INLINE_BYTES = 1 << 10, /* below: in the model file always, as onnx's own tools do */
     LARGE_BYTES = 64 << 10,
     LARGE_ALIGN = 4096, /* a page: what is mapped alone */
     SMALL_ALIGN = 64,
@@ -155,15 +155,9 @@ static int place_all(struct plan *p, bool external) {
 
 /* --- the model file --- */
 
-static void add_varint(struct buffer *b, uint64_t v) {
-    for (; v > 127; v >>= 7)
-        buffer_add(b, &(uint8_t){ (uint8_t)(v & 127) | 128 }, 1);
-    buffer_add(b, &(uint8_t){ (uint8_t)v }, 1);
-}
-
-static void add_tag(struct buffer *b, uint8_t tag, uint64_t length) {
-    buffer_add(b, &tag, 1);
-    add_varint(b, length);
+static void add_tag(struct buffer *b, uint32_t field, uint64_t length) {
+    onnx_put_tag(b, field);
+    onnx_put_varint(b, length);
 }
 
 static bool add_message(struct buffer *b, const ProtobufCMessage *m) {
@@ -192,11 +186,11 @@ static uint64_t graph_bytes(const struct plan *p) {
 static int lay_weight(struct plan *p, size_t i, struct buffer *b) {
     const struct onnx_weight *w = p->g->weights[i];
     const struct place *at = &p->places[i];
-    add_tag(b, TAG_INITIALIZER, tensor_bytes(at));
+    add_tag(b, FIELD_INITIALIZER, tensor_bytes(at));
     buffer_add(b, at->fields.p, at->fields.n);
     if (at->external)
         return 0;
-    add_tag(b, TAG_RAW_DATA, at->bytes);
+    add_tag(b, FIELD_RAW_DATA, at->bytes);
     int rc = flush(p, b);
     return rc < 0 ? rc : layout_tensor(p->l, str_from(w->name), w->expr, w->to, NULL, p->err);
 }
@@ -207,7 +201,7 @@ static int lay_model(struct plan *p) {
     Onnx__ModelProto rest = *p->g->model;
     rest.graph = NULL;
     bool ok = add_message(&b, &rest.base);
-    add_tag(&b, TAG_GRAPH, graph_bytes(p));
+    add_tag(&b, FIELD_GRAPH, graph_bytes(p));
     ok = ok && add_message(&b, &p->g->model->graph->base);
     int rc = ok ? 0 : no_memory(p);
     for (size_t i = 0; rc == 0 && i < p->g->n_weights; i++)

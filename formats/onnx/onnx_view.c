@@ -15,12 +15,12 @@ static onnx_build *const builders[CONTAINER_COUNT] = {
 };
 
 /* What the model file calls its data file: a name that leads to this source from its own folder,
- * whatever else lies there. So a file's own format stands in it, if that is not ONNX. */
+ * whatever else lies there. So a file's own suffix stands in it, if that is not .onnx. */
 static struct str data_name(struct arena *a, const struct model *m, const struct spec *spec) {
     char text[SPEC_MAX_TEXT];
     struct str name = m->name;
     spec_text(spec, text, sizeof text);
-    if (m->container->kind != CONTAINER_FOLDER) {
+    if (m->container->kind != CONTAINER_FOLDER && m->container->kind != CONTAINER_ONNX) {
         const char *path = source_path(m->sources[0]), *slash = strrchr(path, '/');
         name = str_from(slash ? slash + 1 : path);
     }

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * tests/unit_onnx.c - ONNX files that the onnx package made (data/onnx/make.py): their weights as a
+ * safetensors view are what the safetensors package wrote of the module's. Hostile ones
+ * (data/bad_onnx.py) are refused with a certain errno and a reason, soon. argv[1]: the folder data.
+ */
+#include "tests/unit.h"
+#include "formats/container.h"
+#include "fs/engine.h"
+#include "fs/render.h"
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *data;
+static struct root *root;
+
+/* --- what is read --- */
+
+static void check_weights(const char *name) {
+    const struct engine_options options = { .cache_dir = "" };
+    char path[64], *want;
+    struct engine *e;
+    struct view *v;
+    struct spec spec;
+    size_t n;
+    snprintf(path, sizeof path, "onnx/%s.safetensors", name);
+    assert_ok(source_slurp(root, path, 1 << 20, &want, &n, NULL, err));
+    assert_ok(spec_parse(&spec, FORMAT_SAFETENSORS, STR("auto"), err));
+    assert_ok(engine_open(&e, data, &options, err));
+    snprintf(path, sizeof path, "onnx/%s.onnx", name);
+    assert_ok(view_open(&v, e, path, &spec, err));
+    uint8_t *got = malloc(v->info.size);
+    assert_non_null(got);
+    assert_ok(render_read(v, got, v->info.size, 0, err));
+    assert_int_equal(v->info.size, n);
+    assert_memory_equal(got, want, n);
+    free(got);
+    free(want);
+    view_unref(v);
+    engine_close(e);
+}
+
+static void test_weights(void **state) {
+    (void)state;
+    check_weights("cnn");
+    check_weights("text");
+    check_weights("typed");
+    check_weights("external");
+}
+
+static void check_pair(const struct model *m, const char *key, const char *want) {
+    char text[256];
+    kv_text(kv_find(&m->kvs, str_from(key)), 8, text, sizeof text);
+    assert_string_equal(text, want);
+}
+
+static void test_described(void **state) {
+    (void)state;
+    struct model *m;
+    assert_ok(model_open(&m, root, "onnx/cnn.onnx", err));
+    check_pair(m, "opset", "17");
+    check_pair(m, "producer", "make.py 1");
+    check_pair(m, "inputs", "[pixels: float32[batch, 3, 16, 16]]");
+    check_pair(m, "outputs",
+               "[scores: float32[batch, 10], top: float32[batch, 3], which: int64[batch, 3]]");
+    model_unref(m);
+}
+
+/* --- what is refused --- */
+
+/* Files that are refused otherwise than with -EBADMSG. */
+static const struct {
+    const char *name;
+    int ret;
+} others[] = {
+    { "big-attribute.onnx", -ENOTSUP },        { "dims-nine-big.onnx", -ENOTSUP },
+    { "type-unknown-big.onnx", -ENOTSUP },     { "location-dotdot.onnx", -EACCES },
+    { "location-inner-dotdot.onnx", -EACCES }, { "location-ends-dotdot.onnx", -EACCES },
+    { "location-absolute.onnx", -EACCES },     { "location-empty.onnx", -EACCES },
+    { "location-absent.onnx", -ENOENT },       { "location-folder.onnx", -EINVAL },
+    { "location-symlink.onnx", -EACCES },      { "location-parent-symlink.onnx", -EACCES },
+    { "location-fifo.onnx", -EINVAL },
+};
+
+static int expected(const char *name) {
+    if (!strncmp(name, "good", 4))
+        return 0;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (!strcmp(name, others[i].name))
+            return others[i].ret;
+    return -EBADMSG;
+}
+
+static double cpu_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+/* A copy of the folder, with what cannot be checked in. */
+static void make_bad(char dir[]) {
+    char command[512];
+    assert_non_null(mkdtemp(dir));
+    snprintf(
+        command, sizeof command,
+        "cp '%s'/bad_onnx/* %s && cd %s && mkfifo fifo && ln -s /etc/passwd link && ln -s /etc up",
+        data, dir, dir);
+    assert_int_equal(system(command), 0);
+}
+
+static void test_bad(void **state) {
+    (void)state;
+    char dir[] = "/tmp/weightfs-onnx.XXXXXX", command[64];
+    struct root *there;
+    DIR *d;
+    unsigned n = 0, wrong = 0;
+    make_bad(dir);
+    assert_ok(root_open(&there, dir, err));
+    assert_int_equal(root_opendir(there, "", &d), 0);
+    for (struct dirent *e; (e = readdir(d));) {
+        struct err err = { 0 };
+        struct model *m = NULL;
+        if (!str_ends(str_from(e->d_name), STR(".onnx")))
+            continue;
+        const double start = cpu_ms();
+        const int ret = model_open(&m, there, e->d_name, &err), want = expected(e->d_name);
+        const double took = cpu_ms() - start;
+        if (ret != want || (ret < 0 && (!err.msg[0] || err.code != ret)) ||
+            took > 50 * UNIT_SLOWNESS) {
+            print_error("%s: %d, not %d: %s (%.0f ms)\n", e->d_name, ret, want, err.msg, took);
+            wrong++;
+        }
+        model_unref(m);
+        n++;
+    }
+    closedir(d);
+    root_close(there);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(wrong, 0);
+    assert_true(n > 60);
+}
+
+/* Every file that is cut short is refused, wherever the cut. */
+static void check_truncated(const char *name) {
+    char dir[] = "/tmp/weightfs-onnx.XXXXXX", path[64], *text;
+    struct root *there;
+    size_t n;
+    assert_non_null(mkdtemp(dir));
+    assert_ok(root_open(&there, dir, err));
+    assert_ok(source_slurp(root, name, 1 << 20, &text, &n, NULL, err));
+    snprintf(path, sizeof path, "%s/a.onnx", dir);
+    FILE *f = fopen(path, "w");
+    assert_true(f && fwrite(text, 1, n, f) == n && fclose(f) == 0);
+    while (n-- > 0) {
+        struct err err = { 0 };
+        struct model *m;
+        assert_int_equal(truncate(path, (off_t)n), 0);
+        const int ret = model_open(&m, there, "a.onnx", &err);
+        if (ret != -EBADMSG || !err.msg[0])
+            fail_msg("%s cut to %zu bytes: %d %s", name, n, ret, err.msg);
+    }
+    free(text);
+    root_close(there);
+    unlink(path);
+    rmdir(dir);
+}
+
+static void test_truncated(void **state) {
+    (void)state;
+    check_truncated("bad_onnx/good-big.onnx");
+    check_truncated("onnx/cnn.onnx");
+}
+
+int main(int argc, char **argv) {
+    assert_int_equal(argc, 2);
+    data = argv[1];
+    assert_int_equal(root_open(&root, data, NULL), 0);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_weights),
+        cmocka_unit_test(test_described),
+        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_truncated),
+    };
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    root_close(root);
+    return failed;
+}
