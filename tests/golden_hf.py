@@ -19,12 +19,17 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CORPUS = os.path.join(HERE, "data", "corpus")
 TYPES = ["f32", "f16", "bf16", "q8_0", "auto"]
 READY = os.path.join(HERE, "data", "models")  # models that are checked in with their weights
-# "wi" of the first T5 and "wi_1" of the later have one name; operations of an architecture's own.
-NO_WAY_BACK = {"t5-nano-v1_0", "Llama-4-nano-text", "granite-moe-nano"}
+# "wi" of the first T5 and "wi_1" of the later have one name; operations of an architecture's own;
+# parts that are no text model.
+NO_WAY_BACK = {
+    "InternVL2_5-Nano", "Llama-4-nano-text", "Qwen2-VL-Nano-Instruct", "deepseek-v2-lite-nano",
+    "deepseek-v3-nano", "glm4-moe-lite-nano", "granite-moe-nano", "t5-nano-v1_0",
+}
 NOT_WRITTEN = re.compile(r"^pooler\.dense\.|position_ids$")
 MODELS = [
     "EXAONE-4.0-nano",
     "GLM-4-nano-0414",
+    "InternVL2_5-Nano",
     "LFM2-nano",
     "Llama-3.2-Nano-Instruct",
     "Llama-4-nano-text",
@@ -37,18 +42,26 @@ MODELS = [
     "OLMoE-nano",
     "Olmo-3-nano",
     "Phi-3-nano-4k-instruct",
+    "Qwen2-VL-Nano-Instruct",
     "Qwen2.5-Nano-Instruct",
     "Qwen3-3M-Base",
     "Qwen3-Nano-GPTQ-Int8",
+    "Qwen3-VL-Nano-Instruct",
     "SmolLM3-nano",
+    "SmolVLM-Nano-Instruct",
     "Tiny-Llama-2-SPM-Chat-v1.0",
     "bge-nano-en-v1.5",
     "bloom-nano",
     "c4ai-command-nano",
     "c4ai-command-r7b-nano",
+    "deepseek-moe-nano",
+    "deepseek-v2-lite-nano",
+    "deepseek-v3-nano",
     "falcon-nano",
     "gemma-2-nano-it",
     "gemma-3-nano-vl-it",
+    "glm4-moe-lite-nano",
+    "glm4-moe-nano",
     "gpt2-nano",
     "granite-3-nano",
     "granite-moe-nano",
@@ -56,11 +69,14 @@ MODELS = [
     "gte-modernbert-nano",
     "llama-288-mixed",
     "llama-tied-rope3",
+    "llava-1.5-nano-hf",
     "mpt-nano",
     "nomic-embed-nano",
     "olmo-nano-hf",
     "phi-2-nano",
+    "pixtral-nano",
     "qwen3-moe-nano",
+    "qwen3-vl-moe-nano",
     "stablelm-3b-nano",
     "starcoder2-nano",
     "t5-nano-v1_0",

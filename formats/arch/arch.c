@@ -99,9 +99,12 @@ static int text_name(const struct arch_work *w, const struct tensor *t, struct s
 
 /* --- tensors --- */
 
+/* 1: the tensor is written. */
 static int check_block(struct arch_work *w, const struct tensor *t, const char *pattern,
                        uint64_t block) {
     if (!strchr(pattern, '#') || block < w->n_layer)
+        return 1;
+    if (w->arch->skip_mtp)
         return 0;
     return err_set(w->err, -EBADMSG, "tensor %.*s: config.json has %llu layers only",
                    STR_ARG(t->name), (unsigned long long)w->n_layer);
@@ -120,7 +123,7 @@ int arch_add_tensor(struct arch_work *w, const struct tensor *t) {
             return err_set(w->err, -ENOTSUP, "tensor %.*s: numbers of type %s are not converted",
                            STR_ARG(t->name), dtype_info[t->dtype].name);
         rc = check_block(w, t, r->hf, match.block);
-        return rc < 0 ? rc : op_to_gguf(w, t, r, &match);
+        return rc <= 0 ? rc : op_to_gguf(w, t, r, &match);
     }
     return err_set(w->err, -ENOTSUP, "tensor %.*s has no place in a GGUF of architecture %s",
                    STR_ARG(t->name), w->arch->gguf);
@@ -225,11 +228,14 @@ static int read_counts(struct arch_work *w) {
     struct err *err = w->err;
     int rc = hf_config_need(&w->config, "n_layers num_hidden_layers n_layer num_layers",
                             &w->n_layer, err);
-    if (rc == 0 && w->n_layer > ARCH_MAX_BLOCKS)
+    if (rc == 0 && w->arch->mtp)
+        rc = hf_config_u64(&w->config, w->arch->mtp, &w->n_mtp, err);
+    if (rc >= 0 && (w->n_layer > ARCH_MAX_BLOCKS || w->n_mtp > ARCH_MAX_BLOCKS))
         rc = err_set(err, -EBADMSG, "config.json: %llu layers are too many",
                      (unsigned long long)w->n_layer);
     if (rc < 0)
         return rc;
+    w->n_layer += w->n_mtp;
     /* lists, and models without attention, have none here */
     if (hf_config_u64(&w->config, "num_attention_heads n_head n_heads", &w->n_head, NULL) <= 0)
         w->n_head = 0;

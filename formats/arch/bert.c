@@ -33,6 +33,7 @@ static const struct hf_class classes[] = {
           "max_position_embeddings" : 512,
           "pad_token_id" : 0
       }),
+      .optional = "pad_token_id",
       .rename = { { "hidden_size", "dim" },
                   { "num_attention_heads", "n_heads" },
                   { "num_hidden_layers", "n_layers" } } },

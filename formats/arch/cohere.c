@@ -18,6 +18,7 @@ static const struct hf_class classes[] = {
           "layer_norm_eps" : 1e-5,
           "logit_scale" : 0.0625
       }),
+      .optional = "layer_norm_eps logit_scale",
       .rope_theta = 500000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { .model_type = "cohere2",
@@ -34,6 +35,7 @@ static const struct hf_class classes[] = {
           "sliding_window" : 4096,
           "head_dim" : null
       }),
+      .optional = "sliding_window",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL },
                 { "head_dim", "hidden_size", "num_attention_heads" } } },

@@ -43,8 +43,24 @@
         SAME("model.layers.#." path ".up_proj", "blk.#.ffn_up_shexp"), \
         SAME("model.layers.#." path ".down_proj", "blk.#.ffn_down_shexp")
 
+#define DECODER_MOE(experts, shared)                                             \
+    SAME("model.layers.#.mlp.gate", "blk.#.ffn_gate_inp"),                       \
+        SAME("model.layers.#.mlp.gate.e_score_correction", "blk.#.exp_probs_b"), \
+        DECODER_EXPERTS(experts), DECODER_SHARED(shared)
+
+/* Of blocks that predict further tokens. */
+#define DECODER_MTP                                                              \
+    SAME("model.layers.#.eh_proj", "blk.#.nextn.eh_proj"),                       \
+        SAME("model.layers.#.embed_tokens", "blk.#.nextn.embed_tokens"),         \
+        SAME("model.layers.#.enorm", "blk.#.nextn.enorm"),                       \
+        SAME("model.layers.#.hnorm", "blk.#.nextn.hnorm"),                       \
+        SAME("model.layers.#.shared_head.head", "blk.#.nextn.shared_head_head"), \
+        SAME("model.layers.#.shared_head.norm", "blk.#.nextn.shared_head_norm")
+
 #define RULES_END \
     { NULL, NULL, OP_SAME, NULL }
+
+extern const struct named_token decoder_glm_tokens[]; /* glm.c: GLM 4.5 and later */
 
 /* decoder.c: head_dim, else hidden_size / num_attention_heads. */
 int decoder_head_dim(struct arch_work *w, uint64_t *dim);

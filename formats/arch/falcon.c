@@ -13,6 +13,7 @@ static const struct hf_class classes[] = {
           "num_kv_heads" : null,
           "layer_norm_epsilon" : 1e-5
       }),
+      .optional = "layer_norm_epsilon",
       .rope_theta = 10000,
       .fill = { { "num_kv_heads", "num_attention_heads", NULL } },
       .rename = { { "n_embed", "hidden_size" } } },

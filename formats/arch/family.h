@@ -17,7 +17,8 @@ enum tensor_op {
     OP_EXPERT,    /* one of config's experts: those of a block are stacked, in order */
     OP_EXPERTS,   /* stacked already; the name has no ending there, and ".weight" here */
     OP_GATE_UP,   /* experts' gate and up in one, stacked: two tensors, @gguf and @second */
-    OP_ADD_ONE,   /* norms that multiply by 1 + weight; a bias stays */
+    OP_EXPERTS_TURNED, /* as OP_EXPERTS, each matrix [in][out] there; with @second, gate and up */
+    OP_ADD_ONE,        /* norms that multiply by 1 + weight; a bias stays */
     OP_NEG_EXP,   /* minus the exponential function: the logarithm of a decay is stored there */
     OP_UNTIED,    /* left out where its bytes are those of the embedding */
     OP_TRANSPOSE, /* matrices of Conv1D; a bias stays */
@@ -63,6 +64,9 @@ enum hparam_kind {
     HP_CALL,    /* what a value alone does not tell */
     HP_INCLUDE, /* another list */
 };
+
+/* enum llama_expert_gating_func_type */
+enum { EXPERT_GATING_SOFTMAX = 1, EXPERT_GATING_SIGMOID = 2, EXPERT_GATING_SQRTSOFTPLUS = 4 };
 
 struct hparam {
     enum hparam_kind kind;
@@ -111,6 +115,9 @@ struct arch {
     op_fn *own;                      /* for OP_OWN */
     const struct hparam *hparams;
     const char *experts; /* config keys of the number of experts; NULL: a dense model */
+    const char *mtp;     /* config key of the number of blocks behind the others, which predict
+                          * further tokens and are written too; or NULL */
+    bool skip_mtp;       /* blocks beyond those that are counted are left out, not an error */
     const struct named_token *tokens; /* or NULL */
     bool raw_config;                  /* the converter reads config.json without transformers */
     uint32_t vocab_multiple; /* the vocabulary is padded to one of "pad_vocab_size_multiple", or
@@ -131,6 +138,8 @@ extern const struct family *const families[]; /* ends in NULL */
 /* hparams.c: the pairs that the converter writes for most text models. */
 extern const struct hparam hparams_text[];
 int hparam_file_type(struct arch_work *w);
+int hparam_blocks(struct arch_work *w);     /* .block_count, with those of arch.mtp */
+int hparam_mtp_blocks(struct arch_work *w); /* .nextn_predict_layers, where config.json has it */
 int hparam_rope_scaling(struct arch_work *w);
 int hparam_rope_base(struct arch_work *w);
 int hparam_pooling(struct arch_work *w); /* modules.json of sentence-transformers; pooling.c */

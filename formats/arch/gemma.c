@@ -35,6 +35,7 @@ static const struct hf_class classes[] = {
           "final_logit_softcapping" : 30.0,
           "sliding_window" : 4096
       }),
+      .optional = "attn_logit_softcapping final_logit_softcapping sliding_window",
       .rope_theta = 10000 },
     { .model_type = "gemma3_text",
       .defaults = JSON_TEXT({
@@ -50,6 +51,7 @@ static const struct hf_class classes[] = {
           "final_logit_softcapping" : null,
           "sliding_window" : 4096
       }),
+      .optional = "sliding_window",
       .rope_theta = 1000000,
       .local_theta = 10000 },
     { 0 },

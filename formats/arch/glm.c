@@ -1,27 +1,81 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/arch/glm.c - ChatGLM and GLM-4. Source: conversion/chatglm.py, glm.py;
- * configuration_glm.py, _glm4.py. */
+ * formats/arch/glm.c - ChatGLM, GLM-4, and GLM-4.5 with experts. Source: conversion/chatglm.py,
+ * glm.py; configuration_glm.py, _glm4.py, _glm4_moe.py, _glm4v_moe.py. */
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
 
-#define GLM_CLASS(type)                                             \
-    {                                                               \
-        .model_type = type, .defaults = JSON_TEXT({                 \
-                                "vocab_size" : 151552,              \
-                                "hidden_size" : 4096,               \
-                                "intermediate_size" : 13696,        \
-                                "num_hidden_layers" : 40,           \
-                                "num_attention_heads" : 32,         \
-                                "num_key_value_heads" : 2,          \
-                                "max_position_embeddings" : 131072, \
-                                "rms_norm_eps" : 0.00000015625,     \
-                                "head_dim" : 128                    \
-                            }),                                     \
-        .rope_theta = 10000, .partial_rotary_factor = 0.5           \
+#define GLM_CLASS(type)                                                  \
+    {                                                                    \
+        .model_type = type, .defaults = JSON_TEXT({                      \
+                                "vocab_size" : 151552,                   \
+                                "hidden_size" : 4096,                    \
+                                "intermediate_size" : 13696,             \
+                                "num_hidden_layers" : 40,                \
+                                "num_attention_heads" : 32,              \
+                                "num_key_value_heads" : 2,               \
+                                "max_position_embeddings" : 131072,      \
+                                "rms_norm_eps" : 0.00000015625,          \
+                                "head_dim" : 128                         \
+                            }),                                          \
+        .optional = "num_key_value_heads head_dim", .rope_theta = 10000, \
+        .partial_rotary_factor = 0.5                                     \
     }
 
-static const struct hf_class classes[] = { GLM_CLASS("glm"), GLM_CLASS("glm4"), { 0 } };
+static const struct hf_class classes[] = {
+    GLM_CLASS("glm"),
+    GLM_CLASS("glm4"),
+    { .model_type = "glm4_moe",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 151552,
+          "hidden_size" : 4096,
+          "intermediate_size" : 10944,
+          "num_hidden_layers" : 46,
+          "num_attention_heads" : 96,
+          "num_key_value_heads" : 8,
+          "max_position_embeddings" : 131072,
+          "rms_norm_eps" : 1e-5,
+          "moe_intermediate_size" : 1408,
+          "num_experts_per_tok" : 8,
+          "n_shared_experts" : 1,
+          "n_routed_experts" : 128,
+          "routed_scaling_factor" : 1.0,
+          "n_group" : 1,
+          "topk_group" : 1,
+          "first_k_dense_replace" : 1,
+          "norm_topk_prob" : true,
+          "num_nextn_predict_layers" : 1
+      }),
+      .optional = "num_nextn_predict_layers",
+      .rope_theta = 10000,
+      .partial_rotary_factor = 0.5,
+      .rename = { { "num_local_experts", "n_routed_experts" },
+                  { "num_mtp_layers", "num_nextn_predict_layers" } } },
+    { .model_type = "glm4v_moe_text",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 151424,
+          "hidden_size" : 4096,
+          "intermediate_size" : 10944,
+          "num_hidden_layers" : 46,
+          "num_attention_heads" : 96,
+          "num_key_value_heads" : 8,
+          "max_position_embeddings" : 65536,
+          "rms_norm_eps" : 1e-5,
+          "moe_intermediate_size" : 1408,
+          "num_experts_per_tok" : 8,
+          "n_shared_experts" : 1,
+          "n_routed_experts" : 128,
+          "routed_scaling_factor" : 1.0,
+          "n_group" : 1,
+          "topk_group" : 1,
+          "first_k_dense_replace" : 1,
+          "norm_topk_prob" : true
+      }),
+      .rope_theta = 10000,
+      .partial_rotary_factor = 0.5,
+      .rename = { { "num_local_experts", "n_routed_experts" } } },
+    { 0 },
+};
 
 static const struct tensor_rule glm4_rules[] = {
     DECODER_ENDS,
@@ -31,6 +85,18 @@ static const struct tensor_rule glm4_rules[] = {
     SAME("model.layers.#.post_mlp_layernorm", "blk.#.post_ffw_norm"),
     SAME("model.layers.#.mlp.gate_up_proj", "blk.#.ffn_up"),
     SAME("model.layers.#.mlp.down_proj", "blk.#.ffn_down"),
+    RULES_END,
+};
+
+static const struct tensor_rule moe_rules[] = {
+    DECODER_ENDS,
+    SAME("model.layers.#.input_layernorm", "blk.#.attn_norm"),
+    SAME("model.layers.#.post_attention_layernorm", "blk.#.post_attention_norm"),
+    DECODER_ATTENTION(OP_SAME, OP_SAME),
+    DECODER_QK_NORMS,
+    DECODER_MLP,
+    DECODER_MOE("mlp.experts", "mlp.shared_experts"),
+    DECODER_MTP,
     RULES_END,
 };
 
@@ -104,6 +170,20 @@ static const struct hparam glm4_hparams[] = {
     HPARAM_END,
 };
 
+static const struct hparam moe_hparams[] = {
+    HPARAM_LIST(hparams_text),
+    HPARAM_CALL(add_half_rope),
+    HPARAM_U32(".expert_count", "n_routed_experts"),
+    HPARAM_U32(".expert_feed_forward_length", "moe_intermediate_size"),
+    HPARAM_U32(".expert_shared_count", "n_shared_experts"),
+    HPARAM_U32(".leading_dense_block_count", "first_k_dense_replace"),
+    HPARAM_FIXED(".expert_gating_func", EXPERT_GATING_SIGMOID),
+    HPARAM_F32(".expert_weights_scale", "routed_scaling_factor"),
+    HPARAM_BOOL(".expert_weights_norm", "norm_topk_prob"),
+    HPARAM_CALL(hparam_mtp_blocks),
+    HPARAM_END,
+};
+
 static const struct hparam chatglm_hparams[] = {
     HPARAM_NEED(".context_length", "seq_length hidden_size n_embed"),
     HPARAM_NEED(".embedding_length", "hidden_size n_embed"),
@@ -133,6 +213,14 @@ static const struct named_token chatglm_tokens[] = {
     { 0 },
 };
 
+const struct named_token decoder_glm_tokens[] = {
+    { "bos", "[gMASK]" },
+    { "eot", "<|user|>" },
+    { "unk", "<|endoftext|>" },
+    { "eom", "<|observation|>" },
+    { 0 },
+};
+
 static const struct name_edit edits[] = { { EDIT_START, "transformer.", "" }, { 0 } };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
@@ -142,6 +230,14 @@ static const struct arch archs[] = {
       .rules = glm4_rules,
       .hparams = glm4_hparams,
       .tokens = glm4_tokens,
+      .tokenizers = bpe },
+    { .gguf = "glm4moe",
+      .classes = "Glm4MoeForCausalLM Glm4vMoeForConditionalGeneration",
+      .rules = moe_rules,
+      .hparams = moe_hparams,
+      .experts = "n_routed_experts",
+      .mtp = "num_nextn_predict_layers",
+      .tokens = decoder_glm_tokens,
       .tokenizers = bpe },
     { .gguf = "chatglm",
       .classes = "GlmForCausalLM ChatGLMModel ChatGLMForConditionalGeneration",

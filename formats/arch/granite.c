@@ -41,6 +41,8 @@ static const struct hf_class classes[] = {
           "embedding_multiplier" : 1.0,
           "attention_multiplier" : 1.0
       }),
+      .optional = "num_local_experts num_experts_per_tok logits_scaling residual_multiplier "
+                  "embedding_multiplier attention_multiplier",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { .model_type = "granitemoeshared",
@@ -61,6 +63,8 @@ static const struct hf_class classes[] = {
           "embedding_multiplier" : 1.0,
           "attention_multiplier" : 1.0
       }),
+      .optional = "num_local_experts num_experts_per_tok logits_scaling residual_multiplier "
+                  "embedding_multiplier attention_multiplier",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { 0 },

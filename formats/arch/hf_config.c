@@ -38,6 +38,16 @@ static bool is_filled(const struct hf_class *cls, const char *name) {
     return false;
 }
 
+static bool is_optional(const struct hf_class *cls, struct str name) {
+    for (const char *s = cls->optional; s && *s; s += strspn(s, " ")) {
+        const struct str word = { s, strcspn(s, " ") };
+        if (str_eq(word, name))
+            return true;
+        s += word.n;
+    }
+    return false;
+}
+
 /* transformers' classes are strict about types: a model whose config.json breaks them is converted
  * with config.json as it is. A field whose default is null takes a number too. */
 static bool validates(const struct hf_config *c) {
@@ -55,7 +65,7 @@ static bool validates(const struct hf_config *c) {
         const struct json *v = json_get(own, name);
         const enum json_type type = json_type(it.value), given = json_type(v);
         if (v && given != type && type != JSON_NULL &&
-            !(given == JSON_NULL && is_filled(c->cls, name)))
+            !(given == JSON_NULL && (is_filled(c->cls, name) || is_optional(c->cls, it.key))))
             return false;
         if (v && type == JSON_NULL && given != JSON_NULL && given != JSON_INT &&
             given != JSON_DOUBLE)
@@ -68,16 +78,17 @@ static bool validates(const struct hf_config *c) {
 }
 
 int hf_config_init(struct hf_config *c, const struct json *config, struct err *err) {
-    static const char *const nested[] = { "lm_config", "llm_config", "language_config",
+    static const char *const nested[] = { "language_config", "lm_config", "llm_config",
                                           "text_config" };
     *c = (struct hf_config){ .root = config };
     for (size_t i = 0; i < sizeof nested / sizeof *nested && !c->text; i++)
         if (json_type(json_get(config, nested[i])) == JSON_OBJECT)
             c->text = json_get(config, nested[i]);
     struct str model_type;
-    if (!json_str(json_get(c->text ? c->text : config, "model_type"), &model_type))
+    if (!json_str(json_get(config, "model_type"), &model_type))
         return 0;
-    c->cls = find_class(model_type);
+    model_type = hf_text_type(model_type, c->text);
+    c->cls = model_type.p ? find_class(model_type) : NULL;
     if (!c->cls)
         return 0;
     int rc = json_parse(&c->defaults, str_from(c->cls->defaults), err);

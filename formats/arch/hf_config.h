@@ -10,7 +10,8 @@
 /* A configuration class of transformers, as far as the converter asks for its fields. */
 struct hf_class {
     const char *model_type;
-    const char *defaults;         /* JSON: its fields that config.json need not have */
+    const char *defaults; /* JSON: its fields that config.json need not have */
+    const char *optional; /* of these, by name: those that may be null; or NULL */
     double rope_theta;            /* default; 0: the class has no rope_parameters */
     double local_theta;           /* default of layers with a sliding window; 0: not apart */
     double partial_rotary_factor; /* default; 0: none */
@@ -30,6 +31,10 @@ struct hf_config {
     const struct hf_class *cls; /* NULL: transformers does not know the model_type */
     struct json *defaults;
 };
+
+/* The class of the text model in a config.json of type @model_type, whose text_config (NULL: there is
+ * none) is @text; p is NULL where transformers does not know @model_type; composite.c. */
+struct str hf_text_type(struct str model_type, const struct json *text);
 
 /* @config is borrowed. @classes: the rows to look the model_type up in; may be empty. */
 int hf_config_init(struct hf_config *c, const struct json *config, struct err *err);

@@ -171,7 +171,9 @@ static int add_gating(struct arch_work *w) {
     static const struct {
         const char *name;
         uint32_t id;
-    } functions[] = { { "softmax", 1 }, { "sigmoid", 2 }, { "sqrtsoftplus", 4 } };
+    } functions[] = { { "softmax", EXPERT_GATING_SOFTMAX },
+                      { "sigmoid", EXPERT_GATING_SIGMOID },
+                      { "sqrtsoftplus", EXPERT_GATING_SQRTSOFTPLUS } };
     struct str name;
     if (!hf_config_str(&w->config, names, &name))
         return 0;
@@ -192,8 +194,18 @@ int hparam_file_type(struct arch_work *w) {
     return work_u32(w, "general.file_type", ids[w->out]);
 }
 
+int hparam_blocks(struct arch_work *w) {
+    return work_u32(w, ".block_count", w->n_layer);
+}
+
+int hparam_mtp_blocks(struct arch_work *w) {
+    uint64_t n;
+    int rc = hf_config_u64(&w->config, w->arch->mtp, &n, w->err);
+    return rc <= 0 ? rc : work_u32(w, ".nextn_predict_layers", n);
+}
+
 const struct hparam hparams_text[] = {
-    HPARAM_NEED(".block_count", "n_layers num_hidden_layers n_layer num_layers"),
+    HPARAM_CALL(hparam_blocks),
     HPARAM_U32(".context_length", "max_position_embeddings n_ctx n_positions max_length "
                                   "max_sequence_length model_max_length"),
     HPARAM_U32(".embedding_length", "hidden_size n_embd dim"),

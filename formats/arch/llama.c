@@ -48,6 +48,7 @@ static const struct hf_class classes[] = {
           "head_dim" : null,
           "sliding_window" : 4096
       }),
+      .optional = "sliding_window",
       .rope_theta = 10000,
       .fill = { { "head_dim", "hidden_size", "num_attention_heads" } } },
     { .model_type = "mixtral",
@@ -113,7 +114,8 @@ static const struct name_edit model_edits[] = { { EDIT_ANYWHERE, "text_model.", 
 
 static const struct arch archs[] = {
     { LLAMA_ROW(edits), .classes = "LlamaForCausalLM LLaMAForCausalLM MistralForCausalLM "
-                                   "MixtralForCausalLM IQuestCoderForCausalLM" },
+                                   "MixtralForCausalLM IQuestCoderForCausalLM VLlama3ForCausalLM "
+                                   "LlavaForConditionalGeneration" },
     { LLAMA_ROW(model_edits), .classes = "LlamaModel" },
     { .gguf = "smollm3",
       .classes = "SmolLM3ForCausalLM",

@@ -4,7 +4,6 @@
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
-#include <errno.h>
 
 static const struct hf_class classes[] = {
     { .model_type = "llama4_text",
@@ -36,31 +35,13 @@ static const struct tensor_rule rules[] = {
     SAME("model.layers.#.feed_forward.up_proj", "blk.#.ffn_up"),
     SAME("model.layers.#.feed_forward.down_proj", "blk.#.ffn_down"),
     SAME("model.layers.#.feed_forward.router", "blk.#.ffn_gate_inp"),
-    { "model.layers.#.feed_forward.experts.down_proj", "blk.#.ffn_down_exps.weight", OP_OWN, NULL },
-    { "model.layers.#.feed_forward.experts.gate_up_proj", "blk.#.ffn_gate_exps.weight", OP_OWN,
-      "blk.#.ffn_up_exps.weight" },
+    { "model.layers.#.feed_forward.experts.down_proj", "blk.#.ffn_down_exps", OP_EXPERTS_TURNED,
+      NULL },
+    { "model.layers.#.feed_forward.experts.gate_up_proj", "blk.#.ffn_gate_exps", OP_EXPERTS_TURNED,
+      "blk.#.ffn_up_exps" },
     DECODER_SHARED("feed_forward.shared_expert"),
     RULES_END,
 };
-
-/* Experts' matrices are [experts][in][out] there, [experts][out][in] here. */
-static int own_experts(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
-                       const struct name_match *match) {
-    struct arena *a = w->form->arena;
-    const uint64_t parts = rule->second ? 2 : 1;
-    if (t->n_dims != 3 || t->elems == 0 || t->dims[2] % parts)
-        return err_set(w->err, -EBADMSG, "tensor %.*s: not a stack of experts", STR_ARG(t->name));
-    const uint64_t experts = t->dims[0], in = t->dims[1], all = t->dims[2], out = all / parts;
-    const uint64_t dims[3] = { experts, out, in };
-    const char *const names[] = { rule->gguf, rule->second };
-    const struct expr *turned = expr_transpose(a, expr_tensor(a, t), in);
-    int rc = 0;
-    for (uint64_t i = 0; i < parts && rc == 0; i++) {
-        const struct row_map part = { i * out, 2, { experts, out }, { all, 1 } };
-        rc = work_target(w, name_build(a, names[i], match), dims, 3, expr_rows(a, turned, part));
-    }
-    return rc;
-}
 
 /* No window where every block sees all: without "layer_types" those that have no rope do. */
 static int add_window(struct arch_work *w) {
@@ -101,7 +82,6 @@ static const struct arch archs[] = {
       .classes = "Llama4ForConditionalGeneration Llama4ForCausalLM",
       .edits = edits,
       .rules = rules,
-      .own = own_experts,
       .hparams = hparams,
       .tokenizers = bpe,
       .extra = add_freqs },

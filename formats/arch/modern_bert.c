@@ -20,7 +20,8 @@ static const struct hf_class classes[] = {
                                       "pad_token_id" : 50283,
                                       "global_rope_theta" : 160000.0,
                                       "local_rope_theta" : 10000.0
-                                  }) },
+                                  }),
+      .optional = "pad_token_id global_rope_theta local_rope_theta" },
     { .model_type = "eurobert",
       .defaults = JSON_TEXT({
           "vocab_size" : 128256,
@@ -34,6 +35,7 @@ static const struct hf_class classes[] = {
           "head_dim" : null,
           "pad_token_id" : 128001
       }),
+      .optional = "pad_token_id",
       .rope_theta = 10000,
       .fill = { { "head_dim", "hidden_size", "num_attention_heads" },
                 { "num_key_value_heads", "num_attention_heads", NULL } } },

@@ -49,6 +49,7 @@ static const struct hf_class classes[] = {
           "moe_intermediate_size" : 1408,
           "shared_expert_intermediate_size" : 5632
       }),
+      .optional = "num_key_value_heads",
       .rope_theta = 10000 },
     { .model_type = "qwen3_moe",
       .defaults = JSON_TEXT({
@@ -64,6 +65,7 @@ static const struct hf_class classes[] = {
           "num_experts_per_tok" : 8,
           "moe_intermediate_size" : 768
       }),
+      .optional = "num_local_experts",
       .rope_theta = 10000,
       .rename = { { "num_experts", "num_local_experts" } } },
     { 0 },

@@ -33,6 +33,9 @@ static int add_target(struct reverse *r, struct str name, const struct tensor *t
         f->targets = more;
         r->cap = cap;
     }
+    static const struct str bias = STR("e_score_correction.bias"); /* "_bias" there */
+    if (name.p && str_ends(name, bias))
+        name = arena_printf(f->arena, "%.*s_bias", (int)(name.n - sizeof ".bias" + 1), name.p);
     if (!name.p || !expr)
         return no_memory(r);
     struct target *out = &f->targets[f->n_targets++];
@@ -182,7 +185,7 @@ static int (*const ops[OP_COUNT])(struct reverse *, const struct tensor *,
     [OP_ADD_ONE] = back_add_one, [OP_TRANSPOSE] = back_transpose, [OP_QKV] = back_qkv,
     [OP_VOCAB] = back_same,      [OP_NEG_EXP] = back_own,         [OP_UNTIED] = back_same,
     [OP_SQUEEZE] = back_squeeze, [OP_FIRST] = back_same,          [OP_OWN] = back_own,
-    [OP_DROP] = back_drop,
+    [OP_DROP] = back_drop,       [OP_EXPERTS_TURNED] = back_own,
 };
 
 /* What the converter computes from config.json, so that Hugging Face computes it too. */

@@ -103,6 +103,27 @@ static int op_gate_up(struct arch_work *w, const struct tensor *t, const struct 
     return rc;
 }
 
+static int op_experts_turned(struct arch_work *w, const struct tensor *t,
+                             const struct tensor_rule *rule, const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    struct name_match named = *match;
+    const uint64_t parts = rule->second ? 2 : 1;
+    if (t->n_dims != 3 || t->elems == 0 || t->dims[2] % parts)
+        return bad_shape(w, t, "not a stack of experts");
+    if (named.rest.n == 0)
+        named.rest = STR(".weight");
+    const uint64_t experts = t->dims[0], in = t->dims[1], all = t->dims[2], out = all / parts;
+    const uint64_t dims[3] = { experts, out, in };
+    const char *const names[] = { rule->gguf, rule->second };
+    const struct expr *turned = expr_transpose(a, expr_tensor(a, t), in);
+    int rc = 0;
+    for (uint64_t i = 0; i < parts && rc == 0; i++) {
+        const struct row_map part = { i * out, 2, { experts, out }, { all, 1 } };
+        rc = work_target(w, name_build(a, names[i], &named), dims, 3, expr_rows(a, turned, part));
+    }
+    return rc;
+}
+
 static int op_vocab(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                     const struct name_match *match) {
     struct arena *a = w->form->arena;
@@ -275,7 +296,7 @@ static op_fn *const ops[OP_COUNT] = {
     [OP_ADD_ONE] = op_add_one, [OP_TRANSPOSE] = op_transpose, [OP_QKV] = op_qkv,
     [OP_VOCAB] = op_vocab,     [OP_NEG_EXP] = op_neg_exp,     [OP_UNTIED] = op_untied,
     [OP_SQUEEZE] = op_squeeze, [OP_FIRST] = op_first,         [OP_OWN] = op_own,
-    [OP_DROP] = op_drop,
+    [OP_DROP] = op_drop,       [OP_EXPERTS_TURNED] = op_experts_turned,
 };
 
 int op_to_gguf(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,

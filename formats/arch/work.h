@@ -21,7 +21,8 @@ struct arch_work {
     struct rope rope;
     enum outtype out; /* AUTO is resolved */
     bool rounded;     /* it was AUTO: values pass through the type that they get */
-    uint64_t n_layer, n_head, n_head_kv, n_expert;
+    uint64_t n_layer; /* with the n_mtp behind the others */
+    uint64_t n_mtp, n_head, n_head_kv, n_expert;
     struct expert_block *blocks; /* n_layer of them; NULL without experts */
     uint32_t cap;                /* of form->targets */
     struct err *err;
