@@ -22,11 +22,11 @@ struct affine {
     bool flat;           /* all elements equal: all levels 0 */
 };
 
-static inline int32_t affine_level(const struct affine *a, const struct affine_how *how, float x) {
+BODY int32_t affine_level(const struct affine *a, const struct affine_how *how, float x) {
     return a->flat ? 0 : int_clamp(int_nearest(a->inverse * (x - a->base)), 0, how->max_level);
 }
 
-static inline float affine_error(float difference, bool absolute) {
+BODY float affine_error(float difference, bool absolute) {
     return absolute ? fabsf(difference) : difference * difference;
 }
 
@@ -35,8 +35,8 @@ struct affine_sums {
     float l, l2, xl; /* of weight times level, level squared, level times x */
 };
 
-static inline float affine_total_error(const float *x, const float *w, const uint8_t *q,
-                                       float scale, float min, const struct affine_how *how) {
+BODY float affine_total_error(const float *x, const float *w, const uint8_t *q, float scale,
+                              float min, const struct affine_how *how) {
     float error = 0;
     for (int i = 0; i < how->elems; i++)
         error += w[i] * affine_error(scale * q[i] + min - x[i], how->absolute);
@@ -44,8 +44,8 @@ static inline float affine_total_error(const float *x, const float *w, const uin
 }
 
 /* Levels and sums of the candidate @a. */
-static inline void affine_fit(const float *x, const float *w, uint8_t *q, struct affine_sums *sums,
-                              const struct affine *a, const struct affine_how *how) {
+BODY void affine_fit(const float *x, const float *w, uint8_t *q, struct affine_sums *sums,
+                     const struct affine *a, const struct affine_how *how) {
     sums->l = sums->l2 = sums->xl = 0;
     for (int i = 0; i < how->elems; i++) {
         q[i] = (uint8_t)affine_level(a, how, x[i]);
@@ -56,28 +56,29 @@ static inline void affine_fit(const float *x, const float *w, uint8_t *q, struct
     }
 }
 
-static inline struct affine affine_search(const float *x, const float *w,
-                                          const struct affine_how *how) {
+BODY struct affine affine_search(const float *x, const float *w, const struct affine_how *how) {
     float low, max;
     uint8_t q[32];
-    struct affine_sums s = { .w = w[0], .x = w[0] * x[0] };
+    struct affine_sums s = { w[0], w[0] * x[0], 0, 0, 0 };
     first_minmax(x, how->elems, &low, &max);
     for (int i = 1; i < how->elems; i++) {
         s.w += w[i];
         s.x += w[i] * x[i];
     }
     float min = low > 0 ? 0 : low;
-    if (max == min)
-        return (struct affine){ .min = -min, .flat = true };
+    if (max == min) {
+        const struct affine flat = { 0, -min, 0, 0, true };
+        return flat;
+    }
 
-    struct affine best = { .inverse = (float)how->max_level / (max - min), .base = min };
-    best.scale = 1 / best.inverse;
+    const float first = (float)how->max_level / (max - min);
+    struct affine best = { 1 / first, 0, first, min, false };
     for (int i = 0; i < how->elems; i++)
         q[i] = (uint8_t)affine_level(&best, how, x[i]);
     float error = affine_total_error(x, w, q, best.scale, min, how);
     for (int step = 0; step <= how->steps; step++) {
         /* The minimum moves with each success: it is not the data's any more. */
-        struct affine a = { .base = min };
+        struct affine a = { 0, 0, 0, min, false };
         a.inverse = (how->first + how->delta * (float)step + (float)how->max_level) / (max - min);
         affine_fit(x, w, q, &s, &a, how);
         const float det = s.w * s.l2 - s.l * s.l;
@@ -101,7 +102,7 @@ static inline struct affine affine_search(const float *x, const float *w,
 }
 
 /* Weights of q4_k and q5_k. */
-static inline void affine_weights(float *w, const float *x, int n) {
+BODY void affine_weights(float *w, const float *x, int n) {
     float sum = 0;
     for (int i = 0; i < n; i++)
         sum += x[i] * x[i];
@@ -117,12 +118,12 @@ struct affine_super {
     uint8_t scales[8], mins[8];
 };
 
-static inline uint8_t six_bits(float v) {
+BODY uint8_t six_bits(float v) {
     const uint8_t l = (uint8_t)int_nearest(v);
     return l < 63 ? l : 63;
 }
 
-static inline struct affine_super affine_finish(const float scales[8], const float mins[8]) {
+BODY struct affine_super affine_finish(const float scales[8], const float mins[8]) {
     struct affine_super super;
     float max_scale = 0, max_min = 0;
     for (int i = 0; i < 8; i++) {
@@ -141,15 +142,15 @@ static inline struct affine_super affine_finish(const float scales[8], const flo
 }
 
 /* The levels of one sub-block by its rounded scale and min; the search's own where that is 0. */
-static inline void affine_levels(uint8_t *q, const float *x, float d, float dm,
-                                 const struct affine *a, const struct affine_how *how) {
+BODY void affine_levels(uint8_t *q, const float *x, float d, float dm, const struct affine *a,
+                        const struct affine_how *how) {
     for (int i = 0; i < how->elems; i++)
         q[i] = (uint8_t)(d != 0 ? int_clamp(int_nearest((x[i] + dm) / d), 0, how->max_level)
                                 : affine_level(a, how, x[i]));
 }
 
 /* Scales and mins of a q2_k: as above with four bits each; what is negative wraps into the byte. */
-static inline void q2_k_scales(struct q2_k *b, const float scales[16], const float mins[16]) {
+BODY void q2_k_scales(struct q2_k *b, const float scales[16], const float mins[16]) {
     float max_scale = 0, max_min = 0;
     for (int i = 0; i < 16; i++) {
         max_scale = scales[i] > max_scale ? scales[i] : max_scale;

@@ -2,6 +2,7 @@
  * kernels/blocks.h - the blocks of the GGUF types, as they lie in a file: packed, little-endian,
  * at any address. x[i] is element i of a block; docs/codecs.md has formulas, rounding, sources. */
 #pragma once
+#include "kernels/body.h"
 #include <stdint.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "blocks are read in place");

@@ -7,6 +7,7 @@
  * iq2_find_best_neighbour, iq2xs_init_impl, and their like for iq3. */
 #pragma once
 #include "kernels/blocks_iq.h"
+#include "kernels/portable.h"
 #include "kernels/weighted.h"
 #include <float.h>
 

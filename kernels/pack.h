@@ -4,7 +4,7 @@
 #pragma once
 #include "kernels/blocks.h"
 
-static inline void q6_k_pack(struct q6_k *b, const uint8_t *q) {
+BODY void sixes_pack(struct q6_k *b, const uint8_t *q) {
     for (int side = 0; side < 2; side++, q += 128) {
         uint8_t *ql = b->ql + 64 * side, *qh = b->qh + 32 * side;
         for (int i = 0; i < 64; i++)
@@ -16,7 +16,7 @@ static inline void q6_k_pack(struct q6_k *b, const uint8_t *q) {
 }
 
 /* Five bits each of a q5_0 or q5_1; the fifth ones are the result. */
-static inline uint32_t fives_pack(uint8_t qs[16], const uint8_t q[32]) {
+BODY uint32_t fives_pack(uint8_t qs[16], const uint8_t q[32]) {
     uint32_t top = 0;
     for (int i = 0; i < 16; i++) {
         qs[i] = (uint8_t)((q[i] & 15) | (q[i + 16] & 15) << 4);
@@ -26,7 +26,7 @@ static inline uint32_t fives_pack(uint8_t qs[16], const uint8_t q[32]) {
 }
 
 /* Two bits each, four to a byte: q2_k and the low bits of q3_k. */
-static inline void twos_pack(uint8_t qs[64], const uint8_t *q) {
+BODY void twos_pack(uint8_t qs[64], const uint8_t *q) {
     for (int side = 0; side < 2; side++, q += 128, qs += 32)
         for (int i = 0; i < 32; i++)
             qs[i] = (uint8_t)((q[i] & 3) | (q[i + 32] & 3) << 2 | (q[i + 64] & 3) << 4 |
@@ -34,7 +34,7 @@ static inline void twos_pack(uint8_t qs[64], const uint8_t *q) {
 }
 
 /* The bit of value @bit of each level: hmask of q3_k and qh of q5_k. */
-static inline void top_bits_pack(uint8_t top[32], const uint8_t *q, int bit) {
+BODY void top_bits_pack(uint8_t top[32], const uint8_t *q, int bit) {
     for (int i = 0; i < 32; i++)
         top[i] = 0;
     for (int part = 0; part < 8; part++, q += 32)
@@ -43,14 +43,14 @@ static inline void top_bits_pack(uint8_t top[32], const uint8_t *q, int bit) {
 }
 
 /* Four bits each: q4_k, and the low bits of q5_k. */
-static inline void fours_pack(uint8_t qs[128], const uint8_t *q) {
+BODY void fours_pack(uint8_t qs[128], const uint8_t *q) {
     for (int part = 0; part < 4; part++, q += 64, qs += 32)
         for (int i = 0; i < 32; i++)
             qs[i] = (uint8_t)((q[i] & 15) | (q[i + 32] & 15) << 4);
 }
 
 /* The six-bit scales and mins of q4_k and q5_k. */
-static inline void scales_pack(uint8_t to[12], const uint8_t scales[8], const uint8_t mins[8]) {
+BODY void scales_pack(uint8_t to[12], const uint8_t scales[8], const uint8_t mins[8]) {
     for (int i = 0; i < 4; i++) {
         to[i] = (uint8_t)(scales[i] | scales[i + 4] >> 4 << 6);
         to[i + 4] = (uint8_t)(mins[i] | mins[i + 4] >> 4 << 6);
@@ -58,7 +58,7 @@ static inline void scales_pack(uint8_t to[12], const uint8_t scales[8], const ui
     }
 }
 
-static inline void scales_unpack(uint8_t scales[8], uint8_t mins[8], const uint8_t from[12]) {
+BODY void scales_unpack(uint8_t scales[8], uint8_t mins[8], const uint8_t from[12]) {
     for (int i = 0; i < 4; i++) {
         scales[i] = from[i] & 63;
         mins[i] = from[i + 4] & 63;
@@ -68,7 +68,7 @@ static inline void scales_unpack(uint8_t scales[8], uint8_t mins[8], const uint8
 }
 
 /* The six-bit scales of q3_k, with 32 added. */
-static inline void scales16_pack(uint8_t to[12], const uint8_t scales[16]) {
+BODY void scales16_pack(uint8_t to[12], const uint8_t scales[16]) {
     for (int i = 0; i < 8; i++)
         to[i] = (uint8_t)((scales[i] & 15) | (scales[i + 8] & 15) << 4);
     for (int i = 0; i < 4; i++)
@@ -76,7 +76,7 @@ static inline void scales16_pack(uint8_t to[12], const uint8_t scales[16]) {
                               scales[i + 12] >> 4 << 6);
 }
 
-static inline void scales16_unpack(uint8_t scales[16], const uint8_t from[12]) {
+BODY void scales16_unpack(uint8_t scales[16], const uint8_t from[12]) {
     for (int i = 0; i < 16; i++)
         scales[i] = (uint8_t)((from[i % 8] >> (i < 8 ? 0 : 4) & 15) |
                               (from[8 + i % 4] >> (i / 4 * 2) & 3) << 4);

@@ -13,12 +13,12 @@ struct symmetric_how {
     int n, max_level;
 };
 
-static inline int32_t symmetric_level(float v, struct symmetric_how how) {
+BODY int32_t symmetric_level(float v, struct symmetric_how how) {
     return int_clamp(int_nearest(v), -how.max_level, how.max_level - 1);
 }
 
-static inline void symmetric_fit(const float *x, const float *w, struct symmetric_how how,
-                                 float inverse, float *sum_lx, float *sum_l2) {
+BODY void symmetric_fit(const float *x, const float *w, struct symmetric_how how, float inverse,
+                        float *sum_lx, float *sum_l2) {
     *sum_lx = *sum_l2 = 0;
     for (int i = 0; i < how.n; i++) {
         const float l = (float)symmetric_level(inverse * x[i], how);
@@ -28,8 +28,7 @@ static inline void symmetric_fit(const float *x, const float *w, struct symmetri
 }
 
 /* The scale; the first of the best wins. @q gets the levels plus max_level. */
-static inline float symmetric_search(const float *x, const float *w, struct symmetric_how how,
-                                     uint8_t *q) {
+BODY float symmetric_search(const float *x, const float *w, struct symmetric_how how, uint8_t *q) {
     const float max = first_absmax(x, how.n);
     if (fabsf(max) < SYMMETRIC_TINY) {
         memset(q, 0, (size_t)how.n); /* not max_level, which would stand for 0 */

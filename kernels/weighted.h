@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * kernels/weighted.h - what the encoders with importance data share: the loop over rows, the
- * weights, and the search for positive scales.
- * Source: ggml/src/ggml-quants.c, quantize_row_*_impl and make_qp_quants. The order of the float
- * operations is the reference's: any other order changes bytes. */
+ * kernels/weighted.h - what the encoders with importance data share: the weights, and the search
+ * for positive scales. Source: ggml/src/ggml-quants.c, quantize_row_*_impl and make_qp_quants. The
+ * order of the float operations is the reference's: any other order changes bytes. */
 #pragma once
 #include "kernels/affine.h"
 #include "kernels/pack.h"
 
-static inline float sum_squares(const float *x, size_t n) {
+BODY float sum_squares(const float *x, size_t n) {
     float sum = 0;
     for (size_t i = 0; i < n; i++)
         sum += x[i] * x[i];
@@ -15,38 +14,17 @@ static inline float sum_squares(const float *x, size_t n) {
 }
 
 /* An element weighs its importance times a length that no zero makes 0. */
-static inline void importance_weights(float *w, const float *x, const float *importance, int n,
-                                      float mean_square) {
+BODY void importance_weights(float *w, const float *x, const float *importance, int n,
+                             float mean_square) {
     for (int i = 0; i < n; i++)
         w[i] = importance[i] * sqrtf(mean_square + x[i] * x[i]);
-}
-
-/* How one block of a row is encoded; @mean_square is the row's. */
-typedef void weighted_block_fn(void *dst, const float *x, const float *importance,
-                               float mean_square);
-
-/* The loop of every encoder with importance data: a row that is not finite becomes zeros. */
-static inline void encode_rows(void *dst, const float *src, const float *importance, size_t rows,
-                               size_t row_elems, size_t block_elems, size_t block_bytes,
-                               weighted_block_fn *encode_block) {
-    char *b = dst;
-    for (size_t row = 0; row < rows; row++, src += row_elems) {
-        const bool finite = f32_all_finite_c(src, row_elems);
-        const float mean_square = sum_squares(src, row_elems) / (float)row_elems;
-        for (size_t i = 0; i < row_elems; i += block_elems, b += block_bytes) {
-            if (finite)
-                encode_block(b, src + i, importance + i, mean_square);
-            else
-                memset(b, 0, block_bytes);
-        }
-    }
 }
 
 #define POSITIVE_TINY 1e-15f
 
 /* The levels of one candidate, as they would be: what is left of it, by weight. */
-static inline float positive_error(const float *x, const float *w, int n, int max_level,
-                                   float inverse, bool clamp) {
+BODY float positive_error(const float *x, const float *w, int n, int max_level, float inverse,
+                          bool clamp) {
     const float scale = 1 / inverse;
     float error = 0;
     for (int i = 0; i < n; i++) {
@@ -59,8 +37,8 @@ static inline float positive_error(const float *x, const float *w, int n, int ma
 }
 
 /* One element after the other gets the level that is best, the others given. */
-static inline bool positive_improve(const float *x, const float *w, int n, int max_level,
-                                    uint8_t *q, float *sum_lx, float *sum_l2) {
+BODY bool positive_improve(const float *x, const float *w, int n, int max_level, uint8_t *q,
+                           float *sum_lx, float *sum_l2) {
     bool changed = false;
     for (int i = 0; i < n; i++) {
         float lx = *sum_lx - w[i] * x[i] * q[i], l2 = *sum_l2 - w[i] * q[i] * q[i];
@@ -83,8 +61,7 @@ static inline bool positive_improve(const float *x, const float *w, int n, int m
 }
 
 /* x[i] ~ scale * q[i], q in 0..max_level: the scales and minimums of a super-block. */
-static inline float positive_search(const float *x, const float *w, int n, int max_level,
-                                    uint8_t *q) {
+BODY float positive_search(const float *x, const float *w, int n, int max_level, uint8_t *q) {
     float max = 0, sum_lx = 0, sum_l2 = 0;
     for (int i = 0; i < n; i++)
         max = max > x[i] ? max : x[i];
@@ -117,12 +94,12 @@ static inline float positive_search(const float *x, const float *w, int n, int m
 
 /* Scales and mins of a super-block of q4_k, or of q5_k, which alone clamps them: a negative one
  * wraps, and in q4_k spills into the bits of another. Packing and unpacking does so too. */
-static inline struct affine_super affine_finish_weighted(const float scales[8], const float mins[8],
-                                                         const float sum_w[8], bool clamp) {
+BODY struct affine_super affine_finish_weighted(const float scales[8], const float mins[8],
+                                                const float sum_w[8], bool clamp) {
     struct affine_super super;
     uint8_t packed[12];
-    super.d = f16_from_f32(positive_search(scales, sum_w, 8, 63, super.scales));
-    super.dmin = f16_from_f32(positive_search(mins, sum_w, 8, 63, super.mins));
+    super.d = f16_from_scale(positive_search(scales, sum_w, 8, 63, super.scales));
+    super.dmin = f16_from_scale(positive_search(mins, sum_w, 8, 63, super.mins));
     for (int s = 0; s < 8 && clamp; s++) {
         super.scales[s] = super.scales[s] < 63 ? super.scales[s] : 63;
         super.mins[s] = super.mins[s] < 63 ? super.mins[s] : 63;
@@ -132,11 +109,11 @@ static inline struct affine_super affine_finish_weighted(const float scales[8], 
     return super;
 }
 
-static inline void q2_k_scales_weighted(struct q2_k *b, const float scales[16],
-                                        const float mins[16], const float sum_w[16]) {
+BODY void q2_k_scales_weighted(struct q2_k *b, const float scales[16], const float mins[16],
+                               const float sum_w[16]) {
     uint8_t low[16], high[16];
-    b->d = f16_from_f32(positive_search(scales, sum_w, 16, 15, low));
-    b->dmin = f16_from_f32(positive_search(mins, sum_w, 16, 15, high));
+    b->d = f16_from_scale(positive_search(scales, sum_w, 16, 15, low));
+    b->dmin = f16_from_scale(positive_search(mins, sum_w, 16, 15, high));
     for (int s = 0; s < 16; s++)
         b->scales[s] = (uint8_t)(low[s] | high[s] << 4);
 }

@@ -50,7 +50,7 @@ INLINE void first_levels(struct search *s) {
     }
 }
 
-/* One pass of improve() in q3_k.c; false: no lane changed. */
+/* One pass of q3_k_improve(); false: no lane changed. */
 INLINE bool improve(struct search *s) {
     const vf zero = vf_set1(0);
     vm changed = vf_lt(zero, zero);

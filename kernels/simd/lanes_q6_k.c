@@ -140,7 +140,7 @@ INLINE void encode_super(struct q6_k *b, const struct search *s, int first) {
     }
     for (int g = 0; g < SUBS / VL; g++)
         store_levels(q + SUB_ELEMS * VL * g, s, first + g, b->scales + VL * g, f32_from_f16(b->d));
-    q6_k_pack(b, q);
+    sixes_pack(b, q);
 }
 
 static bool q6_k_group(void *dst, const float *src) {

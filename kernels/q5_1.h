@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
- * kernels/q5_1.c - q5_1: as q4_1 with 5 bits each, the fifth ones apart.
+ * kernels/q5_1.h - q5_1: as q4_1 with 5 bits each, the fifth ones apart.
  * Source: ggml/src/ggml-quants.c, quantize_row_q5_1_ref, quantize_row_q5_1_impl. */
+#pragma once
 #include "kernels/affine.h"
-#include "kernels/blocks.h"
 #include "kernels/pack.h"
-#include "kernels/portable.h"
 #include "kernels/weighted.h"
 
 /* No clamp: (max - min) * (1 / ((max - min) / 31)) cannot round to 31.5 or more. */
-static uint8_t level(float v) {
+BODY uint8_t q5_1_level(float v) {
     return (uint8_t)int_trunc(v + 0.5f);
 }
 
-static void encode_block(void *dst, const float *x) {
-    struct q5_1 *b = dst;
+BODY void q5_1_block(struct q5_1 *b, const float *x) {
     float min, max;
     first_minmax(x, Q5_1_ELEMS, &min, &max);
     const float d = (max - min) / 31, id = inverse_or_0(d);
@@ -21,18 +19,14 @@ static void encode_block(void *dst, const float *x) {
     b->d = f16_from_f32(d);
     b->m = f16_from_f32(min);
     for (int i = 0; i < Q5_1_ELEMS; i++)
-        q[i] = level((x[i] - min) * id);
+        q[i] = q5_1_level((x[i] - min) * id);
     b->qh = fives_pack(b->qs, q);
 }
 
-void q5_1_encode_c(void *dst, const float *src, size_t blocks) {
-    encode_finite(dst, src, blocks, Q5_1_ELEMS, sizeof(struct q5_1), encode_block);
-}
-
 /* No rounding of the scale first: the levels are the search's own. */
-static void encode_weighted(void *dst, const float *x, const float *importance, float mean_square) {
+BODY void q5_1_block_weighted(struct q5_1 *b, const float *x, const float *importance,
+                              float mean_square) {
     const struct affine_how how = { Q5_1_ELEMS, 31, -0.9f, 0.05f, 36, false };
-    struct q5_1 *b = dst;
     float w[Q5_1_ELEMS];
     uint8_t q[Q5_1_ELEMS];
     importance_weights(w, x, importance, Q5_1_ELEMS, mean_square);
@@ -42,10 +36,4 @@ static void encode_weighted(void *dst, const float *x, const float *importance, 
     for (int i = 0; i < Q5_1_ELEMS; i++)
         q[i] = (uint8_t)affine_level(&found, &how, x[i]);
     b->qh = fives_pack(b->qs, q);
-}
-
-void q5_1_encode_weighted_c(void *dst, const float *src, const float *importance, size_t rows,
-                            size_t row_elems) {
-    encode_rows(dst, src, importance, rows, row_elems, Q5_1_ELEMS, sizeof(struct q5_1),
-                encode_weighted);
 }
