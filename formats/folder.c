@@ -5,15 +5,23 @@
 #include "formats/cleanup.h"
 #include "formats/hub.h"
 #include "formats/json.h"
+#include "formats/tokenizer/memo.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 
-struct tokenizer_memo *tokenizer_memo_new(void) {
-    struct tokenizer_memo *memo = calloc(1, sizeof *memo);
-    if (memo)
-        pthread_mutex_init(&memo->lock, NULL);
-    return memo;
+struct tokenizer_slot *tokenizer_slot_new(void) {
+    struct tokenizer_slot *s = calloc(1, sizeof *s);
+    if (s)
+        pthread_mutex_init(&s->lock, NULL);
+    return s;
+}
+
+uint64_t tokenizer_slot_bytes(struct tokenizer_slot *s) {
+    pthread_mutex_lock(&s->lock);
+    const uint64_t bytes = s->memo ? s->memo->arena.held / s->memo->refs : 0;
+    pthread_mutex_unlock(&s->lock);
+    return bytes;
 }
 
 void folder_free(struct folder *f) {
@@ -24,7 +32,7 @@ void folder_free(struct folder *f) {
     json_free(f->tokenizer_config);
     f->config = f->generation_config = f->tokenizer_config = NULL;
     if (f->tokenizer) {
-        arena_fini(&f->tokenizer->arena);
+        tokenizer_memo_unref(f->tokenizer->memo);
         pthread_mutex_destroy(&f->tokenizer->lock);
         free(f->tokenizer);
         f->tokenizer = NULL;
@@ -59,30 +67,50 @@ static int join(char buf[PATH_MAX], const char *dir, const char *name, struct er
     return n < PATH_MAX ? 0 : err_set(err, -ENAMETOOLONG, "%s: the path is too long", name);
 }
 
-bool folder_has(const struct folder *f, const char *name) {
+/* What @name is, by a look that follows links; 0: nothing that can be reached. */
+static mode_t type_of(const struct folder *f, const char *name, bool *link) {
     char path[PATH_MAX];
     struct stat st;
-    return join(path, f->path.p, name, NULL) == 0 && root_stat(f->root, path, &st) == 0 &&
-           S_ISREG(st.st_mode);
+    *link = false;
+    if (join(path, f->path.p, name, NULL) < 0)
+        return 0;
+    if (root_stat(f->root, path, &st) == 0)
+        return st.st_mode & S_IFMT;
+    *link = root_lstat(f->root, path, &st) == 0;
+    return 0;
+}
+
+/* ENTRY_OTHER: a folder, a link to nothing, and the like. */
+enum entry { ENTRY_NONE, ENTRY_FILE, ENTRY_OTHER };
+
+static enum entry find_entry(const struct folder *f, const char *name) {
+    bool link;
+    const mode_t type = type_of(f, name, &link);
+    const enum entry e = type == S_IFREG ? ENTRY_FILE : type || link ? ENTRY_OTHER : ENTRY_NONE;
+    folder_trace_add(f->trace, LOOK_HAS, name, (int)e, NULL, 0);
+    return e;
+}
+
+bool folder_has(const struct folder *f, const char *name) {
+    return find_entry(f, name) == ENTRY_FILE;
 }
 
 int folder_slurp(const struct folder *f, const char *name, uint64_t limit, char **out, size_t *n,
                  struct err *err) {
     char path[PATH_MAX];
     int rc = join(path, f->path.p, name, err);
-    return rc < 0 ? rc : source_slurp(f->root, path, limit, out, n, NULL, err);
+    if (rc == 0)
+        rc = source_slurp(f->root, path, limit, out, n, NULL, err);
+    folder_trace_add(f->trace, LOOK_TEXT, name, rc, rc < 0 ? NULL : *out, rc < 0 ? 0 : *n);
+    return rc;
 }
 
 int folder_json(const struct folder *f, const char *name, uint64_t limit, struct json **out,
                 struct err *err) {
     *out = NULL;
-    if (!folder_has(f, name)) {
-        char path[PATH_MAX];
-        struct stat st;
-        if (join(path, f->path.p, name, NULL) == 0 && root_lstat(f->root, path, &st) == 0)
-            return err_set(err, -EINVAL, "%s: not a regular file", name);
-        return 0;
-    }
+    const enum entry entry = find_entry(f, name);
+    if (entry != ENTRY_FILE)
+        return entry == ENTRY_NONE ? 0 : err_set(err, -EINVAL, "%s: not a regular file", name);
     auto_free char *text = NULL;
     size_t n;
     int rc = folder_slurp(f, name, limit, &text, &n, err);
@@ -126,8 +154,21 @@ static int list_entries(DIR *dir, struct arena *a, struct str **names, uint32_t 
     }
 }
 
-int folder_list(const struct folder *f, const char *dir, struct arena *a, struct str **names,
-                uint32_t *n, struct err *err) {
+static void trace_list(const struct folder *f, const char *dir, int rc, const struct str *names,
+                       uint32_t n) {
+    struct hasher *h = f->trace ? hasher_new() : NULL;
+    if (f->trace && !h)
+        f->trace->failed = true;
+    if (!h)
+        return;
+    for (uint32_t i = 0; i < n; i++)
+        hasher_bytes(h, names[i].p, names[i].n);
+    const struct hash128 all = hasher_end(h);
+    folder_trace_add(f->trace, LOOK_LIST, dir, rc, all.b, sizeof all.b);
+}
+
+static int list_dir(const struct folder *f, const char *dir, struct arena *a, struct str **names,
+                    uint32_t *n, struct err *err) {
     char path[PATH_MAX];
     DIR *d = NULL;
     *names = NULL;
@@ -143,6 +184,13 @@ int folder_list(const struct folder *f, const char *dir, struct arena *a, struct
     closedir(d);
     if (rc == 0 && *n)
         qsort(*names, *n, sizeof **names, by_bytes);
+    return rc;
+}
+
+int folder_list(const struct folder *f, const char *dir, struct arena *a, struct str **names,
+                uint32_t *n, struct err *err) {
+    const int rc = list_dir(f, dir, a, names, n, err);
+    trace_list(f, dir, rc, *names, rc < 0 ? 0 : *n);
     return rc;
 }
 

@@ -2,29 +2,31 @@
  * formats/folder.h - a Hugging Face folder: what its small files say, and which files hold its
  * weights. */
 #pragma once
-#include "formats/kv.h"
+#include "formats/folder_trace.h"
 #include "formats/model.h"
 #include "formats/source.h"
 #include <pthread.h>
 
 struct json;
+struct tokenizer_memo;  /* formats/tokenizer/memo.h */
+struct tokenizer_store;
 
 struct folder {
     struct root *root; /* borrowed */
     struct str path;   /* relative to the root, with a NUL behind; "" for SRC itself */
     struct str name;   /* of the folder, or of the repository in a hub cache */
     struct json *config, *generation_config, *tokenizer_config; /* NULL: absent */
+    struct hash128 configs; /* of the text of these three */
     /* Larger files (tokenizer.model, tokenizer.json, README.md) are read when a form needs them. */
-    struct tokenizer_memo *tokenizer; /* formats/tokenizer/tokenizer.c */
+    struct tokenizer_slot *tokenizer;
+    struct tokenizer_store *store; /* borrowed; where other folders' memos are; may be NULL */
+    struct folder_trace *trace;    /* all that is looked at is written down here; may be NULL */
 };
 
-/* The tokenizer's pairs, made by the first form and shared by all views of the folder: they are
- * most of a header, and most of the work of planning one. */
-struct tokenizer_memo {
+/* The tokenizer's pairs, made by the first form that needs them (formats/tokenizer/tokenizer.c). */
+struct tokenizer_slot {
     pthread_mutex_t lock;
-    bool made; /* the rest is set, and does not change any more */
-    struct arena arena;
-    struct kv_list kvs;
+    struct tokenizer_memo *memo;
 };
 
 enum {
@@ -34,7 +36,8 @@ enum {
     FOLDER_MAX_ENTRIES = 1 << 16,
 };
 
-struct tokenizer_memo *tokenizer_memo_new(void); /* NULL: no memory */
+struct tokenizer_slot *tokenizer_slot_new(void); /* NULL: no memory */
+uint64_t tokenizer_slot_bytes(struct tokenizer_slot *s); /* a fair share of what is in it */
 
 /* m->folder: name and small files of the folder at @path, without its weights. */
 int folder_open(struct model *m, struct root *root, const char *path, struct err *err);

@@ -174,7 +174,7 @@ void folder_optional(struct folder *f, const char *name, struct json **out) {
         *out = NULL;
 }
 
-static int read_configs(struct folder *f, struct err *err) {
+static int read_three(struct folder *f, struct err *err) {
     int rc = folder_json(f, "config.json", FOLDER_MAX_CONFIG, &f->config, err);
     if (rc < 0)
         return rc;
@@ -186,10 +186,22 @@ static int read_configs(struct folder *f, struct err *err) {
     return folder_json(f, "tokenizer_config.json", FOLDER_MAX_CONFIG, &f->tokenizer_config, err);
 }
 
+static int read_configs(struct folder *f, struct err *err) {
+    struct arena a = { 0 };
+    struct folder_trace t = { .arena = &a };
+    f->trace = &t;
+    const int rc = read_three(f, err);
+    f->trace = NULL;
+    f->configs = folder_trace_hash(&t);
+    const bool failed = t.failed;
+    arena_fini(&a);
+    return rc == 0 && failed ? err_set(err, -ENOMEM, "no memory") : rc;
+}
+
 int folder_open(struct model *m, struct root *root, const char *path, struct err *err) {
     m->folder = arena_new(&m->arena, struct folder);
     if (m->folder)
-        m->folder->tokenizer = tokenizer_memo_new();
+        m->folder->tokenizer = tokenizer_slot_new();
     if (!m->folder || !m->folder->tokenizer)
         return err_set(err, -ENOMEM, "%s", path);
     m->folder->root = root;

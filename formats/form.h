@@ -22,7 +22,8 @@ struct form {
     struct arena *arena;    /* the view's: targets, names and expressions live there */
     struct target *targets; /* in the order in which they are written */
     uint32_t n_targets;
-    struct kv_list kvs;  /* for GGUF: all pairs in order, general.architecture first */
+    struct kv_list kvs;  /* for GGUF: all pairs in order, general.architecture first; the values lie
+                          * in @arena or in the model, and the layout refers to them */
     struct str metadata; /* for safetensors: JSON of __metadata__, or empty */
 };
 

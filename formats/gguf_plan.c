@@ -7,6 +7,8 @@
 #include "formats/plan.h"
 #include <errno.h>
 
+enum { SHARED_BYTES = 4096 };
+
 static void add_string(struct buffer *b, struct str s) {
     buffer_u64(b, s.n);
     buffer_add(b, s.p, s.n);
@@ -59,24 +61,42 @@ static int add_tensor(struct buffer *b, const struct target *t, uint64_t alignme
     return 0;
 }
 
-static int add_header(struct buffer *b, const struct form *f, uint64_t alignment, struct err *err) {
+/* What is in @b becomes a literal of its own, and @b is empty again. */
+static int flush(struct layout *l, struct buffer *b, struct err *err) {
+    struct str copy = { 0 };
+    if (!b->failed)
+        copy = arena_str(l->arena, (struct str){ b->p, b->n });
+    b->n = 0;
+    return copy.p ? layout_literal(l, copy.p, copy.n, err)
+                  : err_set(err, -ENOMEM, "no memory for the header");
+}
+
+/* Large values stay where they are: tokens and merges are most of a header, and all views of a model
+ * share them. */
+static int add_pair(struct layout *l, struct buffer *b, const struct kv *kv, struct err *err) {
+    add_string(b, kv->key);
+    buffer_u32(b, kv->type);
+    if (kv->value.n < SHARED_BYTES) {
+        buffer_add(b, kv->value.p, kv->value.n);
+        return 0;
+    }
+    const int ret = flush(l, b, err);
+    return ret < 0 ? ret : layout_literal(l, kv->value.p, kv->value.n, err);
+}
+
+static int add_header(struct layout *l, struct buffer *b, const struct form *f, uint64_t alignment,
+                      struct err *err) {
     uint64_t off = 0;
+    int ret = 0;
     buffer_u32(b, GGUF_MAGIC);
     buffer_u32(b, GGUF_VERSION);
     buffer_u64(b, f->n_targets);
     buffer_u64(b, f->kvs.n);
-    for (uint32_t i = 0; i < f->kvs.n; i++) {
-        const struct kv *kv = &f->kvs.items[i];
-        add_string(b, kv->key);
-        buffer_u32(b, kv->type);
-        buffer_add(b, kv->value.p, kv->value.n);
-    }
-    for (uint32_t i = 0; i < f->n_targets; i++) {
-        int ret = add_tensor(b, &f->targets[i], alignment, &off, err);
-        if (ret < 0)
-            return ret;
-    }
-    return 0;
+    for (uint32_t i = 0; ret == 0 && i < f->kvs.n; i++)
+        ret = add_pair(l, b, &f->kvs.items[i], err);
+    for (uint32_t i = 0; ret == 0 && i < f->n_targets; i++)
+        ret = add_tensor(b, &f->targets[i], alignment, &off, err);
+    return ret < 0 ? ret : flush(l, b, err);
 }
 
 /* Zeros up to the next multiple of @alignment. */
@@ -105,15 +125,7 @@ int gguf_plan(struct layout *l, const struct form *f, struct err *err) {
     if (!alignment || alignment & (alignment - 1))
         return err_set(err, -EBADMSG, "general.alignment is not a power of two");
     struct buffer b = { 0 };
-    int ret = add_header(&b, f, alignment, err);
-    struct str header = { 0 };
-    if (ret == 0 && !b.failed)
-        header = arena_str(l->arena, (struct str){ b.p, b.n });
+    const int ret = add_header(l, &b, f, alignment, err);
     buffer_fini(&b);
-    if (ret < 0)
-        return ret;
-    if (!header.p)
-        return err_set(err, -ENOMEM, "no memory for the header");
-    ret = layout_literal(l, header.p, header.n, err);
     return ret < 0 ? ret : add_data(l, f, alignment, err);
 }

@@ -96,11 +96,8 @@ const struct tensor *model_find(const struct model *m, struct str name) {
 
 uint64_t model_bytes(const struct model *m) {
     uint64_t bytes = m->arena.held;
-    if (m->folder && m->folder->tokenizer) {
-        pthread_mutex_lock(&m->folder->tokenizer->lock);
-        bytes += m->folder->tokenizer->arena.held;
-        pthread_mutex_unlock(&m->folder->tokenizer->lock);
-    }
+    if (m->folder && m->folder->tokenizer)
+        bytes += tokenizer_slot_bytes(m->folder->tokenizer);
     return bytes;
 }
 

@@ -4,7 +4,9 @@
  * threads that want the same view at once may both plan it, and one plan is dropped. */
 #include "fs/view.h"
 #include "formats/container.h"
+#include "formats/folder.h"
 #include "formats/plan.h"
+#include "formats/tokenizer/memo.h"
 #include "fs/cache.h"
 #include "fs/engine.h"
 #include "fs/lru.h"
@@ -24,6 +26,7 @@ enum {
 
 struct views {
     struct lru *views, *models, *infos;
+    struct tokenizer_store *tokenizers; /* of folders */
 };
 
 /* --- infos: what stat needs --- */
@@ -131,6 +134,8 @@ static int model_by_id(struct model **out, struct engine *e, const char *source,
         return 0;
     model_unref(*out);
     int rc = model_open(out, e->root, source, err);
+    if (rc == 0 && (*out)->folder)
+        (*out)->folder->store = e->views->tokenizers;
     if (rc == 0)
         lru_put(e->views->models, id, *out, model_bytes(*out));
     return rc;
@@ -311,8 +316,9 @@ int views_new(struct views **out, struct err *err) {
         vs->views = lru_new(MAX_VIEWS, LAYOUT_BYTES, ref_view, unref_view);
         vs->models = lru_new(MAX_MODELS, MODEL_BYTES, ref_model, unref_model);
         vs->infos = lru_new(MAX_INFOS, UINT64_MAX, info_ref, info_unref);
+        vs->tokenizers = tokenizer_store_new();
     }
-    if (vs && vs->views && vs->models && vs->infos) {
+    if (vs && vs->views && vs->models && vs->infos && vs->tokenizers) {
         *out = vs;
         return 0;
     }
@@ -326,6 +332,7 @@ void views_free(struct views *vs) {
     lru_free(vs->views);
     lru_free(vs->models);
     lru_free(vs->infos);
+    tokenizer_store_free(vs->tokenizers);
     free(vs);
 }
 

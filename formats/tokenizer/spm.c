@@ -65,11 +65,9 @@ int spm_take(struct arch_work *w, struct vocab *v, struct str model) {
             return err_set(w->err, -EBADMSG, MODEL_FILE ": piece %llu is damaged",
                            (unsigned long long)id);
         if (id < v->n) {
-            v->texts[id] = arena_str(w->form->arena, piece.text);
+            v->texts[id] = piece.text;
             v->types[id] = (int32_t)token_type(piece.type);
             v->scores[id] = piece.score;
-            if (!v->texts[id].p)
-                return work_no_memory(w);
         }
         id++;
     }

@@ -9,7 +9,7 @@ enum { MODEL_PIECE = 1, MODEL_TRAINER = 2, MODEL_NORMALIZER = 3 }; /* fields of 
 
 /* The number of pieces: -EBADMSG where there is none or @model is damaged. */
 int spm_count(struct arch_work *w, struct str model, uint64_t *n);
-/* The pieces, as far as the vocabulary has room. */
+/* The pieces, as far as the vocabulary has room; their texts stay in @model. */
 int spm_take(struct arch_work *w, struct vocab *v, struct str model);
 /* added_tokens.json, where there is one. */
 int spm_take_added(struct arch_work *w, struct vocab *v);

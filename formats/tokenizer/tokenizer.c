@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/tokenizer/tokenizer.c - what all kinds of tokenizers share. */
+#include "formats/tokenizer/memo.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 #include <stdio.h>
@@ -20,35 +21,71 @@ static int make_pairs(struct arch_work *w) {
                    w->arch->gguf, tried);
 }
 
-/* Call with the lock held. */
+/* The pairs, and what they were made of. */
 static int fill_memo(struct arch_work *w, struct tokenizer_memo *memo) {
     struct form *form = w->form, aside = { 0 };
+    const struct folder *folder = w->folder;
+    struct folder traced = *folder;
     struct arena scratch = { 0 };
     aside.arena = &scratch;
+    traced.trace = &memo->seen;
     w->form = &aside;
+    w->folder = &traced;
     int rc = make_pairs(w);
     w->form = form;
+    w->folder = folder;
     for (uint32_t i = 0; rc == 0 && i < aside.kvs.n; i++) {
         const struct kv *kv = &aside.kvs.items[i];
         if (!kv_set_raw(&memo->kvs, &memo->arena, kv->key, kv->type, kv->value))
             rc = work_no_memory(w);
     }
     arena_fini(&scratch);
-    memo->made = rc == 0;
-    if (rc < 0) {
-        arena_fini(&memo->arena);
-        memo->kvs = (struct kv_list){ 0 };
-    }
     return rc;
 }
 
+/* The pairs depend on the architecture, on the three files that are read with the folder, and on
+ * what the trace tells. */
+static int memo_key(const struct arch_work *w, struct hash128 *key) {
+    struct hasher *h = hasher_new();
+    if (!h)
+        return work_no_memory(w);
+    hasher_u64(h, (uintptr_t)w->arch); /* of one process */
+    hasher_add(h, w->folder->configs.b, sizeof w->folder->configs.b);
+    *key = hasher_end(h);
+    return 0;
+}
+
+/* Call with the slot's lock held. */
+static int fill_slot(struct arch_work *w, struct tokenizer_slot *slot) {
+    struct tokenizer_store *store = w->folder->store;
+    struct hash128 key;
+    int rc = memo_key(w, &key);
+    if (rc < 0)
+        return rc;
+    slot->memo = tokenizer_store_find(store, &key, w->folder);
+    if (slot->memo)
+        return 0;
+    struct tokenizer_memo *memo = tokenizer_memo_new();
+    if (!memo)
+        return work_no_memory(w);
+    memo->key = key;
+    rc = fill_memo(w, memo);
+    if (rc < 0) {
+        tokenizer_memo_unref(memo);
+        return rc;
+    }
+    tokenizer_store_add(store, memo);
+    slot->memo = memo;
+    return 0;
+}
+
 int tokenizer_add(struct arch_work *w) {
-    struct tokenizer_memo *memo = w->folder->tokenizer;
-    pthread_mutex_lock(&memo->lock);
-    int rc = memo->made ? 0 : fill_memo(w, memo);
-    pthread_mutex_unlock(&memo->lock);
-    for (uint32_t i = 0; rc == 0 && i < memo->kvs.n; i++) {
-        const struct kv *kv = &memo->kvs.items[i];
+    struct tokenizer_slot *slot = w->folder->tokenizer;
+    pthread_mutex_lock(&slot->lock);
+    int rc = slot->memo ? 0 : fill_slot(w, slot);
+    pthread_mutex_unlock(&slot->lock);
+    for (uint32_t i = 0; rc == 0 && i < slot->memo->kvs.n; i++) {
+        const struct kv *kv = &slot->memo->kvs.items[i];
         struct kv_list *to = &w->form->kvs;
         const bool ok =
             kv_find(to, kv->key) /* an architecture may set one before: it keeps its place */
