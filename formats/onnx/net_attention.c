@@ -66,7 +66,7 @@ static const char *scores(struct decoder *d, const struct heads *h, const char *
     const char *kt = net_transpose(n, h->k_out, "kt/Transpose", 0, 1, 3, 2);
     const char *s = NET_OP(n, "MatMul", "scores/MatMul", q, kt);
     s = regroup(d, s, "scores/Reshape", (int64_t)d->heads, -1, 0);
-    if (d->softcap)
+    if (d->softcap != 0)
         s = net_softcap(n, s, d->softcap, "softcap");
     s = NET_OP(n, "Add", "mask/Add", net_widen(n, s, "Softmax/Cast"), mask);
     s = NET_OP(n, "Softmax", "Softmax", s);

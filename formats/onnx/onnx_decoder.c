@@ -122,7 +122,7 @@ static void add_logits(struct decoder *d, const char *x) {
     const char *w = d->tied ? "model.embed_tokens.weight" : "lm_head.weight";
     const char *y = net_linear(n, x, w, d->tied ? NULL : "lm_head.bias",
                                (struct net_rows){ 0, d->vocab, d->vocab }, d->hidden, "lm_head");
-    if (d->final_softcap)
+    if (d->final_softcap != 0)
         y = net_softcap(n, y, d->final_softcap, "lm_head/softcap");
     const char *shape =
         NET_OP(n, "Concat", "lm_head/shape", d->batch, d->seq, NET_I64(n, (int64_t)d->vocab));
