@@ -45,6 +45,18 @@ const struct expr *expr_literal(struct arena *a, const float *values, uint64_t n
     return e;
 }
 
+const struct expr *expr_rotary(struct arena *a, const float *frequency, uint64_t rows,
+                               uint64_t cols, bool sine) {
+    struct expr *e = new_expr(a, EXPR_ROTARY, rows, cols);
+    float *copy = arena_array(a, float, cols);
+    if (!e || !copy)
+        return NULL;
+    memcpy(copy, frequency, cols * sizeof *copy);
+    e->rotary.frequency = copy;
+    e->rotary.sine = sine;
+    return e;
+}
+
 /* Rows of the output of @map; false when some row would lie outside [0, in_rows). */
 static bool map_rows(const struct row_map *map, uint64_t in_rows, uint64_t *rows) {
     uint64_t last = map->offset, total = 1;
@@ -182,10 +194,15 @@ static const struct expr *step_input(const struct expr *e) {
     }
 }
 
+static bool is_leaf(const struct expr *e) {
+    return e->op == EXPR_TENSOR || e->op == EXPR_LITERAL || e->op == EXPR_TRANSPOSE ||
+           e->op == EXPR_ROTARY;
+}
+
 void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_run *run) {
     const struct expr *steps[EXPR_MAX_STEPS];
     uint32_t n = 0;
-    while (e->op != EXPR_TENSOR && e->op != EXPR_LITERAL && e->op != EXPR_TRANSPOSE) {
+    while (!is_leaf(e)) {
         uint64_t limit = count;
         if (e->op == EXPR_ROWS) {
             uint64_t rows;
@@ -232,6 +249,22 @@ bool expr_step(const struct expr *e, float *x, uint64_t n) {
     default:
         return false;
     }
+}
+
+/* One rounding for the angle; its cosine in f64, rounded once: the same everywhere. */
+static void rotary_values(const struct expr *e, uint64_t elem, uint64_t n, float *dst) {
+    for (uint64_t i = 0; i < n; i++, elem++) {
+        const float angle = (float)(elem / e->cols) * e->rotary.frequency[elem % e->cols];
+        dst[i] = (float)(e->rotary.sine ? sin(angle) : cos(angle));
+    }
+}
+
+bool expr_leaf_values(const struct expr *leaf, uint64_t elem, uint64_t n, float *dst) {
+    if (leaf->op == EXPR_LITERAL && dst)
+        memcpy(dst, leaf->literal + elem, n * sizeof *dst);
+    if (leaf->op == EXPR_ROTARY && dst)
+        rotary_values(leaf, elem, n, dst);
+    return leaf->op == EXPR_LITERAL || leaf->op == EXPR_ROTARY;
 }
 
 enum dtype expr_copies(const struct expr *e) {
@@ -283,6 +316,10 @@ void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *sou
         break;
     case EXPR_LITERAL:
         hasher_bytes(h, e->literal, e->rows * e->cols * sizeof *e->literal);
+        break;
+    case EXPR_ROTARY:
+        hasher_bytes(h, e->rotary.frequency, e->cols * sizeof *e->rotary.frequency);
+        hasher_u64(h, e->rotary.sine);
         break;
     case EXPR_ROWS:
         hasher_u64(h, e->gather.map.offset);

@@ -4,8 +4,8 @@
  *
  * An expression is a matrix of `rows` rows of `cols` elements: cols is the fastest dimension of
  * the tensor, rows the product of the others. Gathers (ROWS, STACK) choose rows; steps (ADD,
- * MUL, EXP, ROUND) change numbers one by one; leaves (TENSOR, LITERAL) hold them. TRANSPOSE is a
- * leaf too: what is below it is read in strips. */
+ * MUL, EXP, ROUND) change numbers one by one; leaves (TENSOR, LITERAL, ROTARY) hold them. TRANSPOSE
+ * is a leaf too: what is below it is read in strips. */
 #pragma once
 #include "formats/arena.h"
 #include "formats/hash.h"
@@ -21,8 +21,16 @@ struct row_map {
 };
 
 enum expr_op {
-    EXPR_TENSOR, EXPR_LITERAL, EXPR_ROWS, EXPR_STACK, EXPR_ADD, EXPR_MUL, EXPR_EXP, EXPR_ROUND,
-    EXPR_TRANSPOSE
+    EXPR_TENSOR,
+    EXPR_LITERAL,
+    EXPR_ROWS,
+    EXPR_STACK,
+    EXPR_ADD,
+    EXPR_MUL,
+    EXPR_EXP,
+    EXPR_ROUND,
+    EXPR_TRANSPOSE,
+    EXPR_ROTARY
 };
 
 struct expr {
@@ -38,6 +46,11 @@ struct expr {
         struct { const struct expr *in; } exp;                /* EXP */
         struct { const struct expr *in; enum dtype to; } round; /* ROUND: through a narrower type */
         struct { const struct expr *in; } transpose; /* TRANSPOSE: cols is the rows of a group */
+        struct {
+            const float *frequency;
+            bool sine;
+        } rotary; /* ROTARY: row r, column c is the
+                   * cosine (sine) of r * frequency[c], the product in f32 */
     };
 };
 
@@ -54,6 +67,9 @@ const struct expr *expr_add(struct arena *a, const struct expr *in, float addend
 const struct expr *expr_mul(struct arena *a, const struct expr *in, float factor);
 const struct expr *expr_exp(struct arena *a, const struct expr *in);
 const struct expr *expr_round(struct arena *a, const struct expr *in, enum dtype to);
+/* A table of rotary positions 0 to @rows - 1, with a column for each of @cols frequencies. */
+const struct expr *expr_rotary(struct arena *a, const float *frequency, uint64_t rows,
+                               uint64_t cols, bool sine);
 /* [x][y] rows within each of rows/(x*y) groups become [y][x]: the head permutation of llama's q
  * and k is expr_swap(heads' rows, x = 2, y = head_dim / 2) on the way to GGUF, and
  * x = head_dim / 2, y = 2 on the way back. */
@@ -68,7 +84,7 @@ enum { EXPR_MAX_STEPS = 8 };
 /* Elements [elem, elem + count) of an expression lie next to each other in one leaf, from
  * leaf_elem on; then come the steps, steps[0] first. */
 struct expr_run {
-    const struct expr *leaf; /* TENSOR, LITERAL or TRANSPOSE */
+    const struct expr *leaf; /* TENSOR, LITERAL, ROTARY or TRANSPOSE */
     uint64_t leaf_elem, count;
     uint32_t n_steps;
     const struct expr *steps[EXPR_MAX_STEPS]; /* ADD, MUL, EXP or ROUND */
@@ -80,13 +96,17 @@ bool expr_step(const struct expr *e, float *x, uint64_t n);
 /* The longest run that begins at @elem (row-major), at most @count elements. */
 void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_run *run);
 
+/* Elements [elem, elem + n) of a leaf that needs no source; false: it does. @dst NULL: just that.
+ */
+bool expr_leaf_values(const struct expr *leaf, uint64_t elem, uint64_t n, float *dst);
+
 /* The type whose bytes the expression only moves; DTYPE_NONE if it computes, or mixes types. */
 enum dtype expr_copies(const struct expr *e);
 
 /* Does it move numbers that are made when they are read (tensor.packed)? */
 bool expr_unpacks(const struct expr *e);
 
-/* The type of the numbers of a leaf that is no LITERAL. */
+/* The type of the numbers of a leaf that needs a source. */
 enum dtype expr_leaf_type(const struct expr *leaf);
 
 /* The tensor if all bytes of the expression are those of one tensor in its order, else NULL. */

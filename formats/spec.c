@@ -51,6 +51,16 @@ static bool set_dtype(enum dtype *out, struct str value) {
     return *out != DTYPE_NONE && dtype_info[*out].gguf_id >= 0;
 }
 
+static bool set_contrib(struct spec *s, struct str value) {
+    (void)value;
+    return s->contrib = true;
+}
+
+static bool set_opset(struct spec *s, struct str value) {
+    s->opset = str_is(value, "17") ? 17 : str_is(value, "23") ? 23 : 0;
+    return s->opset;
+}
+
 static bool set_crc(struct spec *s, struct str value) {
     (void)value;
     return s->crc = true;
@@ -101,6 +111,16 @@ static bool set_split(struct spec *s, struct str value) {
         return false;
     s->split = n * (toupper((unsigned char)value.p[i]) == 'G' ? SPLIT_G : SPLIT_M);
     return true;
+}
+
+static const char *get_contrib(const struct spec *s, char *buf) {
+    (void)buf;
+    return s->contrib ? "" : NULL;
+}
+
+static const char *get_opset(const struct spec *s, char *buf) {
+    snprintf(buf, SPEC_MAX_WORD, "%u", s->opset);
+    return s->opset ? buf : NULL;
 }
 
 static const char *get_crc(const struct spec *s, char *buf) {
@@ -162,11 +182,13 @@ static const struct option {
     const char *(*get)(const struct spec *s, char *buf); /* NULL: not set; "": without a value */
     const char *form;
 } options[] = {
+    { "contrib", TAKES_NOTHING, set_contrib, get_contrib, "contrib" },
     { "crc", TAKES_NOTHING, set_crc, get_crc, "crc" },
     { "embedding", TAKES_VALUE, set_embedding, get_embedding, "embedding=TYPE, as q8_0" },
     { "from", TAKES_VALUE, set_from, get_from, "from=auto, f32, f16 or bf16" },
     { "imatrix", MAY_TAKE_VALUE, set_imatrix, get_imatrix, "imatrix or imatrix=FILE" },
     { "leave_output", TAKES_NOTHING, set_leave_output, get_leave_output, "leave_output" },
+    { "opset", TAKES_VALUE, set_opset, get_opset, "opset=17 or opset=23" },
     { "output", TAKES_VALUE, set_output, get_output, "output=TYPE, as q8_0" },
     { "pure", TAKES_NOTHING, set_pure, get_pure, "pure" },
     { "requantize", TAKES_NOTHING, set_requantize, get_requantize, "requantize" },
@@ -249,11 +271,16 @@ static int check_options(const struct spec *s, struct err *err) {
     if (s->format != FORMAT_GGUF && (spec_is_special(s) || split))
         return err_set(err, -ENOENT, "%s views have no option but requantize%s",
                        format_name(s->format),
-                       s->format == FORMAT_TORCH ? " and crc"
-                       : s->format == FORMAT_HF  ? " and split"
-                                                 : "");
+                       s->format == FORMAT_TORCH  ? " and crc"
+                       : s->format == FORMAT_HF   ? " and split"
+                       : s->format == FORMAT_ONNX ? ", contrib and opset"
+                                                  : "");
     if (s->format != FORMAT_TORCH && s->crc)
         return err_set(err, -ENOENT, "crc is for pt views: no other format has checksums");
+    if (s->format != FORMAT_ONNX && (s->contrib || s->opset))
+        return err_set(err, -ENOENT, "contrib and opset are for onnx views");
+    if (s->contrib && s->opset)
+        return err_set(err, -ENOENT, "contrib has opset 17");
     if (s->type->file_type == FILE_AUTO && !s->profile[0] && spec_is_special(s))
         return err_set(err, -ENOENT, "auto quantizes nothing: it has no option but split");
     return 0;

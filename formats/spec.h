@@ -37,6 +37,8 @@ struct spec {
 
     bool crc;  /* PyTorch: true checksums in the archive */
     bool data; /* ONNX: the data file beside the model, "NAME.onnx@SPEC.data" */
+    bool contrib;   /* ONNX graphs that are built: operators of com.microsoft */
+    uint32_t opset; /* likewise: of standard operators; 0: the default */
 
     uint64_t split;       /* bytes of tensors a part; 0: one file */
     uint32_t part, parts; /* part: 1 to parts; 0: the whole */

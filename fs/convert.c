@@ -116,10 +116,8 @@ static int apply_steps(struct convert *cv, const struct expr_run *run, float *x,
  * element @first on. */
 static int decode_tile(struct convert *cv, const struct expr_run *run, uint64_t first,
                        uint64_t elem, uint64_t n, float *dst) {
-    if (run->leaf->op == EXPR_LITERAL) {
-        memcpy(dst, run->leaf->literal + elem, n * sizeof *dst);
+    if (expr_leaf_values(run->leaf, elem, n, dst))
         return 0;
-    }
     const enum dtype type = expr_leaf_type(run->leaf);
     const struct dtype_info *d = &dtype_info[type];
     const uint64_t lead = (elem - first) % d->block_elems;
@@ -199,7 +197,7 @@ static int move_strips(struct convert *cv, uint64_t elem, uint64_t count, uint8_
 static int64_t read_piece(struct convert *cv, const struct expr_run *run, uint64_t elem,
                           uint64_t count, uint64_t *first) {
     *first = elem;
-    if (run->leaf->op == EXPR_LITERAL)
+    if (expr_leaf_values(run->leaf, 0, 0, NULL))
         return (int64_t)count;
     if (run->leaf->op == EXPR_TRANSPOSE)
         return read_strip(cv, run->leaf, elem, count);

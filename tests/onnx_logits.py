@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""onnx_logits.py PROGRAM [SPEC...]: graphs made of small random models of each family against
+"""onnx_logits.py PROGRAM: graphs made of small random models of each family against
 transformers: a prompt of 16 tokens, then 8 steps with the KV cache; a batch of 1, and one of 2 with
-five tokens of padding on the left of the first row. Prints a table of the largest differences of
-logits. Needs torch, transformers and onnxruntime, so CI does not run it."""
+five tokens of padding on the left of the first row. Encoders: 24 tokens, padded on the right. Prints
+a table of the largest differences of what comes out. Needs torch, transformers and onnxruntime, so CI does not run it."""
 
+import argparse
 import os
 import subprocess
-import sys
 import tempfile
 
 import numpy as np
@@ -15,10 +15,13 @@ import onnxruntime
 import torch
 import transformers as tr
 
-PROGRAM = os.path.abspath(sys.argv[1])
-SPECS = sys.argv[2:] or ["fp32", "fp32+opset=23", "fp32+contrib", "fp16"]
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("program", type=os.path.abspath)
+parser.add_argument("--specs", default="fp32 fp32+opset=23 fp32+contrib fp16")
+parser.add_argument("--models", default="", help="a part of their names")
+ARGS = parser.parse_args()
 PROMPT, STEPS, PADDING = 16, 8, 5
-SMALL = dict(vocab_size=512, hidden_size=256, intermediate_size=704, num_hidden_layers=2,
+SMALL = dict(initializer_range=0.08, vocab_size=512, hidden_size=256, intermediate_size=704, num_hidden_layers=2,
              num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=512,
              eos_token_id=2, pad_token_id=0)
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
@@ -38,12 +41,35 @@ CONFIGS = {
     "phi3": tr.Phi3Config(**SMALL),
     "gemma": tr.GemmaConfig(**dict(SMALL, num_key_value_heads=1), head_dim=64),
     "gemma2": tr.Gemma2Config(**SMALL, head_dim=64, sliding_window=6, query_pre_attn_scalar=48),
+    "gpt2": tr.GPT2Config(vocab_size=512, n_embd=256, n_layer=2, n_head=4, n_positions=512,
+                          initializer_range=0.08, bos_token_id=1, eos_token_id=2),
+    "gpt2, by layer": tr.GPT2Config(vocab_size=512, n_embd=256, n_layer=2, n_head=4,
+                                    n_positions=512, initializer_range=0.08, bos_token_id=1,
+                                    eos_token_id=2, scale_attn_by_inverse_layer_idx=True),
+}
+ENCODER = dict(vocab_size=512, hidden_size=256, intermediate_size=704, num_hidden_layers=2,
+               num_attention_heads=4, max_position_embeddings=64, initializer_range=0.08)
+DISTIL = tr.DistilBertConfig(vocab_size=512, dim=256, hidden_dim=704, n_layers=2, n_heads=4,
+                             max_position_embeddings=64, initializer_range=0.08)
+ENCODERS = {
+    "bert": (tr.AutoModel, tr.BertConfig(**ENCODER)),
+    "bert, masked": (tr.AutoModelForMaskedLM, tr.BertConfig(**ENCODER)),
+    "bert, classes": (tr.AutoModelForSequenceClassification, tr.BertConfig(**ENCODER)),
+    "roberta": (tr.AutoModel, tr.RobertaConfig(**ENCODER, pad_token_id=1, type_vocab_size=1)),
+    "roberta, masked": (tr.AutoModelForMaskedLM,
+                        tr.RobertaConfig(**ENCODER, pad_token_id=1, type_vocab_size=1)),
+    "roberta, classes": (tr.AutoModelForSequenceClassification,
+                         tr.RobertaConfig(**ENCODER, pad_token_id=1, type_vocab_size=1,
+                                          num_labels=3)),
+    "distilbert": (tr.AutoModel, DISTIL),
+    "distilbert, masked": (tr.AutoModelForMaskedLM, DISTIL),
+    "distilbert, classes": (tr.AutoModelForSequenceClassification, DISTIL),
 }
 
 
-def make(config, where):
+def make(kind, config, where):
     torch.manual_seed(0)
-    model = tr.AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    model = kind.from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():
         for name, p in model.named_parameters():
             if p.ndim == 1:  # biases are zeros and norms ones otherwise
@@ -54,7 +80,7 @@ def make(config, where):
 
 def graph(folder, spec, out):
     for name in (f"m.onnx@{spec}", f"m.onnx@{spec}.data"):
-        done = subprocess.run([PROGRAM, "convert", "-f", os.path.join(folder, name),
+        done = subprocess.run([ARGS.program, "convert", "-f", os.path.join(folder, name),
                                os.path.join(out, name)], capture_output=True, text=True)
         if done.returncode:
             return None, done.stderr.strip()
@@ -84,29 +110,57 @@ def run(session, ids, mask):
     return np.concatenate(logits, 1)
 
 
+def decoder_cells(model, session, ids):
+    cells, squares = [], []
+    for batch in (1, 2):
+        mask = np.ones((batch, PROMPT + STEPS), np.int64)
+        mask[0, :PADDING] = batch == 1
+        at = np.maximum(np.cumsum(mask, 1) - 1, 0)
+        with torch.no_grad():
+            want = model(input_ids=torch.tensor(ids[:batch]), attention_mask=torch.tensor(mask),
+                         position_ids=torch.tensor(at)).logits.numpy()
+        delta = (run(session, ids[:batch], mask) - want)[mask > 0]
+        cells.append(f"{np.abs(delta).max():.1e}")
+        squares.append(np.mean(delta ** 2))
+    return cells, np.sqrt(np.mean(squares))
+
+
+def encoder_cells(model, session, ids):
+    cells, squares = [], []
+    for batch in (1, 2):
+        mask = np.ones((batch, PROMPT + STEPS), np.int64)
+        mask[0, -PADDING:] = batch == 1
+        feed = dict(input_ids=np.where(mask > 0, ids[:batch], model.config.pad_token_id),
+                    attention_mask=mask)
+        if "token_type_ids" in [i.name for i in session.get_inputs()]:
+            feed["token_type_ids"] = np.arange(mask.size).reshape(mask.shape) // 7 % 2
+        with torch.no_grad():
+            want = model(**{k: torch.tensor(v) for k, v in feed.items()})[0].numpy()
+        delta = session.run(None, feed)[0].astype(np.float32) - want
+        delta = delta[mask > 0] if delta.ndim == 3 else delta
+        cells.append(f"{np.abs(delta).max():.1e}")
+        squares.append(np.mean(delta ** 2))
+    return cells, np.sqrt(np.mean(squares))
+
+
 def main():
+    tr.logging.disable_progress_bar()
     ids = np.random.default_rng(0).integers(3, 512, (2, PROMPT + STEPS))
     print("| model | spec | batch 1 | batch 2, padded | RMS |\n|---|---|---|---|---|")
-    for name, config in CONFIGS.items():
+    models = {name: (tr.AutoModelForCausalLM, c, decoder_cells) for name, c in CONFIGS.items()}
+    models.update({name: (*m, encoder_cells) for name, m in ENCODERS.items()})
+    for name, (kind, config, compare) in models.items():
+        if ARGS.models not in name:
+            continue
         with tempfile.TemporaryDirectory() as top:
             folder = os.path.join(top, "m")
-            model = make(config, folder)
-            for spec in SPECS:
+            model = make(kind, config, folder)
+            for spec in ARGS.specs.split():
                 session, why = graph(top, spec, top)
                 if not session:
                     print(f"| {name} | {spec} | {why} | | |", flush=True)
                     continue
-                cells, squares = [], []
-                for batch in (1, 2):
-                    mask = np.ones((batch, PROMPT + STEPS), np.int64)
-                    mask[0, :PADDING] = batch == 1
-                    at = np.maximum(np.cumsum(mask, 1) - 1, 0)
-                    with torch.no_grad():
-                        want = model(*map(torch.tensor, (ids[:batch], mask, at))).logits.numpy()
-                    delta = (run(session, ids[:batch], mask) - want)[mask > 0]
-                    cells.append(f"{np.abs(delta).max():.1e}")
-                    squares.append(np.mean(delta ** 2))
-                rms = np.sqrt(np.mean(squares))
+                cells, rms = compare(model, session, ids)
                 print(f"| {name} | {spec} | {cells[0]} | {cells[1]} | {rms:.2e} |", flush=True)
 
 

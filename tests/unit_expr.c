@@ -5,6 +5,7 @@
 #include "formats/err.h"
 #include "formats/expr.h"
 #include "formats/layout.h"
+#include <math.h>
 #include <string.h>
 
 static struct arena arena;
@@ -200,13 +201,31 @@ static void steps_change_numbers(void **state) {
     assert_int_equal(expr_copies(e), DTYPE_NONE);
 }
 
+static void rotary_tables_are_leaves(void **state) {
+    (void)state;
+    static const float frequency[2] = { 1, 0.25f };
+    const struct expr *e = expr_rotary(&arena, frequency, 3, 2, false);
+    const struct expr *sine = expr_rotary(&arena, frequency, 3, 2, true);
+    struct expr_run run;
+    float x[6], y[6];
+    expr_run(e, 1, 5, &run);
+    assert_ptr_equal(run.leaf, e);
+    assert_int_equal(run.leaf_elem, 1);
+    assert_int_equal(run.count, 5);
+    assert_true(expr_leaf_values(e, 0, 6, x) && expr_leaf_values(sine, 4, 2, y));
+    assert_true(x[0] == 1 && x[1] == 1);
+    assert_true(x[2] == (float)cos(1) && x[5] == (float)cos(0.5));
+    assert_true(y[0] == (float)sin(2) && y[1] == (float)sin(0.5));
+    assert_int_equal(expr_copies(e), DTYPE_NONE);
+    assert_null(expr_identity(e));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steps_change_numbers),   cmocka_unit_test(heads_are_permuted),
-        cmocka_unit_test(stacks_and_slices),
-        cmocka_unit_test(steps_keep_their_order),  cmocka_unit_test(transposes_are_leaves),
-        cmocka_unit_test(keys_tell_expressions_apart),
-        cmocka_unit_test(layout_covers_the_view),
+        cmocka_unit_test(steps_change_numbers),        cmocka_unit_test(heads_are_permuted),
+        cmocka_unit_test(stacks_and_slices),           cmocka_unit_test(rotary_tables_are_leaves),
+        cmocka_unit_test(steps_keep_their_order),      cmocka_unit_test(transposes_are_leaves),
+        cmocka_unit_test(keys_tell_expressions_apart), cmocka_unit_test(layout_covers_the_view),
     };
     return cmocka_run_group_tests(tests, NULL, fini);
 }

@@ -31,6 +31,9 @@ static void test_good(void **state) {
         { FORMAT_ONNX, "f32", "fp32" },
         { FORMAT_ONNX, "Q4", "int4" },
         { FORMAT_ONNX, "fp16.data", "fp16" },
+        { FORMAT_ONNX, "fp32+Contrib", "fp32+contrib" },
+        { FORMAT_ONNX, "f16+opset=23", "fp16+opset=23" },
+        { FORMAT_HF, "bf16+split=500M", "bf16+split=500m" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct spec s, again;
@@ -57,6 +60,10 @@ static void test_bad(void **state) {
         { FORMAT_GGUF, "q4_0+" },
         { FORMAT_GGUF, "+requantize" },
         { FORMAT_GGUF, "q4_0 " },
+        { FORMAT_GGUF, "f16+contrib" },
+        { FORMAT_HF, "q4_0" },
+        { FORMAT_ONNX, "fp32+opset=18" },
+        { FORMAT_ONNX, "fp32+contrib+opset=23" },
         { FORMAT_GGUF, "q4_0,q5_0" },
         { FORMAT_GGUF, "q4_0+requantize+requantize" },
         { FORMAT_GGUF, "q4_0+what" },

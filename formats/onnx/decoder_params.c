@@ -34,34 +34,37 @@ const struct decoder_family *decoder_find(struct str model_type) {
     return NULL;
 }
 
-static struct hf_config *config_of(struct decoder *d) {
-    return &d->n.src->config;
+static void remember(struct net *n, int rc) {
+    if (rc < 0 && n->rc == 0)
+        n->rc = rc;
 }
 
-static uint64_t need(struct decoder *d, const char *key, uint64_t max) {
-    uint64_t v = 0;
-    int rc = hf_config_need(config_of(d), key, &v, d->n.err);
+uint64_t net_need(struct net *n, const char *keys, uint64_t max) {
+    uint64_t v = 1;
+    int rc = hf_config_need(&n->src->config, keys, &v, n->err);
     if (rc == 0 && (v == 0 || v > max))
-        rc = err_set(d->n.err, -EBADMSG, "config.json: \"%s\" is %llu", key, (unsigned long long)v);
-    if (rc < 0)
-        d->n.rc = d->n.rc ? d->n.rc : rc;
+        rc = err_set(n->err, -EBADMSG, "config.json: \"%.*s\" is %llu", (int)strcspn(keys, " "),
+                     keys, (unsigned long long)v);
+    remember(n, rc);
     return rc < 0 ? 1 : v;
 }
 
-static uint64_t find_u64(struct decoder *d, const char *key, uint64_t absent) {
+uint64_t net_u64(struct net *n, const char *keys, uint64_t absent) {
     uint64_t v;
-    const int rc = hf_config_u64(config_of(d), key, &v, d->n.err);
-    if (rc < 0)
-        d->n.rc = d->n.rc ? d->n.rc : rc;
+    const int rc = hf_config_u64(&n->src->config, keys, &v, n->err);
+    remember(n, rc);
     return rc > 0 ? v : absent;
 }
 
-static double find_f64(struct decoder *d, const char *key, double absent) {
+double net_f64(struct net *n, const char *keys, double absent) {
     double v;
-    const int rc = hf_config_f64(config_of(d), key, &v, d->n.err);
-    if (rc < 0)
-        d->n.rc = d->n.rc ? d->n.rc : rc;
+    const int rc = hf_config_f64(&n->src->config, keys, &v, n->err);
+    remember(n, rc);
     return rc > 0 ? v : absent;
+}
+
+static struct hf_config *config_of(struct decoder *d) {
+    return &d->n.src->config;
 }
 
 /* --- windows --- */
@@ -75,7 +78,7 @@ static bool has_window(struct decoder *d, uint64_t layer) {
     case WINDOW_ALL:
         return true;
     case WINDOW_ASKED:
-        return layer >= find_u64(d, "max_window_layers", 28);
+        return layer >= net_u64(&d->n, "max_window_layers", 28);
     case WINDOW_EVEN:
         return layer % 2 == 0;
     case WINDOW_NONE:
@@ -88,7 +91,7 @@ static void read_windows(struct decoder *d) {
     bool use = d->family->window != WINDOW_NONE;
     if (d->family->window == WINDOW_ASKED)
         use = hf_config_bool(config_of(d), "use_sliding_window", false);
-    d->window = use ? find_u64(d, "sliding_window", 0) : 0;
+    d->window = use ? net_u64(&d->n, "sliding_window", 0) : 0;
     d->windowed = arena_array(d->n.g->arena, bool, d->layers);
     if (!d->windowed)
         d->n.g->failed = true;
@@ -117,8 +120,7 @@ static void read_rope(struct decoder *d) {
     int rc = rope_read(&r, config_of(d), d->n.err);
     const bool plain = !r.type.p || str_is(r.type, "default"), linear = str_is(r.type, "linear");
     const bool llama3 = str_is(r.type, "llama3");
-    if (rc < 0)
-        d->n.rc = d->n.rc ? d->n.rc : rc;
+    remember(&d->n, rc);
     if (!plain && !linear && !(llama3 && r.has_context))
         net_fail(&d->n, -ENOTSUP, "config.json: rotary positions of type \"%.*s\" are not written",
                  STR_ARG(r.type));
@@ -139,14 +141,14 @@ static void read_rope(struct decoder *d) {
 /* --- the rest --- */
 
 static void read_counts(struct decoder *d) {
-    d->layers = need(d, "num_hidden_layers", DECODER_MAX_LAYERS);
-    d->hidden = need(d, "hidden_size", 1 << 20);
-    d->heads = need(d, "num_attention_heads", 1 << 12);
-    d->mlp = need(d, "intermediate_size", 1 << 24);
-    d->vocab = need(d, "vocab_size", 1 << 28);
-    d->positions = need(d, "max_position_embeddings", 1 << 30);
-    d->kv_heads = find_u64(d, "num_key_value_heads", d->heads);
-    d->dim = find_u64(d, "head_dim", d->hidden / d->heads);
+    d->layers = net_need(&d->n, "num_hidden_layers", DECODER_MAX_LAYERS);
+    d->hidden = net_need(&d->n, "hidden_size", 1 << 20);
+    d->heads = net_need(&d->n, "num_attention_heads", 1 << 12);
+    d->mlp = net_need(&d->n, "intermediate_size", 1 << 24);
+    d->vocab = net_need(&d->n, "vocab_size", 1 << 28);
+    d->positions = net_need(&d->n, "max_position_embeddings", 1 << 30);
+    d->kv_heads = net_u64(&d->n, "num_key_value_heads", d->heads);
+    d->dim = net_u64(&d->n, "head_dim", d->hidden / d->heads);
     if (d->dim == 0 || d->dim % 2 || d->dim > DECODER_MAX_DIM)
         net_fail(&d->n, -EBADMSG, "config.json: heads of %llu numbers", (unsigned long long)d->dim);
     if (d->kv_heads == 0 || d->heads % d->kv_heads)
@@ -159,11 +161,12 @@ void decoder_read(struct decoder *d) {
     read_counts(d);
     if (d->n.rc < 0)
         return;
-    d->norm = (struct net_norm){ find_f64(d, "rms_norm_eps", 1e-6), f->norm_plus };
-    const double head = f->query_scale ? find_f64(d, "query_pre_attn_scalar", 256) : (double)d->dim;
+    d->norm = (struct net_norm){ net_f64(&d->n, "rms_norm_eps", 1e-6), f->norm_plus };
+    const double head =
+        f->query_scale ? net_f64(&d->n, "query_pre_attn_scalar", 256) : (double)d->dim;
     d->scale = 1 / sqrt(head);
-    d->softcap = f->softcaps ? find_f64(d, "attn_logit_softcapping", 0) : 0;
-    d->final_softcap = f->softcaps ? find_f64(d, "final_logit_softcapping", 0) : 0;
+    d->softcap = f->softcaps ? net_f64(&d->n, "attn_logit_softcapping", 0) : 0;
+    d->final_softcap = f->softcaps ? net_f64(&d->n, "final_logit_softcapping", 0) : 0;
     d->tied = hf_config_bool(config_of(d), "tie_word_embeddings",
                              f->tied || !hf_source_has(d->n.src, "lm_head.weight"));
     if (!hf_config_str(config_of(d), "hidden_activation hidden_act", &d->act) ||

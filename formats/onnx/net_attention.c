@@ -3,11 +3,6 @@
  * [B, heads, S, D] = [B, kv_heads, G·S, D], so that K and V are never repeated. */
 #include "formats/onnx/onnx_decoder.h"
 
-/* The values of one layer while they are made. */
-struct heads {
-    const char *q, *k, *v, *past_k, *past_v, *k_out, *v_out;
-};
-
 static const char *project(struct decoder *d, const char *x, const char *prefix, const char *tensor,
                            struct net_rows rows, const char *name) {
     struct net *n = &d->n;
@@ -15,7 +10,8 @@ static const char *project(struct decoder *d, const char *x, const char *prefix,
     return net_linear(n, x, w, onnx_text(n->g, "%s%s.bias", prefix, tensor), rows, d->hidden, name);
 }
 
-static void project_all(struct decoder *d, struct heads *h, const char *x, const char *prefix) {
+static void project_all(struct decoder *d, struct decoder_heads *h, const char *x,
+                        const char *prefix) {
     const uint64_t q = d->heads * d->dim, kv = d->kv_heads * d->dim, all = q + 2 * kv;
     if (d->family->fused) {
         h->q = project(d, x, prefix, "qkv_proj", (struct net_rows){ 0, q, all }, "q_proj");
@@ -58,7 +54,7 @@ static const char *regroup(struct decoder *d, const char *x, const char *name, i
 }
 
 /* [B, heads, S, T] */
-static const char *scores(struct decoder *d, const struct heads *h, const char *mask) {
+static const char *scores(struct decoder *d, const struct decoder_heads *h, const char *mask) {
     struct net *n = &d->n;
     const int64_t kv = (int64_t)d->kv_heads, dim = (int64_t)d->dim;
     const char *q = NET_OP(n, "Mul", "scale/Mul", h->q, net_scalar(n, d->scale));
@@ -75,7 +71,7 @@ static const char *scores(struct decoder *d, const struct heads *h, const char *
 }
 
 /* Standard operators: [B, S, heads, D] in the end. */
-static const char *attend(struct decoder *d, struct heads *h, const char *mask) {
+static const char *attend(struct decoder *d, struct decoder_heads *h, const char *mask) {
     struct net *n = &d->n;
     h->q = decoder_rotate(d, split_heads(d, h->q, "q"), "q/rotary");
     h->k = decoder_rotate(d, split_heads(d, h->k, "k"), "k/rotary");
@@ -89,22 +85,24 @@ static const char *attend(struct decoder *d, struct heads *h, const char *mask) 
     return net_transpose(n, y, "values/Transpose", 0, 2, 1, 3);
 }
 
-static const char *to_rows(struct decoder *d, const char *x, const char *name) {
+const char *decoder_to_rows(struct decoder *d, const char *x, const char *name) {
     return NET_OP(&d->n, "Reshape", onnx_text(d->n.g, "%s/Reshape_1", name), x, d->to3);
 }
 
 /* Opset 23: one operator, [B, S, n] in and out. */
 static const char *rotate23(struct decoder *d, const char *x, uint64_t heads, const char *name) {
+    if (!d->inv_freq)
+        return x;
     const char *y = NET_OP(&d->n, "RotaryEmbedding", name, x, d->cos, d->sin);
     net_int(&d->n, "num_heads", (int64_t)heads);
     return y;
 }
 
-static const char *attend23(struct decoder *d, struct heads *h, const char *mask) {
+static const char *attend23(struct decoder *d, struct decoder_heads *h, const char *mask) {
     struct net *n = &d->n;
-    h->q = rotate23(d, to_rows(d, h->q, "q"), d->heads, "q/Rotary");
-    h->k = rotate23(d, to_rows(d, h->k, "k"), d->kv_heads, "k/Rotary");
-    h->v = to_rows(d, h->v, "v");
+    h->q = rotate23(d, decoder_to_rows(d, h->q, "q"), d->heads, "q/Rotary");
+    h->k = rotate23(d, decoder_to_rows(d, h->k, "k"), d->kv_heads, "k/Rotary");
+    h->v = decoder_to_rows(d, h->v, "v");
     const char *y = net_output(n, "Attention", 0);
     net_node(n, "", "Attention", "Attention",
              ONNX_NAMES(h->q, h->k, h->v, mask, h->past_k, h->past_v),
@@ -116,24 +114,37 @@ static const char *attend23(struct decoder *d, struct heads *h, const char *mask
     return y;
 }
 
+struct decoder_heads decoder_heads(struct decoder *d, uint64_t layer) {
+    struct onnx_graph *g = d->n.g;
+    const unsigned i = (unsigned)layer;
+    return (struct decoder_heads){ .past_k = onnx_text(g, "past_key_values.%u.key", i),
+                                   .past_v = onnx_text(g, "past_key_values.%u.value", i),
+                                   .k_out = onnx_text(g, "present.%u.key", i),
+                                   .v_out = onnx_text(g, "present.%u.value", i) };
+}
+
+const char *decoder_attend(struct decoder *d, struct decoder_heads *h, uint64_t layer) {
+    struct net *n = &d->n;
+    const char *mask = d->windowed ? d->mask[d->windowed[layer]] : "";
+    const char *y = n->ops == NET_OPSET23   ? attend23(d, h, mask)
+                    : n->ops == NET_CONTRIB ? decoder_attend_contrib(d, h, layer)
+                                            : attend(d, h, mask);
+    return NET_OP(n, "Reshape", "out/Reshape", y, NET_I64(n, -1, (int64_t)(d->heads * d->dim)));
+}
+
 const char *decoder_attention(struct decoder *d, const char *x, uint64_t layer) {
     struct net *n = &d->n;
     const unsigned i = (unsigned)layer;
     const char *prefix = onnx_text(n->g, "model.layers.%u.self_attn.", i);
-    struct heads h = { .past_k = onnx_text(n->g, "past_key_values.%u.key", i),
-                       .past_v = onnx_text(n->g, "past_key_values.%u.value", i),
-                       .k_out = onnx_text(n->g, "present.%u.key", i),
-                       .v_out = onnx_text(n->g, "present.%u.value", i) };
+    struct decoder_heads h = decoder_heads(d, layer);
     net_scope(n, "/model/layers.%u/self_attn", i);
     project_all(d, &h, x, prefix);
     if (d->family->qk_norm) {
         h.q = norm_heads(d, h.q, prefix, "q_norm");
         h.k = norm_heads(d, h.k, prefix, "k_norm");
     }
-    const char *mask = d->windowed ? d->mask[d->windowed[layer]] : "";
-    const char *y = n->ops == NET_OPSET23 ? attend23(d, &h, mask) : attend(d, &h, mask);
     const uint64_t width = d->heads * d->dim;
-    y = NET_OP(n, "Reshape", "out/Reshape", y, NET_I64(n, -1, (int64_t)width));
+    const char *y = decoder_attend(d, &h, layer);
     return net_linear(n, y, net_name(n, prefix, "o_proj.weight"),
                       net_name(n, prefix, "o_proj.bias"),
                       (struct net_rows){ 0, d->hidden, d->hidden }, width, "o_proj");

@@ -90,14 +90,19 @@ static void add_masks(struct decoder *d) {
 
 void decoder_preamble(struct decoder *d) {
     add_shapes(d);
-    add_angles(d);
-    if (d->windowed)
+    if (d->n.ops == NET_CONTRIB)
+        decoder_preamble_contrib(d);
+    else if (d->inv_freq)
+        add_angles(d);
+    if (d->windowed && !d->seqlens)
         add_masks(d);
 }
 
 const char *decoder_rotate(struct decoder *d, const char *x, const char *name) {
     struct net *n = &d->n;
     const char *const scope = n->scope;
+    if (!d->inv_freq)
+        return x;
     net_scope(n, "%s/%s", scope, name);
     const char *a = net_output(n, "Split", 0), *b = net_output(n, "Split", 1);
     net_node(n, "", "Split", "Split", ONNX_NAMES(x), ONNX_NAMES(a, b));

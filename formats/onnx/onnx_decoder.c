@@ -27,14 +27,15 @@ static void add_cache(struct decoder *d, enum onnx_value kind, const char *name,
                            d->n.type, dims, 4);
 }
 
-static void add_interface(struct decoder *d) {
+void decoder_interface(struct decoder *d) {
     struct onnx_graph *g = d->n.g;
     const struct onnx_dim ids[2] = { named("batch_size"), named("sequence_length") };
     const struct onnx_dim mask[2] = { named("batch_size"), named("total_sequence_length") };
     const struct onnx_dim logits[3] = { ids[0], ids[1], fixed(d->vocab) };
     onnx_add_value(g, ONNX_INPUT, "input_ids", INT64, ids, 2);
     onnx_add_value(g, ONNX_INPUT, "attention_mask", INT64, mask, 2);
-    onnx_add_value(g, ONNX_INPUT, "position_ids", INT64, ids, 2);
+    if (!d->seqlens)
+        onnx_add_value(g, ONNX_INPUT, "position_ids", INT64, ids, 2);
     add_cache(d, ONNX_INPUT, "past_key_values", "past_sequence_length");
     onnx_add_value(g, ONNX_OUTPUT, "logits", d->n.type, logits, 3);
     add_cache(d, ONNX_OUTPUT, "present", "total_sequence_length");
@@ -116,12 +117,11 @@ static const char *embed(struct decoder *d) {
                : x;
 }
 
-static void add_logits(struct decoder *d, const char *x) {
+void decoder_logits(struct decoder *d, const char *x, const char *weight, const char *bias) {
     struct net *n = &d->n;
     net_scope(n, "%s", "");
-    const char *w = d->tied ? "model.embed_tokens.weight" : "lm_head.weight";
-    const char *y = net_linear(n, x, w, d->tied ? NULL : "lm_head.bias",
-                               (struct net_rows){ 0, d->vocab, d->vocab }, d->hidden, "lm_head");
+    const char *y = net_linear(n, x, weight, bias, (struct net_rows){ 0, d->vocab, d->vocab },
+                               d->hidden, "lm_head");
     if (d->final_softcap != 0)
         y = net_softcap(n, y, d->final_softcap, "lm_head/softcap");
     const char *shape =
@@ -131,13 +131,32 @@ static void add_logits(struct decoder *d, const char *x) {
 }
 
 static void add_graph(struct decoder *d) {
-    add_interface(d);
+    decoder_interface(d);
     decoder_preamble(d);
     struct stream s = { embed(d), NULL };
     for (unsigned i = 0; i < d->layers && d->n.rc == 0 && !d->n.g->failed; i++)
         add_layer(d, &s, i);
     net_scope(&d->n, "/model");
-    add_logits(d, next_norm(d, &s, "model.norm.weight", "norm", true));
+    const char *x = next_norm(d, &s, "model.norm.weight", "norm", true);
+    if (d->tied)
+        decoder_logits(d, x, "model.embed_tokens.weight", NULL);
+    else
+        decoder_logits(d, x, "lm_head.weight", "lm_head.bias");
+}
+
+void decoder_begin(struct decoder *d, struct onnx_graph *g, struct hf_source *src,
+                   const struct spec *spec, struct err *err) {
+    const bool new_opset = spec->opset == 23;
+    onnx_graph_init(g, g->arena, new_opset ? 11 : 8, new_opset ? 23 : 17, spec->contrib);
+    g->external = true;
+    net_init(&d->n, g, src, spec->type->base == DTYPE_F16, err);
+    d->n.ops = new_opset ? NET_OPSET23 : spec->contrib ? NET_CONTRIB : NET_STANDARD;
+}
+
+int net_end(struct net *n, const char *const *buffers) {
+    if (n->rc == 0 && n->g->failed)
+        net_fail(n, -ENOMEM, "no memory for the graph");
+    return n->rc < 0 ? n->rc : hf_source_check_used(n->src, buffers);
 }
 
 int decoder_build(struct onnx_graph *g, struct hf_source *src, const struct spec *spec,
@@ -145,13 +164,9 @@ int decoder_build(struct onnx_graph *g, struct hf_source *src, const struct spec
     static const char *const buffers[] = { ".rotary_emb.inv_freq", NULL };
     static const char *const tied_buffers[] = { ".rotary_emb.inv_freq", "lm_head.weight", NULL };
     struct decoder d = { .family = decoder_find(src->model_type) };
-    onnx_graph_init(g, g->arena, 8, 17, false);
-    g->external = true;
-    net_init(&d.n, g, src, spec->type->base == DTYPE_F16, err);
+    decoder_begin(&d, g, src, spec, err);
     decoder_read(&d);
     if (d.n.rc == 0 && !g->failed)
         add_graph(&d);
-    if (d.n.rc == 0 && g->failed)
-        net_fail(&d.n, -ENOMEM, "no memory for the graph");
-    return d.n.rc < 0 ? d.n.rc : hf_source_check_used(src, d.tied ? tied_buffers : buffers);
+    return net_end(&d.n, d.tied ? tied_buffers : buffers);
 }

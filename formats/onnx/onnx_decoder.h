@@ -59,9 +59,42 @@ void decoder_preamble(struct decoder *d);
 /* x [B, heads, S, D], rotated by its positions. */
 const char *decoder_rotate(struct decoder *d, const char *x, const char *name);
 
+/* The values of one layer's attention while they are made: [B·S, heads·D] at first. */
+struct decoder_heads {
+    const char *q, *k, *v, *past_k, *past_v, *k_out, *v_out;
+};
+
+/* net_attention.c: q, k, v [B·S, heads·D] to [B·S, heads·D]. */
+const char *decoder_attend(struct decoder *d, struct decoder_heads *h, uint64_t layer);
+/* The values of the cache of a layer. */
+struct decoder_heads decoder_heads(struct decoder *d, uint64_t layer);
+
+/* net_contrib.c: with com.microsoft's operators. */
+void decoder_preamble_contrib(struct decoder *d);
+const char *decoder_attend_contrib(struct decoder *d, struct decoder_heads *h, uint64_t layer);
+
+/* net_attention.c: x [B·S, n] as [B, S, n]. */
+const char *decoder_to_rows(struct decoder *d, const char *x, const char *name);
 /* net_attention.c: from the normed hidden state to what is added to it; [B·S, H]. */
 const char *decoder_attention(struct decoder *d, const char *x, uint64_t layer);
 
-/* onnx_decoder.c: the whole graph. */
+/* decoder_params.c: a number of config.json by the first of @keys that is there. The net fails
+ * where it is absent, zero or above @max; or where it is none. */
+uint64_t net_need(struct net *n, const char *keys, uint64_t max);
+uint64_t net_u64(struct net *n, const char *keys, uint64_t absent);
+double net_f64(struct net *n, const char *keys, double absent);
+
+/* onnx_decoder.c: what the graphs of all decoders have. */
+void decoder_begin(struct decoder *d, struct onnx_graph *g, struct hf_source *src,
+                   const struct spec *spec, struct err *err);
+void decoder_interface(struct decoder *d);
+/* @weight: of [vocab, hidden]. */
+void decoder_logits(struct decoder *d, const char *x, const char *weight, const char *bias);
+/* 0, or why there is no graph. @buffers: as hf_source_check_used has them. */
+int net_end(struct net *n, const char *const *buffers);
+
+/* onnx_decoder.c, onnx_gpt2.c: the whole graph. */
 int decoder_build(struct onnx_graph *g, struct hf_source *src, const struct spec *spec,
                   struct err *err);
+int gpt2_build(struct onnx_graph *g, struct hf_source *src, const struct spec *spec,
+               struct err *err);

@@ -2,6 +2,7 @@
  * formats/onnx/onnx_from_hf.c - a graph that runs, from weights and a config.json. */
 #include "formats/onnx/onnx_from_hf.h"
 #include "formats/onnx/onnx_decoder.h"
+#include "formats/onnx/onnx_encoder.h"
 #include <errno.h>
 
 static int build(struct onnx_graph *g, struct hf_source *src, const struct spec *spec,
@@ -11,6 +12,10 @@ static int build(struct onnx_graph *g, struct hf_source *src, const struct spec 
         return err_set(err, -ENOTSUP, "onnx@%s of a folder is not made", spec->type->name);
     if (decoder_find(src->model_type))
         return decoder_build(g, src, spec, err);
+    if (str_is(src->model_type, "gpt2"))
+        return gpt2_build(g, src, spec, err);
+    if (encoder_find(src->model_type))
+        return encoder_build(g, src, spec, err);
     return err_set(err, -ENOTSUP, "config.json: no graph is made of the model_type \"%.*s\"",
                    STR_ARG(src->model_type));
 }

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """ONNX Runtime runs mounted graphs: a prompt and steps with the KV cache, alone and in a batch
-with padding on the left, against the same model in numpy."""
+with padding on the left, against the same model in numpy; encoders likewise."""
 
 import json
 import pathlib
@@ -11,11 +11,12 @@ import sys
 import numpy as np
 import onnxruntime
 import pytest
-from forward import Decoder, read_weights
+import safetensors.numpy
+from forward import Bert, Decoder, Gpt2, read_weights
 
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
 RECIPES = ["Qwen2.5-Nano-Instruct", "Qwen3-3M-Base", "Phi-3-nano-4k-instruct", "gemma-2-nano-it",
-           "llama-tied-rope3"]
+           "llama-tied-rope3", "gpt2-nano"]
 # A folder, one that it is a copy of, and what its config.json says besides.
 VARIANTS = {
     "mistral": ("tinylm", dict(model_type="mistral", sliding_window=5)),
@@ -26,20 +27,46 @@ VARIANTS = {
 PROMPT, STEPS, PADDING = 11, 4, 3
 # The largest difference of a logit that rounding explains: that of float32 (a few 1e-6 measured),
 # and of weights and values in float16 (a few 1e-3).
-BOUNDS = {"fp32": 2e-5, "fp16": 2e-2}
+BOUNDS = {"fp32": 2e-5, "fp16": 2e-2, "fp32+opset=23": 2e-5, "fp32+contrib": 2e-5}
+OTHER_OPERATORS = ["tinylm", "gemma2-window", "Qwen3-3M-Base", "gpt2-nano"]
+BERT = "bge-nano-en-v1.5"
+# DistilBERT's names of what BERT has
+DISTIL = [("encoder.layer.", "transformer.layer."), ("attention.self.query", "attention.q_lin"),
+          ("attention.self.key", "attention.k_lin"), ("attention.self.value", "attention.v_lin"),
+          ("attention.output.dense", "attention.out_lin"),
+          ("attention.output.LayerNorm", "sa_layer_norm"), ("intermediate.dense", "ffn.lin1"),
+          ("output.dense", "ffn.lin2"), ("output.LayerNorm", "output_layer_norm")]
 
 
 @pytest.fixture(scope="session")
 def folders(tmp_path_factory):
     out = tmp_path_factory.mktemp("decoders")
-    make = [sys.executable, "-B", DATA / "corpus" / "make.py", out, *RECIPES]
+    make = [sys.executable, "-B", DATA / "corpus" / "make.py", out, *RECIPES, BERT]
     subprocess.run(make, check=True, capture_output=True)
     shutil.copytree(DATA / "models" / "tinylm", out / "tinylm")
     for name, (source, more) in VARIANTS.items():
         shutil.copytree(out / source, out / name)
         config = json.loads((out / source / "config.json").read_text())
         (out / name / "config.json").write_text(json.dumps(dict(config, **more)))
+    encoders(out)
     return out
+
+
+def encoders(out):
+    """A RoBERTa and a DistilBERT with the weights of a BERT."""
+    config = json.loads((out / BERT / "config.json").read_text())
+    shutil.copytree(out / BERT, out / "roberta")
+    more = dict(model_type="roberta", architectures=["RobertaModel"], pad_token_id=1)
+    (out / "roberta" / "config.json").write_text(json.dumps(dict(config, **more)))
+    (out / "distilbert").mkdir()
+    more = dict(model_type="distilbert", architectures=["DistilBertModel"], dim=64, hidden_dim=256,
+                n_layers=2, n_heads=4, vocab_size=30522, max_position_embeddings=512)
+    (out / "distilbert" / "config.json").write_text(json.dumps(more))
+    weights = safetensors.numpy.load_file(out / BERT / "model.safetensors")
+    for old, new in DISTIL:
+        weights = {name.replace(old, new): x for name, x in weights.items()
+                   if "token_type" not in name and "pooler" not in name}
+    safetensors.numpy.save_file(weights, out / "distilbert" / "model.safetensors")
 
 
 @pytest.fixture(scope="session")
@@ -71,14 +98,20 @@ def run(graph, ids, mask):
     return np.concatenate(logits, 1)
 
 
-@pytest.mark.parametrize("spec", BOUNDS)
-@pytest.mark.parametrize("name", ["tinylm", *RECIPES, *VARIANTS])
+def cases():
+    for name in ["tinylm", *RECIPES, *VARIANTS]:
+        for spec in BOUNDS:
+            if spec in ("fp32", "fp16") or name in OTHER_OPERATORS:
+                yield name, spec
+
+
+@pytest.mark.parametrize("name, spec", cases())
 def test_logits(graphs, folders, name, spec):
     config = json.loads((folders / name / "config.json").read_text())
     weights = {}
     for part in sorted((folders / name).glob("*.safetensors")):
         weights.update(read_weights(part))
-    decoder = Decoder(config, weights)
+    decoder = (Gpt2 if name.startswith("gpt2") else Decoder)(config, weights)
     graph = session(graphs / f"{name}.onnx@{spec}")
     ids = np.random.default_rng(1).integers(3, config["vocab_size"] - 4, (2, PROMPT + STEPS))
     for batch in (1, 2):
@@ -89,6 +122,27 @@ def test_logits(graphs, folders, name, spec):
             valid = mask[row] > 0
             want = decoder.logits(ids[row, valid])
             assert np.abs(got[row, valid] - want).max() < BOUNDS[spec] * max(1, np.abs(want).max())
+
+
+@pytest.mark.parametrize("name", [BERT, "roberta", "distilbert"])
+def test_states_of_encoders(graphs, folders, name):
+    config = json.loads((folders / BERT / "config.json").read_text())
+    roberta, types = name == "roberta", None if name == "distilbert" else np.arange(20) // 9 % 2
+    types = np.zeros(20, int) if roberta else types
+    bert = Bert(config, read_weights(folders / BERT / "model.safetensors"), 1 if roberta else None)
+    for spec, bound in (("fp32", 2e-5), ("fp16", 2e-2)):
+        graph = session(graphs / f"{name}.onnx@{spec}")
+        ids = np.random.default_rng(2).integers(3, config["vocab_size"], (2, 20))
+        mask = np.ones((2, 20), np.int64)
+        mask[0, -6:] = 0
+        feed = dict(input_ids=np.where(mask > 0, ids, 1), attention_mask=mask)
+        if name == BERT:
+            feed["token_type_ids"] = np.tile(types, (2, 1))
+        assert set(feed) == {i.name for i in graph.get_inputs()}
+        (got,) = graph.run(["last_hidden_state"], feed)
+        for row, n in ((0, 14), (1, 20)):
+            want = bert.states(ids[row, :n], None if types is None else types[:n])
+            assert np.abs(got[row, :n] - want).max() < bound * np.abs(want).max()
 
 
 def test_the_interface_is_that_of_optimum(graphs):

@@ -21,7 +21,7 @@ def read_weights(path):
         if t["dtype"] == "BF16":
             x = (np.frombuffer(raw, "<u2").astype(np.uint32) << 16).view(np.float32)
         else:
-            x = np.frombuffer(raw, {"F32": "<f4", "F16": "<f2"}[t["dtype"]])
+            x = np.frombuffer(raw, {"F32": "<f4", "F16": "<f2", "I64": "<i8"}[t["dtype"]])
         out[name] = x.astype(np.float64).reshape(t["shape"])
     return out
 
@@ -136,3 +136,72 @@ class Decoder:
         y = x @ self.w["model.embed_tokens.weight" if tied else "lm_head.weight"].T
         cap = self.c.get("final_logit_softcapping")
         return cap * np.tanh(y / cap) if cap else y
+
+
+def erf(x):
+    return np.vectorize(math.erf)(x)
+
+
+def gelu(x):
+    return 0.5 * x * (1 + erf(x / math.sqrt(2)))
+
+
+class Gpt2:
+    def __init__(self, config, weights):
+        self.c, self.w = config, weights
+
+    def norm(self, x, name):
+        y = x - x.mean(-1, keepdims=True)
+        y = y / np.sqrt(np.mean(y * y, -1, keepdims=True) + self.c["layer_norm_epsilon"])
+        return y * self.w[name + ".weight"] + self.w[name + ".bias"]
+
+    def linear(self, x, name):
+        return x @ self.w[name + ".weight"] + self.w[name + ".bias"]
+
+    def logits(self, ids):
+        n, heads = len(ids), self.c["n_head"]
+        x = self.w["wte.weight"][ids] + self.w["wpe.weight"][:n]
+        for i in range(self.c["n_layer"]):
+            p = f"h.{i}."
+            qkv = np.split(self.linear(self.norm(x, p + "ln_1"), p + "attn.c_attn"), 3, -1)
+            q, k, v = (t.reshape(n, heads, -1).transpose(1, 0, 2) for t in qkv)
+            s = q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1])
+            y = softmax(np.where(np.tri(n, dtype=bool), s, -np.inf)) @ v
+            x = x + self.linear(y.transpose(1, 0, 2).reshape(n, -1), p + "attn.c_proj")
+            y = gelu_tanh(self.linear(self.norm(x, p + "ln_2"), p + "mlp.c_fc"))
+            x = x + self.linear(y, p + "mlp.c_proj")
+        return self.norm(x, "ln_f") @ self.w["wte.weight"].T
+
+
+class Bert:
+    """BERT; with the positions of RoBERTa where @pad is given. One sequence without padding."""
+
+    def __init__(self, config, weights, pad=None):
+        self.c, self.w, self.first = config, weights, 0 if pad is None else pad + 1
+
+    def norm(self, x, name):
+        y = x - x.mean(-1, keepdims=True)
+        y = y / np.sqrt(np.mean(y * y, -1, keepdims=True) + self.c["layer_norm_eps"])
+        return y * self.w[name + ".weight"] + self.w[name + ".bias"]
+
+    def linear(self, x, name):
+        return x @ self.w[name + ".weight"].T + self.w[name + ".bias"]
+
+    def states(self, ids, types):
+        n, heads = len(ids), self.c["num_attention_heads"]
+        e = "embeddings."
+        x = self.w[e + "word_embeddings.weight"][ids]
+        if types is not None:
+            x = x + self.w[e + "token_type_embeddings.weight"][types]
+        x = x + self.w[e + "position_embeddings.weight"][self.first : self.first + n]
+        x = self.norm(x, e + "LayerNorm")
+        for i in range(self.c["num_hidden_layers"]):
+            p = f"encoder.layer.{i}."
+            q, k, v = (self.linear(x, p + "attention.self." + s).reshape(n, heads, -1)
+                       .transpose(1, 0, 2) for s in ("query", "key", "value"))
+            y = softmax(q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1])) @ v
+            y = self.linear(y.transpose(1, 0, 2).reshape(n, -1), p + "attention.output.dense")
+            x = self.norm(x + y, p + "attention.output.LayerNorm")
+            y = self.linear(gelu(self.linear(x, p + "intermediate.dense")), p + "output.dense")
+            x = self.norm(x + y, p + "output.LayerNorm")
+        return x
