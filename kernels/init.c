@@ -9,6 +9,7 @@
 
 static const struct kernels portable = {
     .f32_all_finite = f32_all_finite_c,
+    .product_add = product_add_c,
     .transpose = transpose_c,
     DECODE(f64),
     BOTH(f16),

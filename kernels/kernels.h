@@ -35,6 +35,10 @@ struct kernels {
     unsigned cpu; /* the mask it was filled for; first, so that no block_kernel has offset 0 */
     /* The matrix [rows][cols] at @src as [cols][rows] at @dst; @elem_bytes is 1, 2, 4 or 8. */
     void (*transpose)(void *dst, const void *src, size_t rows, size_t cols, size_t elem_bytes);
+    /* x[j] += scale * (b[0] * a[j] + b[1] * a[stride + j] + ...), @rank products in this order, in
+     * f64 and rounded once: a row of a matrix to which the product of two others is added. */
+    void (*product_add)(float *x, const float *b, const float *a, size_t stride, size_t rank,
+                        double scale, size_t cols);
     bool (*f32_all_finite)(const float *src, size_t elems);
     struct block_kernel f64, f16, bf16, f8_e4m3, f8_e5m2;
     struct block_kernel q4_0, q4_1, q5_0, q5_1, q8_0;

@@ -4,6 +4,8 @@
 #pragma once
 #include "kernels/kernels.h"
 
+void product_add_c(float *x, const float *b, const float *a, size_t stride, size_t rank,
+                   double scale, size_t cols);
 bool f32_all_finite_c(const float *src, size_t elems);
 void transpose_c(void *dst, const void *src, size_t rows, size_t cols, size_t elem_bytes);
 

@@ -96,7 +96,33 @@ static void check_all_finite(struct check *t) {
     }
 }
 
+/* Odd widths and ranks, strides beyond the width, canaries behind it; against the portable code. */
+static void check_product(struct check *t) {
+    enum { MAX = 67, RANK = 9, CANARY = 0x7fc12345 };
+    float a[RANK * (MAX + 3)], b[RANK], x[MAX + 1], want[MAX + 1];
+    for (size_t i = 0; i < sizeof a / sizeof *a; i++)
+        a[i] = ldexpf((float)(i * 2654435761u % 4001) - 2000, (int)(i % 23) - 16);
+    for (size_t cols = 0; cols <= MAX; cols++)
+        for (size_t rank = 0; rank <= RANK; rank++) {
+            const uint32_t canary = CANARY;
+            for (size_t k = 0; k < RANK; k++)
+                b[k] = ldexpf((float)(k * 40503 % 97) - 48, (int)(cols % 30) - 20);
+            for (size_t j = 0; j < MAX; j++)
+                x[j] = want[j] = (float)j / 3;
+            memcpy(x + cols, &canary, sizeof canary);
+            memcpy(want + cols, &canary, sizeof canary);
+            t->portable.product_add(want, b, a, MAX + 3, rank, 0.7, cols);
+            t->tested.product_add(x, b, a, MAX + 3, rank, 0.7, cols);
+            expect(t, memcmp(x, want, (cols + 1) * sizeof *x) == 0, "product_add");
+            double sum = 0; /* and against the formula, for one column */
+            for (size_t k = 0; k < rank; k++)
+                sum += (double)b[k] * a[k * (MAX + 3)];
+            expect(t, !cols || x[0] == (float)(0 + 0.7 * sum), "product_add's sum");
+        }
+}
+
 void check_floats(struct check *t) {
+    check_product(t);
     check_widening(t);
     check_narrowing(t);
     check_all_patterns(t);

@@ -33,6 +33,8 @@
 block_decode_fn LANES(f64_decode), LANES(f16_decode), LANES(bf16_decode);
 block_decode_fn LANES(f8_e4m3_decode), LANES(f8_e5m2_decode);
 block_encode_fn LANES(f16_encode), LANES(bf16_encode);
+void LANES(product_add)(float *x, const float *b, const float *a, size_t stride, size_t rank,
+                        double scale, size_t cols);
 bool LANES(f32_all_finite)(const float *src, size_t elems);
 
 block_decode_fn LANES(q4_0_decode), LANES(q4_1_decode), LANES(q5_0_decode), LANES(q5_1_decode);

@@ -7,6 +7,7 @@
 #define WEIGHTED(type) k->type.encode_weighted = LANES(type##_encode_weighted)
 
 void LANES(lanes_add)(struct kernels *k) {
+    k->product_add = LANES(product_add);
     k->f32_all_finite = LANES(f32_all_finite);
     DECODE(f64);
     DECODE(f16);
