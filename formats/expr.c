@@ -2,6 +2,7 @@
  * formats/expr.c - building expressions, and following an element through them. */
 #include "formats/expr.h"
 #include "formats/checked.h"
+#include "formats/merge.h"
 #include "formats/packed.h"
 #include "formats/strided.h"
 #include <math.h>
@@ -17,6 +18,8 @@ static struct expr *new_expr(struct arena *a, enum expr_op op, uint64_t rows, ui
 }
 
 const struct expr *expr_tensor(struct arena *a, const struct tensor *t) {
+    if (!t)
+        return NULL;
     if (t->strides)
         return strided_expr(a, t);
     const uint64_t cols = tensor_row(t->dims, t->n_dims);
@@ -117,6 +120,9 @@ const struct expr *expr_transpose(struct arena *a, const struct expr *in, uint64
     if (in && in->op == EXPR_TRANSPOSE && rows == in->rows &&
         in->cols == in->transpose.in->rows)
         return in->transpose.in; /* turned back */
+    if (in && in->op == EXPR_TENSOR && in->tensor->merged && rows == in->rows &&
+        in->tensor->n_dims == 2) /* made row by row: sooner of matrices that are turned over */
+        return expr_tensor(a, merged_turn(a, in->tensor));
     const enum dtype type = in ? expr_copies(in) : DTYPE_NONE;
     if (type == DTYPE_NONE || dtype_info[type].block_elems != 1 || !rows || in->rows % rows ||
         !in->cols)
@@ -285,7 +291,7 @@ const struct tensor *expr_identity(const struct expr *e) {
     while (e->op == EXPR_ROWS && e->gather.map.n == 1 && e->gather.map.offset == 0 &&
            e->gather.map.stride[0] == 1 && e->rows == e->gather.in->rows)
         e = e->gather.in;
-    return e->op == EXPR_TENSOR && !e->tensor->packed ? e->tensor : NULL;
+    return e->op == EXPR_TENSOR && !tensor_is_made(e->tensor) ? e->tensor : NULL;
 }
 
 bool expr_unpacks(const struct expr *e) {
@@ -296,7 +302,7 @@ bool expr_unpacks(const struct expr *e) {
     for (uint32_t i = 0; e->op == EXPR_STACK && i < e->stack.n; i++)
         if (expr_unpacks(e->stack.in[i]))
             return true;
-    return e->op == EXPR_TENSOR && e->tensor->packed;
+    return e->op == EXPR_TENSOR && tensor_is_made(e->tensor);
 }
 
 void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *source_hash) {
@@ -307,6 +313,10 @@ void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *sou
     case EXPR_TENSOR:
         if (e->tensor->packed) {
             packed_hash(e->tensor->packed, h, source_hash);
+            break;
+        }
+        if (e->tensor->merged) {
+            merged_hash(e->tensor->merged, h, source_hash);
             break;
         }
         hasher_add(h, source_hash[e->tensor->src].b, sizeof source_hash->b);

@@ -103,7 +103,7 @@ bool expr_leaf_values(const struct expr *leaf, uint64_t elem, uint64_t n, float 
 /* The type whose bytes the expression only moves; DTYPE_NONE if it computes, or mixes types. */
 enum dtype expr_copies(const struct expr *e);
 
-/* Does it move numbers that are made when they are read (tensor.packed)? */
+/* Does it move numbers that are made when they are read (tensor_is_made)? */
 bool expr_unpacks(const struct expr *e);
 
 /* The type of the numbers of a leaf that needs a source. */

@@ -4,6 +4,7 @@
 #include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/hub.h"
+#include "formats/merge.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -34,7 +35,11 @@ static void add_dir(struct place *p, const char *dir, size_t n) {
 }
 
 /* Views of a folder lie beside it; those of a snapshot in a hub cache beside the repository. */
-static int find_place(struct place *p, struct root *root, const char *path, struct err *err) {
+static int find_place(struct place *p, struct root *root, const char *source, struct err *err) {
+    char buf[PATH_MAX];
+    const char *paths[1 + MERGE_MAX_ADAPTERS];
+    merge_split(source, buf, paths);
+    const char *path = paths[0]; /* what belongs to the base belongs to what is made of it */
     struct stat st;
     struct arena a = { 0 };
     struct str name = model_file_name(path);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/form.c - a model as it is, as a form. */
 #include "formats/form.h"
+#include "formats/merge.h"
 #include <errno.h>
 
 int form_identity(struct form *f, const struct model *m, struct err *err) {
@@ -11,7 +12,7 @@ int form_identity(struct form *f, const struct model *m, struct err *err) {
         const struct tensor *t = &m->tensors[i];
         struct target *x = &f->targets[i];
         x->name = arena_str(f->arena, t->name);
-        x->dtype = t->dtype;
+        x->dtype = t->merged ? t->merged->type : t->dtype;
         x->n_dims = t->n_dims;
         memcpy(x->dims, t->dims, sizeof x->dims);
         x->expr = expr_tensor(f->arena, t);

@@ -4,6 +4,7 @@
 #include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/gguf.h"
+#include "formats/merge.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -79,8 +80,8 @@ static int add_siblings(struct hasher *h, struct root *root, const char *path, i
     return rc;
 }
 
-int model_identity(struct root *root, const char *path, struct hash128 *out, int64_t *mtime_ns,
-                   struct err *err) {
+static int identity_of(struct root *root, const char *path, struct hash128 *out,
+                       int64_t *mtime_ns, struct err *err) {
     struct stat st;
     int rc = root_stat(root, path, &st);
     if (rc < 0)
@@ -100,5 +101,28 @@ int model_identity(struct root *root, const char *path, struct hash128 *out, int
     if (rc == 0 && str_ends(str_from(path), STR(".onnx")))
         rc = add_siblings(h, root, path, mtime_ns, err);
     *out = hasher_end(h);
+    return rc;
+}
+
+int model_identity(struct root *root, const char *path, struct hash128 *out, int64_t *mtime_ns,
+                   struct err *err) {
+    char buf[PATH_MAX];
+    const char *paths[1 + MERGE_MAX_ADAPTERS];
+    const unsigned n = merge_split(path, buf, paths);
+    int64_t newest = 0;
+    if (n == 1)
+        return identity_of(root, path, out, mtime_ns, err);
+    struct hasher *h = hasher_new();
+    int rc = h ? 0 : err_set(err, -ENOMEM, "no memory");
+    for (unsigned i = 0; i < n && rc == 0; i++) {
+        struct hash128 part;
+        rc = identity_of(root, paths[i], &part, mtime_ns, err);
+        if (rc == 0)
+            hasher_add(h, part.b, sizeof part.b);
+        newest = *mtime_ns > newest ? *mtime_ns : newest;
+    }
+    *mtime_ns = newest;
+    if (h)
+        *out = hasher_end(h);
     return rc;
 }

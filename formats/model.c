@@ -31,8 +31,11 @@ void model_unref(struct model *m) {
     for (uint32_t i = 0; i < m->n_sources; i++)
         source_close(m->sources[i]);
     free(m->sources);
-    folder_free(m->folder);
+    if (!m->n_parts)
+        folder_free(m->folder);
     adapter_free(m->adapter);
+    for (uint32_t i = 0; i < m->n_parts; i++)
+        model_unref(m->parts[i]);
     arena_fini(&m->arena);
     free(m);
 }

@@ -29,6 +29,8 @@ struct model {
     struct folder *folder; /* NULL unless a Hugging Face folder; of an adapter: its base */
     struct adapter *adapter; /* NULL unless a folder of PEFT */
     struct onnx_model *onnx; /* NULL unless ONNX; in the arena */
+    struct model **parts;    /* of a merged model: what it was made of, which owns the folder */
+    uint32_t n_parts;
     uint32_t *by_name;     /* hash table of tensor index + 1; n_slots is a power of two */
     uint32_t n_slots;
 };

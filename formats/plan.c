@@ -3,6 +3,7 @@
 #include "formats/plan.h"
 #include "formats/container.h"
 #include "formats/folder.h"
+#include "formats/merge.h"
 #include "formats/onnx/onnx_view.h"
 #include "formats/packed.h"
 #include "formats/quantize.h"
@@ -97,6 +98,8 @@ static enum dtype safetensors_type(const struct target *t, enum dtype to) {
     const enum dtype from = t->dtype;
     if (to == DTYPE_NONE && t->expr->op == EXPR_TENSOR && t->expr->tensor->packed)
         return packed_type(t->expr->tensor->packed);
+    if (to == DTYPE_NONE && t->expr->op == EXPR_TENSOR && t->expr->tensor->merged)
+        return t->expr->tensor->merged->type;
     if (dtype_is_quantized(from))
         return to == DTYPE_NONE ? DTYPE_F16 : to;
     return to != DTYPE_NONE && dtype_is_float(from) ? to : from;

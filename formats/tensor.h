@@ -8,6 +8,7 @@
 enum { TENSOR_MAX_DIMS = 8, TENSOR_MAX_NAME = 4096 };
 
 struct packed; /* formats/packed.h */
+struct merged; /* formats/merge.h */
 
 struct tensor {
     struct str name;
@@ -20,7 +21,13 @@ struct tensor {
                                      * files of PyTorch; @bytes is then from the first to the last */
     uint64_t off, bytes;            /* place in that source; checked against its size */
     const struct packed *packed;    /* it has no place: what its numbers are made of; else NULL */
+    const struct merged *merged;    /* likewise, with adapters */
 };
+
+/* Are its numbers made when they are read? */
+static inline bool tensor_is_made(const struct tensor *t) {
+    return t->packed || t->merged;
+}
 
 /* The fastest dimension: elements a row. 1 for a scalar. */
 static inline uint64_t tensor_row(const uint64_t *dims, uint32_t n_dims) {

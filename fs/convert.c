@@ -5,6 +5,7 @@
 #include "fs/convert.h"
 #include "formats/cleanup.h"
 #include "fs/engine.h"
+#include "fs/merge_elems.h"
 #include "fs/unpack_elems.h"
 #include "quant/codec.h"
 #include <errno.h>
@@ -39,6 +40,8 @@ static int read_source(struct convert *cv, const struct tensor *t, uint64_t off,
                        void *dst) {
     if (t->packed)
         return unpack_elems(&cv->reader, cv->k, t, off / sizeof(float), len / sizeof(float), dst);
+    if (t->merged)
+        return merge_elems(&cv->reader, cv->k, t, off / sizeof(float), len / sizeof(float), dst);
     return reader_pread(&cv->reader, t, off, len, dst);
 }
 
@@ -367,11 +370,11 @@ static int convert_units(struct convert *cv, uint64_t off, uint64_t len, uint8_t
     return rc < 0 ? rc : reader_check(&cv->reader);
 }
 
-int convert_range(struct view *v, const struct conversion *c, uint64_t off, uint64_t len,
-                  uint8_t *dst, struct err *err) {
+static int convert_bytes(struct model *m, const struct kernels *k, const struct conversion *c,
+                         uint64_t off, uint64_t len, uint8_t *dst, struct err *err) {
     const struct importance *w = c->importance;
-    struct convert cv = { .k = &v->engine->kernels,
-                          .reader = { .model = v->model, .err = err },
+    struct convert cv = { .k = k,
+                          .reader = { .model = m, .err = err },
                           .c = c,
                           .err = err,
                           .tile_elems = TILE_ELEMS,
@@ -389,4 +392,15 @@ int convert_range(struct view *v, const struct conversion *c, uint64_t off, uint
     cv.weights = w ? cv.tile + tile : NULL;
     cv.piece = (uint8_t *)(cv.tile + floats);
     return convert_units(&cv, off, len, dst);
+}
+
+int convert_range(struct view *v, const struct conversion *c, uint64_t off, uint64_t len,
+                  uint8_t *dst, struct err *err) {
+    return convert_bytes(v->model, &v->engine->kernels, c, off, len, dst, err);
+}
+
+int convert_floats(struct model *m, const struct kernels *k, struct str name, const struct expr *e,
+                   uint64_t elem, uint64_t count, float *dst, struct err *err) {
+    const struct conversion c = { .name = name, .expr = e, .to = DTYPE_F32 };
+    return convert_bytes(m, k, &c, elem * sizeof *dst, count * sizeof *dst, (uint8_t *)dst, err);
 }

@@ -3,9 +3,14 @@
  * source, through a tile of floats, into the target's blocks. */
 #pragma once
 #include "fs/view.h"
+#include "kernels/kernels.h"
 
 /* Bytes [off, off + len) of the converted tensor, any offset and length: blocks that are cut are
  * converted whole aside. Written in full, or an error: -ESTALE when the source has changed,
  * -EDOM for numbers that the target cannot hold, -ENOTSUP, or what the read said. */
 int convert_range(struct view *v, const struct conversion *c, uint64_t off, uint64_t len,
                   uint8_t *dst, struct err *err);
+
+/* Elements [elem, elem + count) of an expression as floats; @name is for messages. */
+int convert_floats(struct model *m, const struct kernels *k, struct str name, const struct expr *e,
+                   uint64_t elem, uint64_t count, float *dst, struct err *err);

@@ -182,7 +182,8 @@ int names_parse_view(const struct names *n, const char *name, find_model *find, 
     for (size_t i = 0; i < (n->style == NAMES_AT ? 1 : 2); i++) {
         struct parsed_name p;
         struct found_model m;
-        if (!name_parse(name, styles[i], &p) || !find(user, p.stem, preferred(p.spec.format), &m))
+        if (!name_parse(name, styles[i], &p) ||
+            !names_find(find, user, p.stem, preferred(p.spec.format), &m))
             continue;
         /* what is no type may be a profile: the one case in which a file is looked into */
         if (p.spec.profile[0] && !extras_has_profile(n->root, m.path, p.spec.profile))

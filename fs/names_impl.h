@@ -30,6 +30,11 @@ typedef bool find_model(void *user, struct str stem, enum model_kind prefer,
 int names_parse_view(const struct names *n, const char *name, find_model *find, void *user,
                      struct name *out);
 
+/* names_merge.c: the model that @stem names, or, where there is none, a base with adapters, whose
+ * path is as formats/merge.h has it. */
+bool names_find(find_model *find, void *user, struct str stem, enum model_kind prefer,
+                struct found_model *out);
+
 /* names_layout.c: names_resolve and names_list of the other layouts. */
 int layout_resolve(struct names *n, const char *dir, const char *name, struct name *out);
 int layout_list(struct names *n, const char *dir, names_emit *emit, void *user);

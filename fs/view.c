@@ -5,6 +5,7 @@
 #include "fs/view.h"
 #include "formats/container.h"
 #include "formats/folder.h"
+#include "formats/merge.h"
 #include "formats/plan.h"
 #include "formats/tokenizer/memo.h"
 #include "fs/cache.h"
@@ -127,14 +128,35 @@ static bool is_stale(const struct model *m) {
     return false;
 }
 
+/* A model that is merged of others shares them with their own views. */
+static int open_source(struct model **out, struct engine *e, const char *source, struct err *err) {
+    char buf[PATH_MAX];
+    const char *paths[1 + MERGE_MAX_ADAPTERS];
+    struct model *parts[1 + MERGE_MAX_ADAPTERS];
+    const unsigned n = merge_split(source, buf, paths);
+    unsigned opened = 0;
+    int rc = 0;
+    if (n == 1)
+        return model_open(out, e->root, source, err);
+    while (opened < n && rc == 0) {
+        rc = view_model(&parts[opened], e, paths[opened], err);
+        opened += rc == 0;
+    }
+    if (rc == 0)
+        rc = merge_models(out, parts, n, err);
+    while (opened > 0)
+        model_unref(parts[--opened]);
+    return rc;
+}
+
 static int model_by_id(struct model **out, struct engine *e, const char *source,
                        const struct hash128 *id, struct err *err) {
     *out = lru_get(e->views->models, id);
     if (*out && !is_stale(*out))
         return 0;
     model_unref(*out);
-    int rc = model_open(out, e->root, source, err);
-    if (rc == 0 && (*out)->folder)
+    int rc = open_source(out, e, source, err);
+    if (rc == 0 && (*out)->folder && !(*out)->n_parts)
         (*out)->folder->store = e->views->tokenizers;
     if (rc == 0)
         lru_put(e->views->models, id, *out, model_bytes(*out));

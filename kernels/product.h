@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/product.h - the body of product_add, compiled for each instruction set. Sums are kept in
- * f64: the product of two floats is exact there, so that it makes no difference whether the compiler
- * fuses it with the sum, and each column's sum is made in the same order everywhere. */
+ * f64: the product of two floats is exact there, so that it makes no difference whether the
+ * compiler fuses it with the sum, and each column's sum is made in the same order everywhere. */
 #pragma once
 #include <stddef.h>
 #include <string.h>
@@ -24,8 +24,8 @@ static inline void product_add_block(float *x, const float *b, const float *a, s
     }
     for (int i = 0; i < PRODUCT_SUMS; i++) {
         memcpy(&part, x + i * PRODUCT_LANES, sizeof part);
-        part = __builtin_convertvector(
-            __builtin_convertvector(part, product_f64) + scale * sum[i], product_f32);
+        part = __builtin_convertvector(__builtin_convertvector(part, product_f64) + scale * sum[i],
+                                       product_f32);
         memcpy(x + i * PRODUCT_LANES, &part, sizeof part);
     }
 }

@@ -6,6 +6,7 @@
 #include "formats/quantized/quantized.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
+#include <stdio.h>
 
 enum { ARCH_MAX_BLOCKS = 1 << 16 };
 
@@ -298,6 +299,31 @@ int arch_begin(struct arch_work *w) {
     if (rc == 0)
         rc = read_counts(w);
     return rc < 0 ? rc : rope_read(&w->rope, &w->config, w->err);
+}
+
+static bool gguf_count(const struct arch_work *w, const char *name, uint64_t *out) {
+    char key[128];
+    snprintf(key, sizeof key, "%s.%s", w->arch->gguf, name);
+    return kv_get_u64(&w->model->kvs, key, out);
+}
+
+int arch_begin_gguf(struct arch_work *w) {
+    struct str name = STR("");
+    kv_get_str(&w->model->kvs, "general.architecture", &name);
+    w->arch = arch_by_gguf(name);
+    if (!w->arch)
+        return err_set(w->err, -ENOTSUP, "general.architecture \"%.*s\" is not known",
+                       STR_ARG(name));
+    if (!gguf_count(w, "block_count", &w->n_layer) || w->n_layer > ARCH_MAX_BLOCKS)
+        return err_set(w->err, -EBADMSG, "%s.block_count is missing or too large", w->arch->gguf);
+    gguf_count(w, "attention.head_count", &w->n_head);
+    if (!gguf_count(w, "attention.head_count_kv", &w->n_head_kv))
+        w->n_head_kv = w->n_head;
+    gguf_count(w, "expert_count", &w->n_expert);
+    if (w->n_expert > w->model->n_tensors * 512ull) /* more than llama.cpp takes a tensor */
+        return err_set(w->err, -EBADMSG, "%s.expert_count is too large", w->arch->gguf);
+    w->blocks = w->n_expert ? arena_array(w->form->arena, struct expert_block, w->n_layer) : NULL;
+    return w->n_expert && w->n_layer && !w->blocks ? work_no_memory(w) : 0;
 }
 
 void arch_end(struct arch_work *w) {

@@ -1,28 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/lora.c - an adapter by the rules of its base's architecture: a rule is asked what it
  * would make of the whole matrix b a, and what it does to rows is done to b, what it does to
- * columns to a. Source: convert_lora_to_gguf.py (llama.cpp 0c1e570). */
-#include "formats/adapter.h"
+ * columns to a. */
 #include "formats/arch/lora.h"
-#include "formats/general.h"
 #include "formats/json.h"
+#include "formats/merge.h"
 #include <errno.h>
-#include <stdlib.h>
 
-/* The matrix that a pair stands for: a tensor that lies nowhere. */
-struct product {
-    struct tensor t; /* first: an expression's tensor leads here */
-    struct lora_pair pair;
-};
-
-enum { NOWHERE = UINT32_MAX };
-
-static int cannot(struct arch_work *w, struct str name) {
-    return err_set(w->err, -ENOTSUP, "%.*s: adapters of this tensor are not converted",
-                   STR_ARG(name));
+int lora_cannot(struct err *err, struct str name) {
+    return err_set(err, -ENOTSUP, "%.*s: adapters of this tensor are not converted", STR_ARG(name));
 }
 
-/* --- from an expression over the product to its two factors --- */
+static int no_memory(struct err *err) {
+    return err_set(err, -ENOMEM, "no memory for the adapter");
+}
+
+bool lora_turn(struct arena *arena, struct lora_pair *pair) {
+    const struct expr *a = expr_transpose(arena, pair->b, pair->b->rows);
+    pair->b = expr_transpose(arena, pair->a, pair->a->rows);
+    pair->a = a;
+    return pair->a && pair->b;
+}
+
+/* --- the matrix that a pair stands for: a tensor that is made of the pair alone --- */
+
+static bool make_product(struct arena *a, const struct lora_pair *pair, struct tensor *out) {
+    struct merged *m = arena_new(a, struct merged);
+    struct lora_pair *copy = arena_new(a, struct lora_pair);
+    if (!m || !copy)
+        return false;
+    const uint64_t stack = pair->experts ? pair->experts : 1;
+    const uint64_t dims[3] = { stack, pair->b->rows / stack, pair->a->cols };
+    *copy = *pair;
+    *m = (struct merged){ .pairs = copy, .n = 1, .type = DTYPE_F32 };
+    *out = (struct tensor){ .name = pair->name, .dtype = DTYPE_F32, .merged = m };
+    out->n_dims = pair->experts ? 3 : 2;
+    memcpy(out->dims, pair->experts ? dims : dims + 1, out->n_dims * sizeof *dims);
+    out->elems = pair->b->rows * pair->a->cols;
+    return true;
+}
+
+static bool is_product(const struct expr *e) {
+    while (e->op == EXPR_ROWS || e->op == EXPR_STACK)
+        e = e->op == EXPR_ROWS ? e->gather.in : e->stack.in[0];
+    return e->op == EXPR_TENSOR && e->tensor->merged;
+}
+
+/* --- from an expression over products to two factors --- */
 
 static bool same_factor(const struct lora_pair *x, const struct lora_pair *y) {
     return x->a == y->a && x->scale == y->scale && x->embedding == y->embedding;
@@ -43,8 +67,8 @@ static bool take_stack(struct arena *a, const struct expr *e, struct lora_pair *
         if (i == 0)
             *out = part;
         one = one && same_factor(out, &part);
-        alike = part.scale == out->scale && part.b->rows * e->stack.n == e->rows;
-        alike = alike || one;
+        alike = one || (part.scale == out->scale && part.b->rows == out->b->rows &&
+                        part.a->rows == out->a->rows);
         as[i] = part.a;
         bs[i] = part.b;
     }
@@ -56,65 +80,68 @@ static bool take_stack(struct arena *a, const struct expr *e, struct lora_pair *
     return out->a && out->b;
 }
 
-static bool take_factors(struct arena *a, const struct expr *e, struct lora_pair *out) {
-    switch (e->op) {
-    case EXPR_TENSOR:
-        if (e->tensor->src != NOWHERE || e->cols != tensor_row(e->tensor->dims, e->tensor->n_dims))
-            return false;
-        *out = ((const struct product *)e->tensor)->pair;
-        return true;
-    case EXPR_ROWS:
-        if (!take_factors(a, e->gather.in, out) || out->experts)
-            return false;
-        out->b = expr_rows(a, out->b, e->gather.map);
-        return out->b;
-    case EXPR_STACK:
-        return take_stack(a, e, out);
-    case EXPR_TRANSPOSE:
-        if (!take_factors(a, e->transpose.in, out) || out->experts ||
-            e->cols != e->transpose.in->rows)
-            return false;
-        return lora_turn(a, out);
-    default:
+/* One expert of a stack. */
+static bool take_expert(struct arena *a, const struct row_map *map, struct lora_pair *out) {
+    const uint64_t rows = out->b->rows / out->experts, rank = out->a->rows / out->experts;
+    if (map->n != 1 || map->stride[0] != 1 || map->len[0] != rows || map->offset % rows)
         return false;
-    }
+    out->b = expr_slice(a, out->b, map->offset, rows);
+    out->a = expr_slice(a, out->a, map->offset / rows * rank, rank);
+    out->experts = 0;
+    return out->a && out->b;
 }
 
-bool lora_turn(struct arena *arena, struct lora_pair *pair) {
-    const struct expr *a = expr_transpose(arena, pair->b, pair->b->rows);
-    pair->b = expr_transpose(arena, pair->a, pair->a->rows);
-    pair->a = a;
-    return pair->a && pair->b;
+static bool take_factors(struct arena *a, const struct expr *e, struct lora_pair *out) {
+    if (e->op == EXPR_STACK)
+        return take_stack(a, e, out);
+    if (e->op == EXPR_TENSOR && e->tensor->merged &&
+        e->cols == tensor_row(e->tensor->dims, e->tensor->n_dims)) {
+        *out = e->tensor->merged->pairs[0];
+        return true;
+    }
+    if (e->op != EXPR_ROWS || !take_factors(a, e->gather.in, out))
+        return false;
+    if (out->experts)
+        return take_expert(a, &e->gather.map, out);
+    out->b = expr_rows(a, out->b, e->gather.map);
+    return out->b;
+}
+
+static int take_targets(const struct form *f, struct lora_target **out, uint32_t *n,
+                        struct err *err) {
+    *n = f->n_targets;
+    *out = arena_array(f->arena, struct lora_target, *n + 1ull);
+    if (!*out)
+        return no_memory(err);
+    for (uint32_t i = 0; i < *n; i++) {
+        struct lora_target *to = &(*out)[i];
+        to->whole = &f->targets[i];
+        if (!is_product(to->whole->expr))
+            continue;
+        if (!take_factors(f->arena, to->whole->expr, &to->pair))
+            return lora_cannot(err, to->whole->name);
+        to->pair.name = to->whole->name;
+        to->is_pair = true;
+    }
+    return 0;
 }
 
 /* --- through the rules --- */
 
 /* Conv1D of GPT-2 keeps its matrices the other way round, which PEFT's do not. */
-static int make_product(struct arch_work *w, const struct lora_pair *pair) {
-    struct product *x = arena_new(w->form->arena, struct product);
-    if (!x)
-        return work_no_memory(w);
-    x->pair = *pair;
-    if (arch_is_turned(w, pair->name) && !lora_turn(w->form->arena, &x->pair))
-        return cannot(w, pair->name);
-    x->t = (struct tensor){ .name = pair->name, .dtype = DTYPE_F32, .n_dims = 2, .src = NOWHERE };
-    x->t.dims[0] = x->pair.b->rows;
-    x->t.dims[1] = x->pair.a->cols;
-    x->t.elems = x->t.dims[0] * x->t.dims[1];
+static int add_product(struct arch_work *w, const struct lora_pair *pair) {
+    struct lora_pair turned = *pair;
+    struct tensor *t = arena_new(w->form->arena, struct tensor);
+    if (arch_is_turned(w, pair->name) && !lora_turn(w->form->arena, &turned))
+        return lora_cannot(w->err, pair->name);
+    if (!t || !make_product(w->form->arena, &turned, t))
+        return no_memory(w->err);
     const uint32_t before = w->form->n_targets;
-    int rc = arch_add_tensor(w, &x->t);
+    int rc = arch_add_tensor(w, t);
     if (rc == 0 && w->form->n_targets == before && str_is(pair->name, "lm_head.weight"))
         rc = err_set(w->err, -ENOTSUP, "%.*s: the base does not write a head of its own",
                      STR_ARG(pair->name));
     return rc;
-}
-
-static bool is_product(const struct expr *e) {
-    while (e->op == EXPR_ROWS || e->op == EXPR_STACK || e->op == EXPR_TRANSPOSE)
-        e = e->op == EXPR_ROWS    ? e->gather.in
-            : e->op == EXPR_STACK ? e->stack.in[0]
-                                  : e->transpose.in;
-    return e->op == EXPR_TENSOR && e->tensor->src == NOWHERE;
 }
 
 int lora_through_rules(struct arch_work *w, const struct lora_list *in, struct lora_target **out,
@@ -123,151 +150,114 @@ int lora_through_rules(struct arch_work *w, const struct lora_list *in, struct l
     for (uint32_t i = 0; i < in->n_whole && rc == 0; i++) {
         struct tensor *t = arena_new(w->form->arena, struct tensor);
         if (!t)
-            return work_no_memory(w);
+            return no_memory(w->err);
         *t = *in->whole[i];
         t->name = in->whole_names[i];
         rc = arch_add_tensor(w, t);
     }
     for (uint32_t i = 0; i < in->n && rc == 0; i++)
-        rc = make_product(w, &in->pairs[i]);
-    *n = w->form->n_targets;
-    *out = arena_array(w->form->arena, struct lora_target, *n);
-    if (rc == 0 && *n && !*out)
-        rc = work_no_memory(w);
-    for (uint32_t i = 0; i < *n && rc == 0; i++) {
-        struct lora_target *to = &(*out)[i];
-        to->whole = &w->form->targets[i];
-        if (!is_product(to->whole->expr))
-            continue;
-        if (!take_factors(w->form->arena, to->whole->expr, &to->pair))
-            return cannot(w, to->whole->name);
-        to->pair.name = to->whole->name;
-        to->is_pair = true;
-    }
-    return rc;
+        rc = add_product(w, &in->pairs[i]);
+    return rc < 0 ? rc : take_targets(w->form, out, n, w->err);
 }
 
-/* --- the file --- */
+/* --- to the names of a base --- */
 
-static bool is_embedding(const struct lora_pair *pair) {
-    return str_is(pair->name, "token_embd.weight");
-}
-
-static int add_factor(struct arch_work *w, const struct lora_pair *pair, const char *suffix,
-                      const struct expr *e) {
-    const uint64_t stack = pair->experts ? pair->experts : 1;
-    const uint64_t dims[3] = { stack, e->rows / stack, e->cols };
-    return work_target(w, arena_printf(w->form->arena, "%.*s%s", STR_ARG(pair->name), suffix),
-                       pair->experts ? dims : dims + 1, pair->experts ? 3 : 2, e);
-}
-
-static int add_target(struct arch_work *w, const struct lora_target *t) {
-    struct lora_pair pair = t->pair;
-    if (!t->is_pair) {
-        if (!memmem(t->whole->name.p, t->whole->name.n, "_norm", 5) || t->whole->n_dims != 1)
-            return err_set(w->err, -ENOTSUP,
-                           "%.*s: llama.cpp takes no adapter with whole tensors in it; merge it "
-                           "with its base instead: BASE+ADAPTER",
-                           STR_ARG(t->whole->name));
-        return work_target(w, t->whole->name, t->whole->dims, t->whole->n_dims, t->whole->expr);
-    }
-    if (is_embedding(
-            &pair)) { /* rows are looked up in lora_a: see llm_graph_context::build_inp_embd */
-        if (!pair.embedding)
-            return cannot(w, pair.name);
-        pair.a = t->pair.b;
-        pair.b = expr_transpose(w->form->arena, t->pair.a, t->pair.a->rows);
-        if (!pair.b)
-            return cannot(w, pair.name);
-    }
-    int rc = add_factor(w, &pair, ".lora_a", pair.a);
-    return rc < 0 ? rc : add_factor(w, &pair, ".lora_b", pair.b);
-}
-
-static struct param_count count_params(const struct lora_target *targets, uint32_t n) {
-    struct param_count c = { .adapter = true };
+/* The targets as a list. */
+static int take_list(const struct lora_target *targets, uint32_t n, struct arena *a,
+                     struct lora_list *list, struct err *err) {
+    *list = (struct lora_list){ .pairs = arena_array(a, struct lora_pair, n + 1ull),
+                                .whole = arena_array(a, const struct tensor *, n + 1ull),
+                                .whole_names = arena_array(a, struct str, n + 1ull) };
+    if (!list->pairs || !list->whole || !list->whole_names)
+        return no_memory(err);
     for (uint32_t i = 0; i < n; i++) {
-        const struct expr *e = targets[i].whole->expr;
-        const bool looked_up = targets[i].is_pair && is_embedding(&targets[i].pair);
-        c.total +=
-            looked_up ? targets[i].pair.a->cols * targets[i].pair.b->cols : e->rows * e->cols;
+        const struct target *whole = targets[i].whole;
+        if (targets[i].is_pair) {
+            list->pairs[list->n++] = targets[i].pair;
+            continue;
+        }
+        if (!expr_identity(whole->expr))
+            return lora_cannot(err, whole->name);
+        list->whole[list->n_whole] = expr_identity(whole->expr);
+        list->whole_names[list->n_whole++] = whole->name;
     }
-    return c;
+    return 0;
 }
 
-static int add_tokens(struct arch_work *w, const struct json *config) {
-    static const char key[] = "alora_invocation_tokens";
-    const struct json *list = json_get(config, key);
-    const size_t n = json_len(list);
-    struct str text;
-    if (!n && json_str(json_get(config, "invocation_string"), &text) && text.n)
-        return err_set(w->err, -ENOTSUP,
-                       "adapter_config.json: \"invocation_string\" without \"%s\"", key);
-    uint32_t *tokens = arena_array(w->form->arena, uint32_t, n + 1);
-    if (!tokens)
-        return work_no_memory(w);
-    for (size_t i = 0; i < n; i++) {
-        uint64_t v;
-        if (!json_u64(json_at(list, i), &v) || v > UINT32_MAX)
-            return err_set(w->err, -EBADMSG, "adapter_config.json: \"%s\" is not a list of tokens",
-                           key);
-        tokens[i] = (uint32_t)v;
-    }
-    return n ? work_array(w, "adapter.alora.invocation_tokens", KV_U32, tokens, n) : 0;
-}
-
-static int add_pairs(struct arch_work *w, const struct param_count *params) {
-    const struct adapter *adapter = w->model->adapter;
-    double alpha;
-    if (!json_f64(json_get(adapter->config, "lora_alpha"), &alpha))
-        return err_set(w->err, -EBADMSG, "adapter_config.json: no \"lora_alpha\"");
-    int rc = work_str(w, "general.architecture", str_from(w->arch->gguf));
-    if (rc == 0)
-        rc = work_str(w, "general.type", STR("adapter"));
-    if (rc == 0)
-        rc = work_str(w, "adapter.type", STR("lora"));
-    if (rc == 0)
-        rc = general_add(&w->form->kvs, w->form->arena, &adapter->own, params, w->err);
-    if (rc == 0)
-        rc = work_f32(w, "adapter.lora.alpha", alpha);
-    if (rc == 0)
-        rc = add_tokens(w, adapter->config);
-    return rc < 0 ? rc : work_quantization_version(w);
-}
-
-static int add_all(struct arch_work *w, struct form *f, enum outtype out) {
-    struct lora_list list;
+int lora_to_gguf(const struct model *base, struct arena *a, struct lora_list *list,
+                 struct err *err) {
+    struct err own = { 0 };
+    struct form through = { .arena = a };
+    struct arch_work w = { .form = &through, .model = base, .err = err ? err : &own };
     struct lora_target *targets;
     uint32_t n;
-    int rc = adapter_pairs(w->model, f->arena, &list, w->err);
+    w.out = OUTTYPE_F32;
+    int rc = arch_begin_gguf(&w);
     if (rc == 0)
-        rc = lora_through_rules(w, &list, &targets, &n);
-    if (rc < 0)
-        return rc;
-    const struct param_count params = count_params(targets, n);
-    w->form = f;
-    w->cap = 0;
-    w->rounded = out == OUTTYPE_AUTO;
-    w->out = w->rounded ? arch_guess_type(w) : out;
-    rc = add_pairs(w, &params);
-    for (uint32_t i = 0; i < n && rc == 0; i++)
-        rc = add_target(w, &targets[i]);
-    return rc;
+        rc = lora_through_rules(&w, list, &targets, &n);
+    return rc < 0 ? rc : take_list(targets, n, a, list, err);
 }
 
-int form_gguf_from_adapter(struct form *f, const struct model *m, enum outtype out,
-                           struct err *err) {
+/* A GGUF whose tensors are the products, with the counts that the way back asks for. */
+static int make_products(struct arch_work *w, const struct lora_list *list, struct model *out) {
+    struct arena *a = w->form->arena;
+    int rc = work_str(w, "general.architecture", str_from(w->arch->gguf));
+    if (rc == 0)
+        rc = work_u32(w, ".attention.head_count", w->n_head);
+    if (rc == 0)
+        rc = work_u32(w, ".attention.head_count_kv", w->n_head_kv);
+    if (rc < 0)
+        return rc;
+    out->kvs = w->form->kvs;
+    out->tensors = arena_array(a, struct tensor, (uint64_t)list->n + list->n_whole);
+    if (!out->tensors)
+        return no_memory(w->err);
+    for (uint32_t i = 0; i < list->n; i++)
+        if (!make_product(a, &list->pairs[i], &out->tensors[out->n_tensors++]))
+            return no_memory(w->err);
+    for (uint32_t i = 0; i < list->n_whole; i++)
+        out->tensors[out->n_tensors++] = *list->whole[i];
+    return 0;
+}
+
+int lora_to_hf(const struct model *base, struct arena *a, struct lora_list *list, struct err *err) {
     struct err own = { 0 };
-    struct form through = { .arena = f->arena };
+    struct form counts = { .arena = a }, through = { .arena = a };
+    struct model products = { .n_tensors = 0 };
     struct arch_work w = {
-        .form = &through, .model = m, .folder = m->folder, .err = err ? err : &own
+        .form = &counts, .model = base, .folder = base->folder, .err = err ? err : &own
     };
-    w.out = OUTTYPE_F32;
-    if (!m->folder)
-        return adapter_no_base(m, w.err);
+    struct lora_target *targets;
+    uint32_t n;
+    if (!base->folder)
+        return err_set(err, -ENOTSUP, "an adapter in GGUF needs a base with a config.json");
     int rc = arch_begin(&w);
     if (rc == 0)
-        rc = add_all(&w, f, out);
+        rc = make_products(&w, list, &products);
+    if (rc == 0)
+        rc = form_hf_from_gguf(&through, &products, w.err);
+    if (rc == 0)
+        rc = take_targets(&through, &targets, &n, w.err);
     arch_end(&w);
+    return rc < 0 ? rc : take_list(targets, n, a, list, err);
+}
+
+int lora_turn_list(const struct model *base, const struct adapter *adapter, struct arena *a,
+                   struct lora_list *list, struct err *err) {
+    struct form none = { .arena = a };
+    struct err unknown = { 0 };
+    struct arch_work w = { .form = &none, .model = base, .folder = base->folder, .err = &unknown };
+    const bool known = base->folder && arch_begin(&w) == 0;
+    bool all = false; /* where no row tells */
+    int rc = 0;
+    json_bool(json_get(adapter->config, "fan_in_fan_out"), &all);
+    for (uint32_t i = 0; i < list->n && rc == 0; i++) {
+        struct lora_pair *pair = &list->pairs[i];
+        const bool turned = known ? arch_is_turned(&w, pair->name) : all && !pair->embedding;
+        if (turned && !lora_turn(a, pair))
+            rc = no_memory(err);
+    }
+    if (base->folder)
+        arch_end(&w);
     return rc;
 }

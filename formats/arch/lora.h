@@ -16,5 +16,17 @@ struct lora_target {
 int lora_through_rules(struct arch_work *w, const struct lora_list *in, struct lora_target **out,
                        uint32_t *n);
 
+/* Pairs in the names of Hugging Face become those of a GGUF, and the other way round, by the rules
+ * of the base's architecture. */
+int lora_to_gguf(const struct model *base, struct arena *a, struct lora_list *list,
+                 struct err *err);
+int lora_to_hf(const struct model *base, struct arena *a, struct lora_list *list, struct err *err);
+/* Pairs of PEFT, which knows no Conv1D, as the base keeps its matrices. */
+int lora_turn_list(const struct model *base, const struct adapter *adapter, struct arena *a,
+                   struct lora_list *list, struct err *err);
+
+/* -ENOTSUP, with the name. */
+int lora_cannot(struct err *err, struct str name);
+
 /* The pair of the transposed matrix. False: no memory, or blocks. */
 bool lora_turn(struct arena *arena, struct lora_pair *pair);

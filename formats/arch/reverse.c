@@ -205,7 +205,7 @@ static int add_tensor(struct reverse *r, const struct tensor *t) {
                    STR_ARG(t->name), r->arch->gguf);
 }
 
-static const struct arch *find_arch(struct str name) {
+const struct arch *arch_by_gguf(struct str name) {
     for (const struct family *const *f = families; *f; f++)
         for (const struct arch *a = (*f)->archs; a->gguf; a++)
             if (str_is(name, a->gguf))
@@ -222,7 +222,7 @@ int form_hf_from_gguf(struct form *f, const struct model *m, struct err *err) {
     struct str name;
     if (!kv_get_str(&m->kvs, "general.architecture", &name))
         return err_set(err, -EBADMSG, "general.architecture is missing");
-    r.arch = find_arch(name);
+    r.arch = arch_by_gguf(name);
     if (!r.arch)
         return err_set(err, -ENOTSUP, "architecture \"%.*s\" is not known", STR_ARG(name));
     int rc = 0;

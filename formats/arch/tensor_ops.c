@@ -128,6 +128,8 @@ static int op_vocab(struct arch_work *w, const struct tensor *t, const struct te
                     const struct name_match *match) {
     struct arena *a = w->form->arena;
     uint64_t n;
+    if (!w->folder) /* of a GGUF, which has the right number of rows */
+        return op_same(w, t, rule, match);
     int rc = tokenizer_count(w, &n);
     if (rc < 0 || t->n_dims != 2 || n >= t->dims[0])
         return rc < 0 ? rc : op_same(w, t, rule, match);
@@ -231,7 +233,8 @@ static int op_neg_exp(struct arch_work *w, const struct tensor *t, const struct 
 /* 1: the bytes of both are the same. Reads no more than up to the first difference. */
 static int same_bytes(struct arch_work *w, const struct tensor *a, const struct tensor *b) {
     enum { STEP = 1 << 16 };
-    if (a->packed || b->packed || a->dtype != b->dtype || a->bytes != b->bytes || a->n_dims != b->n_dims ||
+    if (tensor_is_made(a) || tensor_is_made(b) || !a->bytes || a->dtype != b->dtype ||
+        a->bytes != b->bytes || a->n_dims != b->n_dims ||
         memcmp(a->dims, b->dims, a->n_dims * sizeof *a->dims) != 0)
         return 0;
     auto_free uint8_t *buf = malloc(2 * STEP);

@@ -31,10 +31,14 @@ struct arch_work {
 /* arch.c: find the row for the folder's config.json, and read what the rules need of it. */
 int arch_begin(struct arch_work *w);
 void arch_end(struct arch_work *w);
+/* arch.c: the same for the architecture of a GGUF; there is no folder then. */
+int arch_begin_gguf(struct arch_work *w);
 /* arch.c: what the rules make of @t, added to the form. */
 int arch_add_tensor(struct arch_work *w, const struct tensor *t);
 /* arch.c: does the folder keep the matrix @name the other way round? */
 bool arch_is_turned(const struct arch_work *w, struct str name);
+/* reverse.c: the row of a general.architecture; NULL: none. */
+const struct arch *arch_by_gguf(struct str name);
 /* arch.c: outtype auto, by the first tensor of two or more dimensions. */
 enum outtype arch_guess_type(const struct arch_work *w);
 
