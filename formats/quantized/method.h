@@ -28,7 +28,8 @@ struct quant_weight {
 struct quant_rule {
     const char *ending; /* NULL ends the list */
     const char *weight; /* stands in its place in the weight's name */
-    /* Fill w->p and w->dims from the parts. 0, or a negative errno with a reason. */
+    /* Fill w->p and w->dims from the parts; without w->p->words there is no weight. 0, or a
+     * negative errno with a reason. */
     int (*build)(struct quantization *q, struct quant_weight *w);
 };
 
@@ -45,8 +46,14 @@ extern const struct quant_method quant_methods[]; /* the last has no name */
 int quant_build_gptq(struct quantization *q, struct quant_weight *w);
 int quant_build_awq(struct quantization *q, struct quant_weight *w);
 int quant_build_bitnet(struct quantization *q, struct quant_weight *w);
-int quant_build_scaled(struct quantization *q, struct quant_weight *w);
+int quant_build_fp8(struct quantization *q, struct quant_weight *w);
+int quant_build_modelopt(struct quantization *q, struct quant_weight *w);
+/* compressed-tensors: one number a byte; several in a word. */
+int quant_build_bytes(struct quantization *q, struct quant_weight *w);
 int quant_build_compressed(struct quantization *q, struct quant_weight *w);
+
+/* compressed-tensors: what its only group of layers says of weights. NULL: nothing. */
+int quant_weights_config(const struct quantization *q, const struct json **out);
 
 /* The part of the weight whose name is its stem and @ending; it is no tensor of its own then.
  * NULL: there is none. */

@@ -14,22 +14,39 @@ static const struct json *find_config(const struct json *config) {
     return own ? own : json_get(config, "quantization_config");
 }
 
-/* NULL: @config names none that is known. *name: what it names; p is NULL where it names none. */
-static const struct quant_method *find_method(const struct json *config, struct str *name) {
+/* NULL: none that is known. */
+static const struct quant_method *find_method(const struct json *config, struct str name) {
     struct str format = { NULL, 0 };
-    *name = (struct str){ NULL, 0 };
-    json_str(json_get(config, "quant_method"), name);
     json_str(json_get(config, "format"), &format);
-    for (const struct quant_method *m = quant_methods; m->name && name->p; m++)
-        if (str_is(*name, m->name) && (!m->format || str_is(format, m->format)))
+    for (const struct quant_method *m = quant_methods; m->name && name.p; m++)
+        if (str_is(name, m->name) && (!m->format || str_is(format, m->format)))
             return m;
     return NULL;
 }
 
+/* What @config names; p is NULL where it names none. */
+static struct str method_name(const struct json *config) {
+    struct str name = { NULL, 0 };
+    json_str(json_get(config, "quant_method"), &name);
+    return name;
+}
+
+/* modelopt may tell in a file of its own, and then names but itself. */
+static int read_producer(const struct quantization *q, struct str *name) {
+    struct str producer;
+    struct json *own;
+    int rc = folder_json(q->model->folder, "hf_quant_config.json", FOLDER_MAX_CONFIG, &own, q->err);
+    if (rc == 0 && json_str(json_get(json_get(own, "producer"), "name"), &producer) &&
+        producer.n == strlen("modelopt") && strncasecmp(producer.p, "modelopt", producer.n) == 0)
+        *name = STR("modelopt");
+    json_free(own);
+    return rc;
+}
+
 int quantized_check(const struct json *config, struct err *err) {
     const struct json *q = find_config(config);
-    struct str name, format = { NULL, 0 };
-    if (json_type(q) != JSON_OBJECT || find_method(q, &name) || !name.p)
+    struct str name = method_name(q), format = { NULL, 0 };
+    if (json_type(q) != JSON_OBJECT || find_method(q, name) || !name.p)
         return 0;
     json_str(json_get(q, "format"), &format);
     return err_set(err, -ENOTSUP,
@@ -147,18 +164,19 @@ static void put_in_order(const struct quantization *q, struct unpacked *u) {
 }
 
 int quantized_unpack(struct model *m, struct err *err) {
-    struct str name;
     struct quantization q = { .model = m, .config = find_config(m->folder->config), .err = err };
-    q.method = find_method(q.config, &name);
-    if (!q.method)
-        return 0;
+    struct str name = method_name(q.config);
+    int rc = name.p ? 0 : read_producer(&q, &name);
+    q.method = find_method(q.config, name);
+    if (rc < 0 || !q.method)
+        return rc;
     struct unpacked u = { .tensors = arena_array(&m->arena, struct tensor, 2ull * m->n_tensors) };
     auto_free bool *used = q.used = calloc(m->n_tensors + 1ull, sizeof *used);
     auto_free struct tensor *behind = u.behind = calloc(m->n_tensors + 1ull, sizeof *behind);
     auto_free uint32_t *at = u.at = calloc(m->n_tensors + 1ull, sizeof *at);
     if (!u.tensors || !used || !behind || !at)
         return err_set(err, -ENOMEM, "no memory for the weights");
-    int rc = build_weights(&q, &u);
+    rc = build_weights(&q, &u);
     if (rc < 0)
         return rc;
     put_in_order(&q, &u);
