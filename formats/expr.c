@@ -312,6 +312,7 @@ void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *sou
     switch (e->op) {
     case EXPR_TENSOR:
         if (e->tensor->packed) {
+            hasher_u64(h, e->tensor->dtype);
             packed_hash(e->tensor->packed, h, source_hash);
             break;
         }

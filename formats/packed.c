@@ -89,6 +89,23 @@ int packed_tensor(struct tensor *t, const struct packed *p, const uint64_t *dims
     return check_parts(p, matrices, err);
 }
 
+const struct tensor *packed_blocks(struct arena *a, const struct tensor *t) {
+    const struct packed *p = t->packed;
+    struct tensor *out = arena_new(a, struct tensor);
+    if (!out)
+        return NULL;
+    *out = *t;
+    out->dtype = p->blocks;
+    if (p->transposed) {
+        out->dims[t->n_dims - 2] = p->cols;
+        out->dims[t->n_dims - 1] = p->rows;
+    }
+    return out->dims[t->n_dims - 1] % dtype_info[out->dtype].block_elems == 0 &&
+                   dtype_bytes(out->dtype, out->elems, &out->bytes)
+               ? out
+               : NULL;
+}
+
 enum dtype packed_type(const struct packed *p) {
     return p->scales->dtype == DTYPE_F16 ? DTYPE_F16 : DTYPE_BF16;
 }

@@ -28,12 +28,18 @@ struct packed {
     uint64_t group_rows, group_cols; /* numbers that have one scale and one zero */
     uint64_t groups;                 /* in a row: of @index, else cols / group_cols rounded up */
     bool one_scale;                  /* for all matrices of a stack */
+    enum dtype blocks; /* a type of GGUF that holds the same bits, but for @factor: NVFP4, MXFP4 */
+    float input_scale; /* of the activations; 1: none */
 };
 
 /* Do the parts have the shapes and types that follow? Fills @t: f32, its dims (@n_dims of them, the
  * last two are rows and cols), and @p. Messages name method and tensor. */
 int packed_tensor(struct tensor *t, const struct packed *p, const uint64_t *dims, uint32_t n_dims,
                   struct err *err);
+
+/* @t, which has packed->blocks, in that type: with the dims in which its words are stored. Its
+ * bytes are made by fs/unpack_blocks.c. NULL: no memory, or rows that are no whole blocks. */
+const struct tensor *packed_blocks(struct arena *a, const struct tensor *t);
 
 /* The type that the plain model would have: that of the scales, bf16 where they are wider or
  * narrower. */

@@ -38,6 +38,8 @@ static int fail(struct convert *cv, int code, const char *why) {
 /* Bytes of a tensor, stored or not. */
 static int read_source(struct convert *cv, const struct tensor *t, uint64_t off, uint64_t len,
                        void *dst) {
+    if (t->packed && t->dtype != DTYPE_F32)
+        return unpack_blocks(&cv->reader, t, off, len, dst);
     if (t->packed)
         return unpack_elems(&cv->reader, cv->k, t, off / sizeof(float), len / sizeof(float), dst);
     if (t->merged)

@@ -8,3 +8,7 @@
 /* Elements [elem, elem + count) of @t, which has t->packed. Thread-safe; needs some MiB at most. */
 int unpack_elems(struct reader *r, const struct kernels *k, const struct tensor *t, uint64_t elem,
                  uint64_t count, float *dst);
+
+/* Bytes [off, off + len), whole blocks, of a tensor that packed_blocks has made. */
+int unpack_blocks(struct reader *r, const struct tensor *t, uint64_t off, uint64_t len,
+                  uint8_t *dst);

@@ -71,3 +71,25 @@ void unpack_scale(float *x, uint64_t n, float zero, float scale, bool divide) {
     for (uint64_t i = 0; !divide && i < n; i++)
         x[i] *= scale;
 }
+
+/* 2n neighbours, two a byte, to n bytes. */
+static void split_halves(uint8_t *dst, const uint8_t *bytes, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        const uint32_t lane = i % 2 * 4;
+        const uint8_t low = bytes[i / 2] >> lane & 15, high = bytes[(n + i) / 2] >> lane & 15;
+        dst[i] = (uint8_t)(low | high << 4);
+    }
+}
+
+void repack_fp4(uint8_t *dst, const uint8_t *bytes, const uint8_t *scales, uint64_t blocks,
+                uint32_t parts, uint32_t n, uint8_t mask) {
+    for (uint64_t b = 0; b < blocks; b++) {
+        for (uint32_t i = 0; i < parts; i++)
+            *dst++ = *scales++ & mask;
+        for (uint32_t i = 0; i < parts; i++) {
+            split_halves(dst, bytes, n);
+            bytes += n;
+            dst += n;
+        }
+    }
+}

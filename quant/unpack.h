@@ -41,3 +41,9 @@ void unpack_row(float *dst, const struct packing *p, const uint32_t *words, uint
 
 /* x = (x - zero) * scale, or / scale: each step rounded to f32. */
 void unpack_scale(float *x, uint64_t n, float zero, float scale, bool divide);
+
+/* Blocks of GGUF of numbers of 4 bits: @parts scales of a byte, then as many halves of numbers 0 to
+ * n - 1 beside those from n on, of 2n that have one scale. From scales and from bytes of two
+ * neighbours each. @mask: bits of a scale that are kept. */
+void repack_fp4(uint8_t *dst, const uint8_t *bytes, const uint8_t *scales, uint64_t blocks,
+                uint32_t parts, uint32_t n, uint8_t mask);

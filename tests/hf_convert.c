@@ -74,12 +74,21 @@ static void turn(struct model *m, const struct expr *e, uint64_t elem, uint64_t 
     free(all);
 }
 
+/* Bytes [off, off + n) of a tensor that are not made of f32. */
+static void read_bytes(struct model *m, const struct tensor *t, uint64_t off, uint64_t n,
+                       void *out) {
+    struct reader reader = { .model = m, .err = &err };
+    if ((t->packed ? unpack_blocks(&reader, t, off, n, out)
+                   : source_pread(m->sources[t->src], out, n, t->off + off, &err)) < 0)
+        fail();
+}
+
 /* @count elements of a tensor from @elem on. */
 static void decode(struct model *m, const struct tensor *t, uint64_t elem, uint64_t count,
                    float *out) {
     struct reader reader = { .model = m, .err = &err };
     uint64_t first = 0, bytes = 0;
-    if (t->packed) {
+    if (t->packed && t->dtype == DTYPE_F32) {
         if (unpack_elems(&reader, &kernels, t, elem, count, out) < 0)
             fail();
         return;
@@ -87,11 +96,25 @@ static void decode(struct model *m, const struct tensor *t, uint64_t elem, uint6
     if (!dtype_bytes(t->dtype, elem, &first) || !dtype_bytes(t->dtype, count, &bytes))
         exit(2);
     void *raw = malloc(bytes);
-    if (source_pread(m->sources[t->src], raw, bytes, t->off + first, &err) < 0)
-        fail();
+    read_bytes(m, t, first, bytes, raw);
     if (codec_decode(&kernels, t->dtype, out, raw, count) < 0)
         exit(2);
     free(raw);
+}
+
+/* Blocks of a type that the target has too. */
+static void move(struct model *m, const struct expr *e, enum dtype type, uint64_t elems,
+                 uint8_t *out) {
+    for (uint64_t elem = 0; elem < elems;) {
+        struct expr_run run;
+        uint64_t first = 0, bytes = 0;
+        expr_run(e, elem, elems - elem, &run);
+        if (!dtype_bytes(type, run.leaf_elem, &first) || !dtype_bytes(type, run.count, &bytes))
+            exit(2);
+        read_bytes(m, run.leaf->tensor, first, bytes, out);
+        out += bytes;
+        elem += run.count;
+    }
 }
 
 /* @count elements of @e from @elem on, as f32. */
@@ -121,9 +144,13 @@ static void put_tensor(struct model *m, const struct target *t) {
         exit(2);
     float *values = malloc(elems * sizeof *values + 1);
     void *out = malloc(bytes + 1);
-    evaluate(m, t->expr, 0, elems, values);
-    if (codec_encode(&kernels, t->dtype, out, values, elems) < 0)
-        exit(2);
+    if (dtype_is_quantized(t->dtype) && expr_copies(t->expr) == t->dtype) {
+        move(m, t->expr, t->dtype, elems, out);
+    } else {
+        evaluate(m, t->expr, 0, elems, values);
+        if (codec_encode(&kernels, t->dtype, out, values, elems) < 0)
+            exit(2);
+    }
     put(out, bytes);
     pad();
     free(values);

@@ -113,7 +113,7 @@ VARIANTS = {
                      scaled(".weight_scale", blocks(64, 32)), {}),
     "fp8-block-96x80": (LLAMA, {"quant_method": "fp8", "weight_block_size": [96, 80],
                                 "modules_to_not_convert": ["lm_head", "model.layers.1.mlp.up_proj"]},
-                        scaled("." + "weight_scale_inv", blocks(96, 80), scale="F32"),
+                        scaled(".weight_scale_inv", blocks(96, 80), scale="F32"),
                         {"keep": "layers.1.mlp.up_proj"}),
     "fp8-experts": (MIXTRAL, {"quant_method": "fp8", "weight_block_size": [128, 128]},
                     scaled(".weight_scale_inv", blocks(128, 128)), {"shards": 2}),
@@ -186,12 +186,12 @@ def load(path):
         for key, t in json.loads(data[8:start]).items():
             if key != "__metadata__":
                 a, b = t["data_offsets"]
-                tensors[key] = (t["dtype"], t["shape"], data[start + a:start + b])
+                tensors[key] = (t["dtype"], t["shape"], data[start + a:start + b], name)
     return tensors
 
 
 def values(t):
-    dtype, shape, raw = t
+    dtype, shape, raw = t[:3]
     if dtype == "BF16":
         x = (numpy.frombuffer(raw, "<u2").astype("<u4") << 16).view("<f4")
     elif dtype == "F8_E4M3":
@@ -288,23 +288,35 @@ def plain(src, out, name):
         full = json.load(f)
     config = full.pop("quantization_config", None) or {"quant_method": "modelopt"}
     tensors = load(path)
-    weights = {stem + ".weight": v for stem, v in plain_weights(tensors, config)}
-    stems = tuple(k.removesuffix("weight") for k in weights)
-    result = {k: ("F32", list(v.shape), v.astype("<f4").tobytes()) for k, v in weights.items()}
-    result |= {k: t for k, t in tensors.items()
-               if not k.startswith(stems) or k.endswith(".bias")}
+    weights = dict(plain_weights(tensors, config))
+    behind = config["quant_method"] == "gptq" or config.get("format") == "pack-quantized"
+    files = {}
+    for stem, v in weights.items():
+        anchor = next(t for k, t in tensors.items() if k.startswith((stem + ".q", stem + ".weight")))
+        # the converter takes files by name: these come behind the others
+        file = "model_weights.safetensors" if behind else anchor[3]
+        files.setdefault(file, {})[stem + ".weight"] = ("F32", list(v.shape), v.astype("<f4").tobytes())
+    stems = tuple(stem + "." for stem in weights)
+    for key, t in tensors.items():
+        if not key.startswith(stems) or key.endswith(".bias"):
+            files.setdefault(t[3], {})[key] = t
     for file in os.listdir(path):
         if not file.endswith((".safetensors", ".index.json")) and "quant_config" not in file:
             shutil.copy(os.path.join(path, file), dst)
     with open(os.path.join(dst, "config.json"), "w", encoding="utf-8") as f:
         json.dump(full, f, indent=1)
+    for file, content in files.items():
+        write_file(os.path.join(dst, file), content)
+
+
+def write_file(path, tensors):
     header, at = {}, 0
-    for key, (dtype, shape, raw) in result.items():
+    for key, (dtype, shape, raw, *_) in tensors.items():
         header[key] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(raw)]}
         at += len(raw)
     text = json.dumps(header).encode()
-    with open(os.path.join(dst, "model.safetensors"), "wb") as f:
-        f.write(len(text).to_bytes(8, "little") + text + b"".join(t[2] for t in result.values()))
+    with open(path, "wb") as f:
+        f.write(len(text).to_bytes(8, "little") + text + b"".join(t[2] for t in tensors.values()))
 
 
 def main():

@@ -120,7 +120,7 @@ int arch_add_tensor(struct arch_work *w, const struct tensor *t) {
     for (const struct tensor_rule *r = w->arch->rules; r->hf; r++) {
         if (!name_matches(r->hf, name, &match))
             continue;
-        if (r->op != OP_DROP && !dtype_is_float(t->dtype))
+        if (r->op != OP_DROP && !dtype_is_float(t->dtype) && !t->packed)
             return err_set(w->err, -ENOTSUP, "tensor %.*s: numbers of type %s are not converted",
                            STR_ARG(t->name), dtype_info[t->dtype].name);
         rc = check_block(w, t, r->hf, match.block);
@@ -145,10 +145,13 @@ bool arch_is_turned(const struct arch_work *w, struct str name) {
 static int add_tensors(struct arch_work *w) {
     /* a tensor that is computed may come with a pair, which stands behind this one then */
     int rc = work_str(w, "general.architecture", str_from(w->arch->gguf));
+    if (rc == 0)
+        rc = arch_add_blocks(w);
     if (rc == 0 && w->arch->extra)
         rc = w->arch->extra(w);
     for (uint32_t i = 0; i < w->model->n_tensors && rc == 0; i++)
-        rc = arch_add_tensor(w, &w->model->tensors[i]);
+        if (!arch_keeps_blocks(&w->model->tensors[i]))
+            rc = arch_add_tensor(w, &w->model->tensors[i]);
     for (uint64_t b = 0; w->blocks && b < w->n_layer && rc == 0; b++)
         if (w->blocks[b].n)
             rc = err_set(w->err, -EBADMSG, "block %llu has %llu tensors of experts only",

@@ -4,6 +4,7 @@
 #include "formats/arch/family.h"
 
 extern const struct family family_bert;
+extern const struct family family_bitnet;
 extern const struct family family_bloom;
 extern const struct family family_cohere;
 extern const struct family family_deepseek;
@@ -13,6 +14,7 @@ extern const struct family family_gemma;
 extern const struct family family_glm;
 extern const struct family family_gpt;
 extern const struct family family_gptneox;
+extern const struct family family_gpt_oss;
 extern const struct family family_granite;
 extern const struct family family_grok;
 extern const struct family family_lfm;

@@ -191,7 +191,9 @@ int hparam_file_type(struct arch_work *w) {
         [OUTTYPE_Q8_0] = 7,
         [OUTTYPE_BF16] = 32,
     };
-    return work_u32(w, "general.file_type", ids[w->out]);
+    const bool kept = w->stored_blocks != DTYPE_NONE && w->out != OUTTYPE_Q8_0;
+    const uint32_t blocks = w->stored_blocks == DTYPE_NVFP4 ? 39 : 38;
+    return work_u32(w, "general.file_type", kept ? blocks : ids[w->out]);
 }
 
 int hparam_blocks(struct arch_work *w) {

@@ -123,7 +123,9 @@ static struct target *new_target(struct arch_work *w) {
 
 int work_target(struct arch_work *w, struct str name, const uint64_t *dims, uint32_t n_dims,
                 const struct expr *expr) {
-    const enum dtype dtype = choose_dtype(w, name, dims, n_dims);
+    const enum dtype moved = expr ? expr_copies(expr) : DTYPE_NONE;
+    const enum dtype dtype =
+        dtype_is_quantized(moved) ? moved : choose_dtype(w, name, dims, n_dims);
     if (w->rounded && (dtype == DTYPE_F16 || dtype == DTYPE_BF16))
         expr = expr_round(w->form->arena, expr, dtype);
     struct target *t = new_target(w);

@@ -4,6 +4,7 @@
 #pragma once
 #include "formats/arch/family.h"
 #include "formats/folder.h"
+#include "formats/packed.h"
 
 /* The tensors of a block's experts, until the last of them is met. */
 struct expert_block {
@@ -21,6 +22,7 @@ struct arch_work {
     struct rope rope;
     enum outtype out; /* AUTO is resolved */
     bool rounded;     /* it was AUTO: values pass through the type that they get */
+    enum dtype stored_blocks; /* of weights that are written as they are; NONE: no such */
     uint64_t n_layer; /* with the n_mtp behind the others */
     uint64_t n_mtp, n_head, n_head_kv, n_expert;
     struct expert_block *blocks; /* n_layer of them; NULL without experts */
@@ -41,6 +43,12 @@ bool arch_is_turned(const struct arch_work *w, struct str name);
 const struct arch *arch_by_gguf(struct str name);
 /* arch.c: outtype auto, by the first tensor of two or more dimensions. */
 enum outtype arch_guess_type(const struct arch_work *w);
+
+/* stored_blocks.c: what the rules make of weights whose blocks are those of a GGUF. */
+int arch_add_blocks(struct arch_work *w);
+static inline bool arch_keeps_blocks(const struct tensor *t) {
+    return t->packed && t->packed->blocks != DTYPE_NONE;
+}
 
 /* work.c: pairs. A @key that begins with '.' gets the architecture's name in front. */
 int work_u32(struct arch_work *w, const char *key, uint64_t value);

@@ -47,10 +47,14 @@ int quant_build_gptq(struct quantization *q, struct quant_weight *w);
 int quant_build_awq(struct quantization *q, struct quant_weight *w);
 int quant_build_bitnet(struct quantization *q, struct quant_weight *w);
 int quant_build_fp8(struct quantization *q, struct quant_weight *w);
-int quant_build_modelopt(struct quantization *q, struct quant_weight *w);
 /* compressed-tensors: one number a byte; several in a word. */
 int quant_build_bytes(struct quantization *q, struct quant_weight *w);
 int quant_build_compressed(struct quantization *q, struct quant_weight *w);
+
+/* fp4_blocks.c */
+int quant_build_modelopt(struct quantization *q, struct quant_weight *w);
+int quant_build_nvfp4(struct quantization *q, struct quant_weight *w);
+int quant_build_mxfp4(struct quantization *q, struct quant_weight *w);
 
 /* compressed-tensors: what its only group of layers says of weights. NULL: nothing. */
 int quant_weights_config(const struct quantization *q, const struct json **out);

@@ -20,6 +20,9 @@ static const struct quant_rule bytes[] = { { ".weight_scale", ".weight", quant_b
                                            { 0 } };
 static const struct quant_rule packs[] = { { ".weight_packed", ".weight", quant_build_compressed },
                                            { 0 } };
+static const struct quant_rule nvfp4[] = { { ".weight_packed", ".weight", quant_build_nvfp4 },
+                                           { 0 } };
+static const struct quant_rule mxfp4[] = { { "_blocks", "", quant_build_mxfp4 }, { 0 } };
 
 const struct quant_method quant_methods[] = {
     { "gptq", NULL, gptq, NULL, true },
@@ -30,6 +33,8 @@ const struct quant_method quant_methods[] = {
     { "compressed-tensors", "int-quantized", bytes, CT_UNUSED, false },
     { "compressed-tensors", "naive-quantized", bytes, CT_UNUSED, false },
     { "compressed-tensors", "pack-quantized", packs, CT_UNUSED, true },
+    { "compressed-tensors", "nvfp4-pack-quantized", nvfp4, CT_UNUSED, false },
     { "modelopt", NULL, modelopt, ".input_scale .k_scale .v_scale", false },
+    { "mxfp4", NULL, mxfp4, NULL, false },
     { 0 },
 };

@@ -87,14 +87,6 @@ int quant_build_fp8(struct quantization *q, struct quant_weight *w) {
     return rc < 0 ? rc : build(q, w, json_get(q->config, "weight_block_size"), 0);
 }
 
-/* Scales of what is not quantized, as of keys and values, are of no use. */
-int quant_build_modelopt(struct quantization *q, struct quant_weight *w) {
-    if (!model_find(q->model, w->name))
-        return 0;
-    int rc = find_words(q, w);
-    return rc < 0 ? rc : build(q, w, NULL, 0);
-}
-
 int quant_build_bytes(struct quantization *q, struct quant_weight *w) {
     const struct json *how;
     int64_t size = 0;

@@ -118,7 +118,7 @@ static int build_weight(struct quantization *q, const struct tensor *anchor, str
     w.name = arena_printf(a, "%.*s%s", STR_ARG(w.stem), r->weight);
     if (!w.p || !w.name.p)
         return err_set(q->err, -ENOMEM, "no memory for the weights");
-    *w.p = (struct packed){ .method = q->method->name, .factor = 1 };
+    *w.p = (struct packed){ .method = q->method->name, .factor = 1, .input_scale = 1 };
     q->used[anchor - q->model->tensors] = true;
     int rc = r->build(q, &w);
     if (rc < 0 || !w.p->words)

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/gpt_oss.c - gpt-oss: experts whose gate and up stand in turn, in blocks of MXFP4 or
+ * plain. Source: conversion/gpt_oss.py; configuration_gpt_oss.py. */
+#include "formats/arch/decoder.h"
+#include "formats/arch/families.h"
+#include "formats/tokenizer/tokenizer.h"
+#include <errno.h>
+
+static const struct hf_class classes[] = {
+    { .model_type = "gpt_oss",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 201088,
+          "hidden_size" : 2880,
+          "intermediate_size" : 2880,
+          "num_hidden_layers" : 36,
+          "num_attention_heads" : 64,
+          "num_key_value_heads" : 8,
+          "num_local_experts" : 128,
+          "num_experts_per_tok" : 4,
+          "sliding_window" : 128,
+          "max_position_embeddings" : 131072,
+          "rms_norm_eps" : 1e-5,
+          "head_dim" : 64
+      }),
+      .rope_theta = 150000,
+      .rename = { { "num_experts", "num_local_experts" } } },
+    { 0 },
+};
+
+static const struct name_edit edits[] = { { EDIT_END, "sinks", "sinks.weight" }, { 0 } };
+
+static const struct tensor_rule rules[] = {
+    { "model.embed_tokens", "token_embd", OP_SAME, NULL },
+    { "model.norm", "output_norm", OP_SAME, NULL },
+    { "lm_head", "output", OP_SAME, NULL },
+    { "model.layers.#.input_layernorm", "blk.#.attn_norm", OP_SAME, NULL },
+    { "model.layers.#.post_attention_layernorm", "blk.#.post_attention_norm", OP_SAME, NULL },
+    { "model.layers.#.self_attn.q_proj", "blk.#.attn_q", OP_SAME, NULL },
+    { "model.layers.#.self_attn.k_proj", "blk.#.attn_k", OP_SAME, NULL },
+    { "model.layers.#.self_attn.v_proj", "blk.#.attn_v", OP_SAME, NULL },
+    { "model.layers.#.self_attn.o_proj", "blk.#.attn_output", OP_SAME, NULL },
+    { "model.layers.#.self_attn.sinks", "blk.#.attn_sinks", OP_SAME, NULL },
+    { "model.layers.#.mlp.router", "blk.#.ffn_gate_inp", OP_SAME, NULL },
+    { "model.layers.#.mlp.experts.down_proj", "blk.#.ffn_down_exps", OP_OWN, NULL },
+    { "model.layers.#.mlp.experts.down_proj_bias", "blk.#.ffn_down_exps", OP_OWN, NULL },
+    { "model.layers.#.mlp.experts.gate_up_proj", "blk.#.ffn_gate_exps", OP_OWN,
+      "blk.#.ffn_up_exps" },
+    { "model.layers.#.mlp.experts.gate_up_proj_bias", "blk.#.ffn_gate_exps", OP_OWN,
+      "blk.#.ffn_up_exps" },
+    { 0 },
+};
+
+/* Biases of each expert: numbers of gate and up in turn, or those of down. */
+static int add_bias(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                    const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    const char *const names[2] = { rule->gguf, rule->second };
+    if (t->n_dims != 2 || t->elems == 0 || (rule->second && t->dims[1] % 2))
+        return err_set(w->err, -EBADMSG, "tensor %.*s: not a bias for each expert",
+                       STR_ARG(t->name));
+    if (!rule->second)
+        return work_target(w, name_build(a, names[0], match), t->dims, 2, expr_tensor(a, t));
+    const uint64_t dims[2] = { t->dims[0], t->dims[1] / 2 };
+    const struct expr *both = expr_transpose(a, expr_tensor_as(a, t, 2), t->elems / 2);
+    int rc = 0;
+    for (uint64_t i = 0; i < 2 && rc == 0; i++)
+        rc = work_target(w, name_build(a, names[i], match), dims, 2, expr_slice(a, both, i, 1));
+    return rc;
+}
+
+/* The matrices of each expert as GGUF has them: blocks are stored so, plain ones turned over. */
+static int add_experts(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                       const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    const bool blocks = dtype_is_quantized(t->dtype);
+    const char *const names[2] = { rule->gguf, rule->second };
+    if (t->n_dims != 3 || t->elems == 0)
+        return err_set(w->err, -EBADMSG, "tensor %.*s: not a matrix for each expert",
+                       STR_ARG(t->name));
+    const uint64_t n = t->dims[0], rows = t->dims[blocks ? 1 : 2], cols = t->dims[blocks ? 2 : 1];
+    const struct expr *e = expr_tensor(a, t);
+    if (!blocks)
+        e = expr_transpose(a, e, cols);
+    if (!rule->second) {
+        const uint64_t dims[3] = { n, rows, cols };
+        return work_target(w, name_build(a, names[0], match), dims, 3, e);
+    }
+    if (rows % 2)
+        return err_set(w->err, -EBADMSG, "tensor %.*s: not gate and up in turn", STR_ARG(t->name));
+    const uint64_t dims[3] = { n, rows / 2, cols };
+    int rc = 0;
+    for (uint64_t i = 0; i < 2 && rc == 0; i++)
+        rc = work_target(w, name_build(a, names[i], match), dims, 3,
+                         expr_rows(a, e, (struct row_map){ i, 2, { n, rows / 2 }, { rows, 2 } }));
+    return rc;
+}
+
+static int own(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+               const struct name_match *match) {
+    struct name_match named = *match;
+    const bool bias = str_ends(t->name, STR("_bias"));
+    named.rest = bias ? STR(".bias") : STR(".weight");
+    return bias ? add_bias(w, t, rule, &named) : add_experts(w, t, rule, &named);
+}
+
+static const struct hparam hparams[] = {
+    HPARAM_LIST(hparams_text),
+    HPARAM_NEED(".attention.sliding_window", "sliding_window"),
+    HPARAM_NEED(".expert_feed_forward_length", "intermediate_size"),
+    HPARAM_END,
+};
+
+static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_gpt2, NULL };
+
+static const struct arch archs[] = {
+    { .gguf = "gpt-oss",
+      .classes = "GptOssForCausalLM",
+      .edits = edits,
+      .rules = rules,
+      .own = own,
+      .hparams = hparams,
+      .tokenizers = tokenizers },
+    { 0 },
+};
+
+const struct family family_gpt_oss = { classes, archs };
