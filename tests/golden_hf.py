@@ -23,7 +23,8 @@ READY = os.path.join(HERE, "data", "models")  # models that are checked in with 
 # parts that are no text model.
 NO_WAY_BACK = {
     "InternVL2_5-Nano", "Llama-4-nano-text", "Qwen2-VL-Nano-Instruct", "deepseek-v2-lite-nano",
-    "deepseek-v3-nano", "glm4-moe-lite-nano", "granite-moe-nano", "t5-nano-v1_0",
+    "deepseek-v3-nano", "glm4-moe-lite-nano", "granite-moe-nano", "internlm2-nano",
+    "qwen3-next-nano", "rwkv7-nano-world", "t5-nano-v1_0",
 }
 NOT_WRITTEN = re.compile(r"^pooler\.dense\.|position_ids$")
 MODELS = [
@@ -52,8 +53,8 @@ MODELS = [
     "Qwen3-3M-Base",
     "Qwen3-Nano-FP8",
     "Qwen3-Nano-GPTQ-Int8",
-    "Qwen3-VL-Nano-Instruct",
     "Qwen3-Nano-w8a16-packed",
+    "Qwen3-VL-Nano-Instruct",
     "SmolLM3-nano",
     "SmolVLM-Nano-Instruct",
     "Tiny-Llama-2-SPM-Chat-v1.0",
@@ -64,6 +65,7 @@ MODELS = [
     "deepseek-moe-nano",
     "deepseek-v2-lite-nano",
     "deepseek-v3-nano",
+    "ernie45-moe-nano",
     "falcon-nano",
     "gemma-2-nano-it",
     "gemma-3-nano-vl-it",
@@ -75,6 +77,7 @@ MODELS = [
     "granite-moe-nano",
     "grok-nano",
     "gte-modernbert-nano",
+    "internlm2-nano",
     "llama-288-mixed",
     "llama-tied-rope3",
     "llava-1.5-nano-hf",
@@ -84,7 +87,11 @@ MODELS = [
     "phi-2-nano",
     "pixtral-nano",
     "qwen3-moe-nano",
+    "qwen3-next-nano",
     "qwen3-vl-moe-nano",
+    "qwen35-nano",
+    "rwkv7-nano-world",
+    "seed-oss-nano",
     "stablelm-3b-nano",
     "starcoder2-nano",
     "t5-nano-v1_0",

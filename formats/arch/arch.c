@@ -87,6 +87,8 @@ static int text_name(const struct arch_work *w, const struct tensor *t, struct s
     *out = (struct str){ NULL, 0 };
     for (const struct name_edit *e = w->arch->edits; e && e->from && name.p; e++)
         name = edit_name(a, name, e);
+    if (name.p && w->arch->rename)
+        name = w->arch->rename(w, name);
     if (name.p && is_multimodal(name))
         return 0;
     for (const struct name_edit *e = all; e->from && name.p; e++)
@@ -234,6 +236,8 @@ static int read_counts(struct arch_work *w) {
                             &w->n_layer, err);
     if (rc == 0 && w->arch->mtp)
         rc = hf_config_u64(&w->config, w->arch->mtp, &w->n_mtp, err);
+    if (rc >= 0 && w->arch->count_mtp)
+        w->n_mtp = w->arch->count_mtp(w);
     if (rc >= 0 && (w->n_layer > ARCH_MAX_BLOCKS || w->n_mtp > ARCH_MAX_BLOCKS))
         rc = err_set(err, -EBADMSG, "config.json: %llu layers are too many",
                      (unsigned long long)w->n_layer);

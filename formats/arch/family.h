@@ -102,22 +102,30 @@ struct hparam {
 /* A special token that is named by the text of an added token, where no file has said its id. */
 struct named_token {
     const char *kind; /* "bos", ...; NULL ends the list */
-    const char *text;
+    const char *text; /* NULL: by @id */
+    uint32_t id;
+    bool replace; /* whatever a file has said; by @id only */
 };
+
+#define NAMED_TOKEN(k, t) \
+    { .kind = (k), .text = (t) }
 
 struct arch {
     const char *gguf;    /* general.architecture */
     const char *classes; /* config.json's "architectures", separated by spaces */
     bool (*when)(const struct arch_work *w); /* NULL: always; else the next row is tried */
     const struct name_edit *edits;           /* of each tensor's name, before the rules; or NULL */
+    struct str (*rename)(const struct arch_work *w,
+                         struct str name); /* behind the edits; or NULL */
     const char *skip; /* endings of names that are not written, separated by spaces; or NULL */
     const struct tensor_rule *rules; /* the last has no hf and no gguf */
     op_fn *own;                      /* for OP_OWN */
     const struct hparam *hparams;
     const char *experts; /* config keys of the number of experts; NULL: a dense model */
-    const char *mtp;     /* config key of the number of blocks behind the others, which predict
-                          * further tokens and are written too; or NULL */
-    bool skip_mtp;       /* blocks beyond those that are counted are left out, not an error */
+    uint64_t (*count_mtp)(const struct arch_work *w); /* in place of @mtp; or NULL */
+    const char *mtp; /* config key of the number of blocks behind the others, which predict
+                      * further tokens and are written too; or NULL */
+    bool skip_mtp;   /* blocks beyond those that are counted are left out, not an error */
     const struct named_token *tokens; /* or NULL */
     bool raw_config;                  /* the converter reads config.json without transformers */
     uint32_t vocab_multiple; /* the vocabulary is padded to one of "pad_vocab_size_multiple", or

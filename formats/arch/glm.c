@@ -199,25 +199,25 @@ static const struct hparam chatglm_hparams[] = {
 };
 
 static const struct named_token glm4_tokens[] = {
-    { "eos", "<|endoftext|>" },
-    { "eot", "<|user|>" },
-    { "unk", "<|endoftext|>" },
-    { "bos", "<|endoftext|>" },
+    NAMED_TOKEN("eos", "<|endoftext|>"),
+    NAMED_TOKEN("eot", "<|user|>"),
+    NAMED_TOKEN("unk", "<|endoftext|>"),
+    NAMED_TOKEN("bos", "<|endoftext|>"),
     { 0 },
 };
 
 static const struct named_token chatglm_tokens[] = {
-    { "eos", "<|endoftext|>" },
-    { "eot", "<|user|>" },
-    { "unk", "<|endoftext|>" },
+    NAMED_TOKEN("eos", "<|endoftext|>"),
+    NAMED_TOKEN("eot", "<|user|>"),
+    NAMED_TOKEN("unk", "<|endoftext|>"),
     { 0 },
 };
 
 const struct named_token decoder_glm_tokens[] = {
-    { "bos", "[gMASK]" },
-    { "eot", "<|user|>" },
-    { "unk", "<|endoftext|>" },
-    { "eom", "<|observation|>" },
+    NAMED_TOKEN("bos", "[gMASK]"),
+    NAMED_TOKEN("eot", "<|user|>"),
+    NAMED_TOKEN("unk", "<|endoftext|>"),
+    NAMED_TOKEN("eom", "<|observation|>"),
     { 0 },
 };
 

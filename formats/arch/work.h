@@ -26,6 +26,7 @@ struct arch_work {
     uint64_t n_layer; /* with the n_mtp behind the others */
     uint64_t n_mtp, n_head, n_head_kv, n_expert;
     struct expert_block *blocks; /* n_layer of them; NULL without experts */
+    void *own;                   /* what arch.own keeps from one tensor to the next */
     uint32_t cap;                /* of form->targets */
     struct err *err;
 };

@@ -263,15 +263,37 @@ static void read_tokenizer(struct special *s, const struct json *tokenizer) {
 
 /* --- the architecture's own --- */
 
-static int take_named(struct special *s, const struct json *tokenizer) {
+static enum special_kind find_kind(const char *name) {
+    int k = 0;
+    while (k < SPECIAL_COUNT - 1 && strcmp(kinds[k].name, name) != 0)
+        k++;
+    return (enum special_kind)k;
+}
+
+/* One that is there already keeps its place. */
+static void set_number(struct special *s, enum special_kind kind, uint32_t id, bool replace) {
+    uint32_t at = 0;
+    while (at < s->n_ids && s->ids[at].kind != kind)
+        at++;
+    if (at < s->n_ids && !replace)
+        return;
+    s->n_ids += at == s->n_ids;
+    s->ids[at].kind = kind;
+    s->ids[at].id = id;
+}
+
+static int take_named(struct special *s, const struct json *tokenizer,
+                      const struct named_token *list) {
     int rc = 0;
-    for (const struct named_token *t = s->w->arch->tokens; t && t->kind && rc == 0; t++) {
+    for (const struct named_token *t = list; t && t->kind && rc == 0; t++) {
+        const enum special_kind kind = find_kind(t->kind);
+        if (!t->text) {
+            set_number(s, kind, t->id, t->replace);
+            continue;
+        }
         const struct json *id = find_added(tokenizer, str_from(t->text));
-        if (!id)
-            return err_set(s->w->err, -EBADMSG, "tokenizer.json: no added token \"%s\"", t->text);
-        for (int k = 0; k < SPECIAL_COUNT && rc == 0; k++)
-            if (strcmp(kinds[k].name, t->kind) == 0)
-                rc = set_id(s, (enum special_kind)k, id, "tokenizer.json");
+        rc = id ? set_id(s, kind, id, "tokenizer.json")
+                : err_set(s->w->err, -EBADMSG, "tokenizer.json: no added token \"%s\"", t->text);
     }
     return rc;
 }
@@ -298,6 +320,11 @@ static int add_pairs(struct special *s) {
 }
 
 int special_add(struct arch_work *w, const struct json *tokenizer, uint64_t n_vocab, bool merges) {
+    return special_add_own(w, tokenizer, n_vocab, merges, NULL);
+}
+
+int special_add_own(struct arch_work *w, const struct json *tokenizer, uint64_t n_vocab,
+                    bool merges, const struct named_token *own) {
     struct special s = { .w = w, .n_vocab = n_vocab, .config = w->folder->tokenizer_config };
     if (json_len(s.config) == 0)
         s.config = NULL;
@@ -309,7 +336,9 @@ int special_add(struct arch_work *w, const struct json *tokenizer, uint64_t n_vo
     if (rc == 0)
         rc = take_model_config(&s);
     if (rc == 0)
-        rc = take_named(&s, tokenizer);
+        rc = take_named(&s, tokenizer, w->arch->tokens);
+    if (rc == 0)
+        rc = take_named(&s, tokenizer, own);
     if (rc == 0 && merges)
         rc = merges_add(w, tokenizer);
     return rc < 0 ? rc : add_pairs(&s);

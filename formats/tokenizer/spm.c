@@ -102,8 +102,7 @@ int spm_take_added(struct arch_work *w, struct vocab *v) {
     return rc;
 }
 
-/* An id as a key: decimal digits. */
-static bool parse_id(struct str key, uint64_t *out) {
+bool spm_parse_id(struct str key, uint64_t *out) {
     uint64_t v = 0;
     for (size_t i = 0; i < key.n; i++) {
         if (key.p[i] < '0' || key.p[i] > '9' || i > 9)
@@ -122,7 +121,7 @@ static int take_decoder(struct arch_work *w, struct vocab *v) {
         struct str text;
         uint64_t id;
         bool special = false;
-        if (!parse_id(it.key, &id) || !json_str(json_get(it.value, "content"), &text))
+        if (!spm_parse_id(it.key, &id) || !json_str(json_get(it.value, "content"), &text))
             return err_set(w->err, -EBADMSG,
                            "tokenizer_config.json: \"added_tokens_decoder\": \"%.*s\" has no "
                            "content, or is no id",
@@ -156,11 +155,11 @@ static int take_all_plain(struct arch_work *w, struct vocab *v, const struct jso
     int rc = 0;
     for (struct json_iter it = json_iter(decoder); rc == 0 && json_next(&it);) {
         uint64_t id;
-        rc = parse_id(it.key, &id) ? take_plain(w, v, id, it.value)
-                                   : err_set(w->err, -EBADMSG,
-                                             "tokenizer_config.json: added_tokens_decoder: "
-                                             "\"%.*s\"",
-                                             STR_ARG(it.key));
+        rc = spm_parse_id(it.key, &id) ? take_plain(w, v, id, it.value)
+                                       : err_set(w->err, -EBADMSG,
+                                                 "tokenizer_config.json: added_tokens_decoder: "
+                                                 "\"%.*s\"",
+                                                 STR_ARG(it.key));
     }
     for (size_t i = 0; rc == 0 && i < json_len(added); i++) {
         uint64_t id;
@@ -171,8 +170,14 @@ static int take_all_plain(struct arch_work *w, struct vocab *v, const struct jso
     return rc;
 }
 
+struct variant {
+    bool plain; /* JSON tokens as they stand */
+    const struct named_token *own;
+    const bool *space_prefix;
+};
+
 static int add_model(struct arch_work *w, struct str model, const struct json *tokenizer,
-                     bool plain) {
+                     const struct variant *variant) {
     struct vocab v;
     uint64_t pieces, n;
     int rc = spm_count(w, model, &pieces);
@@ -187,13 +192,15 @@ static int add_model(struct arch_work *w, struct str model, const struct json *t
     if (rc == 0)
         rc = spm_take_added(w, &v);
     if (rc == 0)
-        rc = plain ? take_all_plain(w, &v, tokenizer) : take_decoder(w, &v);
+        rc = variant->plain ? take_all_plain(w, &v, tokenizer) : take_decoder(w, &v);
     if (rc == 0)
         rc = vocab_add(w, &v, "llama", "default");
-    return rc < 0 ? rc : special_add(w, tokenizer, v.n, false);
+    if (rc == 0 && variant->space_prefix)
+        rc = work_bool(w, "tokenizer.ggml.add_space_prefix", *variant->space_prefix);
+    return rc < 0 ? rc : special_add_own(w, tokenizer, v.n, false, variant->own);
 }
 
-static int add_files(struct arch_work *w, bool plain) {
+static int add_files(struct arch_work *w, const struct variant *variant) {
     struct json *tokenizer = NULL;
     char *bytes = NULL;
     size_t n;
@@ -203,14 +210,18 @@ static int add_files(struct arch_work *w, bool plain) {
     if (rc == 0)
         rc = folder_json(w->folder, "tokenizer.json", FOLDER_MAX_TOKENIZER, &tokenizer, w->err);
     if (rc == 0)
-        rc = add_model(w, (struct str){ bytes, n }, tokenizer, plain);
+        rc = add_model(w, (struct str){ bytes, n }, tokenizer, variant);
     json_free(tokenizer);
     free(bytes);
     return rc < 0 ? rc : 1;
 }
 
+int spm_add_own(struct arch_work *w, const struct named_token *own, const bool *space_prefix) {
+    return add_files(w, &(struct variant){ .own = own, .space_prefix = space_prefix });
+}
+
 static int spm_add(struct arch_work *w) {
-    return add_files(w, false);
+    return add_files(w, &(struct variant){ 0 });
 }
 
 static int phi3_add(struct arch_work *w) {
@@ -218,7 +229,7 @@ static int phi3_add(struct arch_work *w) {
     if (json_str(json_get(w->folder->tokenizer_config, "tokenizer_class"), &name) &&
         str_is(name, "GPT2Tokenizer"))
         return 0;
-    return add_files(w, true);
+    return add_files(w, &(struct variant){ .plain = true });
 }
 
 const struct tokenizer_kind tokenizer_spm = { MODEL_FILE, spm_add };

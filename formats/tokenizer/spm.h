@@ -13,3 +13,8 @@ int spm_count(struct arch_work *w, struct str model, uint64_t *n);
 int spm_take(struct arch_work *w, struct vocab *v, struct str model);
 /* added_tokens.json, where there is one. */
 int spm_take_added(struct arch_work *w, struct vocab *v);
+/* An id as a key: decimal digits. */
+bool spm_parse_id(struct str key, uint64_t *out);
+/* As tokenizer_spm, with special tokens of the caller's (or NULL), and add_space_prefix before
+ * them (or NULL). */
+int spm_add_own(struct arch_work *w, const struct named_token *own, const bool *space_prefix);

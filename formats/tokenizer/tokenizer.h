@@ -16,6 +16,10 @@ extern const struct tokenizer_kind
 extern const struct tokenizer_kind tokenizer_llama_json; /* llama_json.c: SentencePiece as JSON */
 extern const struct tokenizer_kind tokenizer_wordpiece; /* the same file with WordPiece */
 
+extern const struct tokenizer_kind tokenizer_rwkv;     /* rwkv_vocab.c: RWKV "World" */
+extern const struct tokenizer_kind tokenizer_internlm; /* internlm_vocab.c: SentencePiece */
+extern const struct tokenizer_kind tokenizer_internlm3;
+
 /* unigram.c: SentencePiece's Unigram as T5 has it, and as XLM-RoBERTa has it. */
 extern const struct tokenizer_kind tokenizer_t5, tokenizer_unigram_bert;
 
@@ -67,3 +71,6 @@ struct str token_unescape(struct arena *a, struct str text);
  * normalizer, as gguf-py's SpecialVocab finds them. @tokenizer: tokenizer.json or NULL; @n_vocab:
  * ids from there on are left out; 0: no limit; @merges: write model.merges of tokenizer.json. */
 int special_add(struct arch_work *w, const struct json *tokenizer, uint64_t n_vocab, bool merges);
+/* The same, and @own behind the architecture's. */
+int special_add_own(struct arch_work *w, const struct json *tokenizer, uint64_t n_vocab,
+                    bool merges, const struct named_token *own);
