@@ -2,17 +2,15 @@
  * kernels/iq2.c - the encoders of iq2 and iq3; iq2_xxs and iq2_xs only with importance data, as
  * in the reference. Source: as in iq_search.h. */
 #include "kernels/blocks_iq.h"
-#include "kernels/iq_grids.h"
 #include "kernels/iq_search.h"
 #include <string.h>
 
 static const struct iq_how iq2_xxs_how = {
-    .grid = iq2_xxs_grid,
+    .book = &iq2_xxs_book,
     .points = 256,
     .digits = 8,
     .bits = 2,
     .levels = 3,
-    .classes = 2,
     .elems = 32,
     .steps = 6,
     .delta = 0.1f,
@@ -23,12 +21,11 @@ static const struct iq_how iq2_xxs_how = {
     .scale_factor = 1,
 };
 static const struct iq_how iq2_xs_how = {
-    .grid = iq2_xs_grid,
+    .book = &iq2_xs_book,
     .points = 512,
     .digits = 8,
     .bits = 2,
     .levels = 3,
-    .classes = 2,
     .elems = 16,
     .steps = 9,
     .delta = 0.1f,
@@ -38,12 +35,11 @@ static const struct iq_how iq2_xs_how = {
     .scale_factor = 1,
 };
 static const struct iq_how iq2_s_how = {
-    .grid = iq2_s_grid,
+    .book = &iq2_s_book,
     .points = 1024,
     .digits = 8,
     .bits = 2,
     .levels = 3,
-    .classes = 1,
     .elems = 16,
     .steps = 9,
     .delta = 0.1f,
@@ -53,12 +49,11 @@ static const struct iq_how iq2_s_how = {
     .scale_factor = 0.9875f,
 };
 static const struct iq_how iq3_xxs_how = {
-    .grid = iq3_xxs_grid,
+    .book = &iq3_xxs_book,
     .points = 256,
     .digits = 4,
     .bits = 3,
     .levels = 8,
-    .classes = 2,
     .elems = 32,
     .steps = 15,
     .delta = 0.2f,
@@ -68,12 +63,11 @@ static const struct iq_how iq3_xxs_how = {
     .scale_factor = 1.0125f,
 };
 static const struct iq_how iq3_s_how = {
-    .grid = iq3_s_grid,
+    .book = &iq3_s_book,
     .points = 512,
     .digits = 4,
     .bits = 3,
     .levels = 8,
-    .classes = 3,
     .elems = 32,
     .steps = 9,
     .delta = 0.2f,

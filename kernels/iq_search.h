@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/iq_search.h - the search of iq2 and iq3: magnitudes of a sub-block to points of a
  * codebook, whose digit l stands for 2 * l + 1, and signs apart. Where no point has the digits
- * asked for, near points are tried; the reference makes their lists for all codes when it starts.
+ * asked for, near points are tried.
  * Long for a header: it is compiled anew for each type, with the type's numbers as constants.
  * Source: ggml/src/ggml-quants.c, quantize_row_iq2_xxs_impl to quantize_row_iq3_s_impl,
  * iq2_find_best_neighbour, iq2xs_init_impl, and their like for iq3. */
 #pragma once
 #include "kernels/blocks_iq.h"
+#include "kernels/iq_books.h"
 #include "kernels/portable.h"
 #include "kernels/weighted.h"
 #include <float.h>
@@ -16,21 +17,20 @@
 enum { IQ_SUB_MAX = 32 };
 
 struct iq_how {
-    const uint16_t *grid; /* the codebook, in rising order */
-    int points;           /* in it */
-    int digits, bits;     /* of a point: 8 of 2 bits, or 4 of 3 */
-    int levels;           /* values of a digit: 3, or 8 */
-    int classes;          /* how many different distances count as near */
-    int elems;            /* of a sub-block: 16 or 32 */
-    int steps;            /* candidates -steps..steps around (2 * levels - 1) / max */
-    float delta;          /* times so much */
-    float tiny;           /* a sub-block with all magnitudes below is zeros */
-    bool from_scale;      /* iq2_xxs: the search starts from a scale, not from the maximum */
-    bool even_signs;      /* the eighth sign follows from the others */
-    bool refine_all;      /* iq3_s: all groups are looked up again, not only those off the grid */
-    float mean_factor;    /* weights by importance: this times the mean square of the block */
-    float plain_factor;   /* and without: weight = x^2 + so much of the same */
-    float scale_factor;   /* of the block's scale in the end */
+    const struct iq_book *book;
+    int points;         /* in it */
+    int digits, bits;   /* of a point: 8 of 2 bits, or 4 of 3 */
+    int levels;         /* values of a digit: 3, or 8 */
+    int elems;          /* of a sub-block: 16 or 32 */
+    int steps;          /* candidates -steps..steps around (2 * levels - 1) / max */
+    float delta;        /* times so much */
+    float tiny;         /* a sub-block with all magnitudes below is zeros */
+    bool from_scale;    /* iq2_xxs: the search starts from a scale, not from the maximum */
+    bool even_signs;    /* the eighth sign follows from the others */
+    bool refine_all;    /* iq3_s: all groups are looked up again, not only those off the grid */
+    float mean_factor;  /* weights by importance: this times the mean square of the block */
+    float plain_factor; /* and without: weight = x^2 + so much of the same */
+    float scale_factor; /* of the block's scale in the end */
 };
 
 struct iq_sub {
@@ -50,80 +50,25 @@ struct iq_super {
 
 typedef void iq_store_fn(void *dst, const struct iq_super *super);
 
-enum { CODES = 43692, LISTS = 32768, POINTS_MAX = 1024, ON_GRID = 0x8000 };
-
-/* A codebook, and what was asked of it so far: the lists of near points are made when they are
- * first needed, and all thrown away when there is no more room. 200 KiB, on the stack. */
-struct book {
-    int8_t value[POINTS_MAX][8]; /* 2 * l + 1 for each digit l of a point */
-    uint16_t at[CODES];    /* by code: 0, ON_GRID + a point's number, or where its list is, + 1 */
-    uint16_t lists[LISTS]; /* a count, then points, the nearest first; of equals in their order */
-    int used;
-};
-
-static inline int digit(const struct iq_how *how, uint16_t code, int k) {
-    return code >> (how->bits * k) & ((1 << how->bits) - 1);
+/* What digit @k of a point stands for in the search. */
+ALWAYS float iq_odd(const struct iq_how *how, uint16_t point, int k) {
+    return (float)(2 * (point >> (how->bits * k) & ((1 << how->bits) - 1)) + 1);
 }
 
-static inline void book_clear(struct book *book, const struct iq_how *how) {
-    memset(book->at, 0, sizeof book->at);
-    book->used = 0;
-    for (int j = 0; j < how->points; j++)
-        book->at[how->grid[j]] = (uint16_t)(ON_GRID + j);
-}
-
-static inline void book_init(struct book *book, const struct iq_how *how) {
-    book_clear(book, how);
-    for (int j = 0; j < how->points; j++)
-        for (int k = 0; k < how->digits; k++)
-            book->value[j][k] = (int8_t)(2 * digit(how, how->grid[j], k) + 1);
-}
-
-/* Adds the list of a code: all points of the how->classes least distances. */
-static inline void book_add(struct book *book, const struct iq_how *how, uint16_t code) {
-    uint16_t distance[POINTS_MAX];
-    for (int j = 0; j < how->points; j++) {
-        distance[j] = 0;
-        for (int k = 0; k < how->digits; k++) {
-            const int apart = book->value[j][k] / 2 - digit(how, code, k);
-            distance[j] = (uint16_t)(distance[j] + apart * apart);
-        }
-    }
-    if (book->used + 1 + how->points > LISTS)
-        book_clear(book, how);
-    uint16_t *list = book->lists + book->used;
-    int n = 0, limit = -1;
-    for (int class = 0; class < how->classes; class ++) {
-        int next = UINT16_MAX;
-        for (int j = 0; j < how->points; j++)
-            next = distance[j] > limit && distance[j] < next ? distance[j] : next;
-        for (int j = 0; j < how->points; j++)
-            if (distance[j] == next)
-                list[++n] = (uint16_t)j;
-        limit = next;
-    }
-    list[0] = (uint16_t)n;
-    book->at[code] = (uint16_t)(book->used + 1);
-    book->used += 1 + n;
-}
-
-/* The first of the best near points for @x. */
-ALWAYS uint16_t book_nearest(struct book *book, const struct iq_how *how, uint16_t code,
-                             const float *x, const float *w, float scale) {
-    if (!book->at[code])
-        book_add(book, how, code);
-    const uint16_t *list = book->lists + book->at[code] - 1;
-    uint16_t best = list[1];
+/* The first of the best near points for @x; where none has a finite error, at which the reference
+ * gives up, the first. */
+ALWAYS uint16_t nearest_point(const struct iq_how *how, const uint16_t *list, int n, const float *x,
+                              const float *w, float scale) {
+    uint16_t best = list[0];
     float best_error = FLT_MAX;
-    for (int n = 1; n <= list[0]; n++) {
-        const int8_t *value = book->value[list[n]];
+    for (int j = 0; j < n; j++) {
         float error = 0;
         for (int i = 0; i < how->digits; i++) {
-            const float apart = scale * value[i] - x[i];
+            const float apart = scale * iq_odd(how, list[j], i) - x[i];
             error += w[i] * apart * apart;
         }
         if (error < best_error) {
-            best = list[n];
+            best = list[j];
             best_error = error;
         }
     }
@@ -152,7 +97,6 @@ static inline uint8_t split_signs(const struct iq_how *how, const float *x, cons
 
 /* One sub-block on its way. */
 struct state {
-    struct book *book;
     float x[IQ_SUB_MAX], w[IQ_SUB_MAX], root[IQ_SUB_MAX]; /* magnitudes, weights, their roots */
     uint16_t point[IQ_SUB_MAX / 4];
     bool on_grid[IQ_SUB_MAX / 4];
@@ -162,22 +106,23 @@ struct state {
 ALWAYS bool look_up(const struct state *s, const struct iq_how *how, int g, float inverse,
                     float scale, uint16_t *point) {
     const int first = g * how->digits;
-    uint16_t code = 0;
-    for (int i = 0; i < how->digits; i++) {
+    int code = 0;
+    for (int i = how->digits - 1; i >= 0; i--) {
         const int l = int_nearest(0.5f * (inverse * s->x[first + i] - 1));
-        code = (uint16_t)(code | int_clamp(l, 0, how->levels - 1) << (how->bits * i));
+        code = how->levels * code + int_clamp(l, 0, how->levels - 1);
     }
-    const bool found = s->book->at[code] >= ON_GRID;
-    *point = found ? (uint16_t)(s->book->at[code] - ON_GRID)
-                   : book_nearest(s->book, how, code, s->x + first, s->root + first, scale);
-    return found;
+    const int at = how->book->at[code], chunks = how->book->chunks[code];
+    *point = !chunks ? how->book->grid[at]
+                     : nearest_point(how, how->book->lists + IQ_LIST_UNIT * at, IQ_CHUNK * chunks,
+                                     s->x + first, s->root + first, scale);
+    return !chunks;
 }
 
 ALWAYS void fit(const struct state *s, const struct iq_how *how, const uint16_t *point,
                 float *sum_qx, float *sum_q2) {
     *sum_qx = *sum_q2 = 0;
     for (int i = 0; i < how->elems; i++) {
-        const float q = s->book->value[point[i / how->digits]][i % how->digits];
+        const float q = iq_odd(how, point[i / how->digits], i % how->digits);
         *sum_qx += s->w[i] * s->x[i] * q;
         *sum_q2 += s->w[i] * q * q;
     }
@@ -241,14 +186,16 @@ ALWAYS void search_sub(struct state *s, const struct iq_how *how, const float *x
     } else {
         scale = top / (float)(2 * how->levels - 1);
     }
-    memset(s->point, 0, sizeof s->point);
+    for (int g = 0; g < IQ_SUB_MAX / 4; g++)
+        s->point[g] = how->book->grid[0];
     memset(s->on_grid, !how->refine_all, sizeof s->on_grid);
     scale = refine(s, how, search_candidates(s, how, scale, top));
     for (int i = 0; i < how->elems / 8; i++)
         out->signs[i] = (uint8_t)(scale < 0 ? ~signs[i] : signs[i]);
     out->found = true;
     out->scale = fabsf(scale);
-    memcpy(out->point, s->point, sizeof out->point);
+    for (int g = 0; g < how->elems / how->digits; g++)
+        out->point[g] = iq_number(how->book, how->points, s->point[g]);
 }
 
 /* Four-bit scales by the greatest: (2 * l + 1) / 31 of it. */
@@ -268,12 +215,12 @@ static inline void finish_scales(struct iq_super *super, const struct iq_how *ho
     }
 }
 
-ALWAYS void encode_super(struct book *book, const struct iq_how *how, struct iq_super *super,
-                         const float *x, const float *importance) {
+ALWAYS void encode_super(const struct iq_how *how, struct iq_super *super, const float *x,
+                         const float *importance) {
     const float mean = how->mean_factor * sum_squares(x, SUPER_ELEMS) / SUPER_ELEMS;
     memset(super, 0, sizeof *super);
     for (int s = 0; s < SUPER_ELEMS / how->elems; s++, x += how->elems) {
-        struct state state = { .book = book };
+        struct state state;
         if (importance)
             importance_weights(state.w, x, importance + s * how->elems, how->elems, mean);
         else
@@ -288,9 +235,7 @@ ALWAYS void encode_super(struct book *book, const struct iq_how *how, struct iq_
 ALWAYS void iq_encode_rows(const struct iq_how *how, void *dst, const float *src,
                            const float *importance, size_t rows, size_t row_elems,
                            size_t block_bytes, iq_store_fn *store) {
-    struct book book;
     char *b = dst;
-    book_init(&book, how);
     for (size_t row = 0; row < rows; row++, src += row_elems) {
         const bool finite = f32_all_finite_c(src, row_elems);
         for (size_t i = 0; i < row_elems; i += SUPER_ELEMS, b += block_bytes) {
@@ -298,7 +243,7 @@ ALWAYS void iq_encode_rows(const struct iq_how *how, void *dst, const float *src
             memset(b, 0, block_bytes);
             if (!finite)
                 continue;
-            encode_super(&book, how, &super, src + i, importance ? importance + i : NULL);
+            encode_super(how, &super, src + i, importance ? importance + i : NULL);
             store(b, &super);
         }
     }

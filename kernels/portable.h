@@ -32,7 +32,8 @@ block_encode_weighted_fn q5_1_encode_weighted_c, q2_k_encode_weighted_c, q3_k_en
 block_encode_weighted_fn q4_k_encode_weighted_c, q5_k_encode_weighted_c, q6_k_encode_weighted_c;
 block_encode_weighted_fn iq4_nl_encode_weighted_c, iq4_xs_encode_weighted_c;
 
-block_encode_fn iq2_s_encode_c, iq3_xxs_encode_c, iq3_s_encode_c;
+block_encode_fn iq1_m_encode_c, iq2_s_encode_c, iq3_xxs_encode_c, iq3_s_encode_c;
+block_encode_weighted_fn iq1_s_encode_weighted_c, iq1_m_encode_weighted_c;
 block_encode_weighted_fn iq2_xxs_encode_weighted_c, iq2_xs_encode_weighted_c;
 block_encode_weighted_fn iq2_s_encode_weighted_c, iq3_xxs_encode_weighted_c,
     iq3_s_encode_weighted_c;

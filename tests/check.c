@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/check.c - checkkernel: runs the tests of kernels for one set of CPU features.
- *   checkkernel [--cpu none|avx2|avx512|neon] [--seed N] [--blocks N] [--golden FILE] [--bench]
- * Exits 77, a skip, where the CPU lacks the set. Without a seed, the time is one; it is printed. */
+ *   checkkernel [--cpu none|avx2|avx512|neon] [--type NAME] [--seed N] [--blocks N] [--golden FILE]
+ *               [--ggml libggml-base.so] [--bench]
+ * --ggml compares with that library instead, --bench prints rates instead. Exits 77, a skip, where
+ * the CPU lacks the set. Without a seed, the time is one; it is printed. */
 #include "tests/check.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,6 +31,23 @@ void check_bytes(struct check *t, const char *what, const char *how, const void 
                 bytes / block_bytes, i % block_bytes, w[i], g[i]);
 }
 
+struct block_kernel check_kernel(const struct kernels *k, enum dtype type) {
+    struct block_kernel found = { NULL, NULL, NULL };
+    if (dtype_info[type].kernel)
+        memcpy(&found, (const char *)k + dtype_info[type].kernel, sizeof found);
+    return found;
+}
+
+void check_unify_nans(float *x, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (x[i] != x[i])
+            memset(&x[i], 0xff, sizeof x[i]);
+}
+
+bool check_wants(const struct check *t, enum dtype type) {
+    return !t->only || !strcmp(t->only, dtype_info[type].name);
+}
+
 static const struct {
     const char *name;
     unsigned cpu;
@@ -47,37 +66,59 @@ static unsigned find_set(const char *name) {
     exit(2);
 }
 
-int main(int argc, char **argv) {
-    struct check t = { .cpu_name = "none", .blocks = 67, .seed = (uint64_t)time(NULL) };
-    const char *golden = NULL;
+/* What the command line asks for. */
+struct options {
+    const char *golden, *ggml;
+    bool bench;
+};
+
+static bool read_options(struct check *t, struct options *options, int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         const char *value = i + 1 < argc ? argv[i + 1] : "";
         if (!strcmp(argv[i], "--bench"))
-            t.bench = true;
+            options->bench = true;
         else if (!strcmp(argv[i], "--cpu"))
-            t.cpu_name = value, i++;
+            t->cpu_name = value, i++;
+        else if (!strcmp(argv[i], "--type"))
+            t->only = value, i++;
         else if (!strcmp(argv[i], "--seed"))
-            t.seed = strtoull(value, NULL, 0), i++;
+            t->seed = strtoull(value, NULL, 0), i++;
         else if (!strcmp(argv[i], "--blocks"))
-            t.blocks = strtoull(value, NULL, 0), i++;
+            t->blocks = strtoull(value, NULL, 0), i++;
         else if (!strcmp(argv[i], "--golden"))
-            golden = value, i++;
+            options->golden = value, i++;
+        else if (!strcmp(argv[i], "--ggml"))
+            options->ggml = value, i++;
         else
-            return fprintf(stderr, "checkkernel: what is %s?\n", argv[i]), 2;
+            return fprintf(stderr, "checkkernel: what is %s?\n", argv[i]), false;
     }
+    return true;
+}
+
+int main(int argc, char **argv) {
+    struct check t = { .cpu_name = "none", .blocks = 67, .seed = (uint64_t)time(NULL) };
+    struct options options = { NULL, NULL, false };
+    if (!read_options(&t, &options, argc, argv))
+        return 2;
     const unsigned cpu = find_set(t.cpu_name);
     if ((cpu_detect() & cpu) != cpu)
         return 77;
+    if (options.ggml && !check_ggml_load(&t.ggml, options.ggml))
+        return 2;
     kernels_init(&t.portable, 0);
     kernels_init(&t.tested, cpu);
     t.random = t.seed;
-    if (t.bench)
+    if (options.bench)
         return check_bench(&t), 0;
-    check_dtype(&t);
-    check_floats(&t);
-    if (golden)
-        check_golden(&t, golden);
-    check_blocks(&t);
+    if (options.ggml) {
+        check_ggml(&t);
+    } else {
+        check_dtype(&t);
+        check_floats(&t);
+        if (options.golden)
+            check_golden(&t, options.golden);
+        check_blocks(&t);
+    }
     printf("cpu %s, seed %llu: %u comparisons, %u failed\n", t.cpu_name, (unsigned long long)t.seed,
            t.done, t.failed);
     return t.failed ? 1 : 0;

@@ -4,13 +4,21 @@
 #include "kernels/kernels.h"
 #include "quant/dtype.h"
 
+/* A real ggml, loaded from a path; all NULL: none. */
+struct check_ggml {
+    void *library;
+    size_t (*quantize)(int type, const float *src, void *dst, int64_t start, int64_t rows,
+                       int64_t row_elems, const float *importance);
+};
+
 struct check {
     const char *cpu_name;
     struct kernels portable, tested;
-    uint64_t seed;   /* of everything; printed when something fails */
-    uint64_t random; /* state of check_random */
-    size_t blocks;   /* a fill; odd, so that rests are met */
-    bool bench;
+    uint64_t seed;    /* of everything; printed when something fails */
+    uint64_t random;  /* state of check_random */
+    size_t blocks;    /* a fill; odd, so that rests are met */
+    const char *only; /* the one type of interest, or NULL */
+    struct check_ggml ggml;
     unsigned failed, done;
 };
 
@@ -53,6 +61,12 @@ void check_fill_f32(struct check *t, float *dst, size_t n, size_t run, enum chec
 void check_bytes(struct check *t, const char *what, const char *how, const void *want,
                  const void *got, size_t bytes, size_t unit);
 
+/* The row of @type in @k; all NULL where it has none. */
+struct block_kernel check_kernel(const struct kernels *k, enum dtype type);
+
+/* Which NaN a decoder gives is not specified: makes them all one. */
+void check_unify_nans(float *x, size_t n);
+
 /* Count a failure. */
 void check_fail(struct check *t, const char *what, const char *how);
 
@@ -61,4 +75,18 @@ void check_blocks(struct check *t);
 void check_floats(struct check *t);
 void check_dtype(struct check *t);
 void check_golden(struct check *t, const char *path);
+void check_ggml(struct check *t); /* against t->ggml, t->blocks of each type */
 void check_bench(struct check *t);
+
+/* Load a libggml-base.so. */
+bool check_ggml_load(struct check_ggml *ggml, const char *path);
+
+/* Its decoder; NULL: none. */
+typedef void check_dequantize_fn(const void *src, float *dst, int64_t elems);
+check_dequantize_fn *check_ggml_decoder(const struct check_ggml *ggml, enum dtype type);
+
+/* ggml has no encoder without importance data for these, and aborts if asked. */
+bool check_ggml_only_weighted(enum dtype type);
+
+/* Whether @type is of interest. */
+bool check_wants(const struct check *t, enum dtype type);

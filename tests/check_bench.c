@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tests/check_bench.c - rates of all kernels, one thread, data in the L2 cache, the median of nine
- * runs: nanoseconds for 256 elements, and how many times the portable kernel's rate that is. */
+ * tests/check_bench.c - rates of all kernels, one thread, data in the L2 cache, the least of nine
+ * runs: nanoseconds for 256 elements, of the portable code, of the tested kernel and, where it is
+ * loaded, of ggml; and how many times the rate of each the tested one's is. */
 #include "tests/check.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-enum { ELEMS = 16384, RUNS = 9, RUN_NS = 10000000 };
+enum { ROW = 1024, ELEMS = 16384, RUNS = 9, RUN_NS = 4000000 };
 
 static double now_ns(void) {
     struct timespec ts;
@@ -15,70 +16,96 @@ static double now_ns(void) {
     return (double)ts.tv_sec * 1e9 + (double)ts.tv_nsec;
 }
 
-static int compare(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
+struct buffers {
+    float numbers[ELEMS], importance[ROW], out[ELEMS];
+    uint8_t packed[ELEMS * 8];
+};
+
+/* What is measured: one way to encode or decode one type. */
+struct work {
+    enum dtype type;
+    enum { ENCODE, WEIGHTED, DECODE, WAYS } way;
+    const struct block_kernel *kernel; /* NULL: ggml's */
+};
+
+static void do_work(struct check *t, const struct work *work, struct buffers *b) {
+    const struct dtype_info *info = &dtype_info[work->type];
+    const size_t blocks = ELEMS / info->block_elems;
+    const float *importance = work->way == WEIGHTED ? b->importance : NULL;
+    if (!work->kernel && work->way == DECODE)
+        check_ggml_decoder(&t->ggml, work->type)(b->packed, b->out, ELEMS);
+    else if (!work->kernel)
+        t->ggml.quantize(info->gguf_id, b->numbers, b->packed, 0, ELEMS / ROW, ROW, importance);
+    else if (work->way == DECODE)
+        work->kernel->decode(b->out, b->packed, blocks);
+    else if (work->way == ENCODE)
+        work->kernel->encode(b->packed, b->numbers, blocks);
+    else
+        work->kernel->encode_weighted(b->packed, b->numbers, importance, ELEMS / ROW, ROW);
 }
 
-/* One of the two is NULL. */
-static double measure(block_encode_fn *encode, block_decode_fn *decode, float *numbers,
-                      uint8_t *packed, size_t blocks) {
-    double ns[RUNS];
+static double measure(struct check *t, const struct work *work, struct buffers *b) {
+    double least = 1e99;
+    do_work(t, work, b); /* ggml makes its tables */
     for (int run = 0; run < RUNS; run++) {
         unsigned times = 0;
         const double start = now_ns();
         double end;
         do {
-            if (encode)
-                encode(packed, numbers, blocks);
-            else
-                decode(numbers, packed, blocks);
+            do_work(t, work, b);
             times++;
             end = now_ns();
         } while (end - start < RUN_NS);
-        ns[run] = (end - start) / times / (ELEMS / 256);
+        const double ns = (end - start) / times / (ELEMS / 256);
+        least = ns < least ? ns : least;
     }
-    qsort(ns, RUNS, sizeof *ns, compare);
-    return ns[RUNS / 2];
+    return least;
 }
 
-static struct block_kernel kernel_of(const struct kernels *k, enum dtype type) {
-    struct block_kernel found = { NULL, NULL, NULL };
-    if (dtype_info[type].kernel)
-        memcpy(&found, (const char *)k + dtype_info[type].kernel, sizeof found);
-    return found;
+static bool has_way(const struct block_kernel *k, int way) {
+    return way == ENCODE ? !!k->encode : way == WEIGHTED ? !!k->encode_weighted : !!k->decode;
 }
 
-static void print_rate(const char *name, const char *what, double portable, double tested) {
-    printf("%-8s %-7s %10.1f ns %10.1f ns %7.1f\n", name, what, portable, tested,
+static bool ggml_has(const struct check *t, const struct work *work) {
+    return t->ggml.quantize && dtype_is_quantized(work->type) &&
+           (work->way == DECODE ? !!check_ggml_decoder(&t->ggml, work->type)
+                                : work->way == WEIGHTED || !check_ggml_only_weighted(work->type));
+}
+
+static void bench_way(struct check *t, enum dtype type, int way, struct buffers *b) {
+    static const char *const names[WAYS] = { "encode", "encode+imatrix", "decode" };
+    const struct block_kernel c = check_kernel(&t->portable, type);
+    const struct block_kernel k = check_kernel(&t->tested, type);
+    struct work work = { type, way, &c };
+    const double portable = measure(t, &work, b);
+    work.kernel = &k;
+    const double tested = measure(t, &work, b);
+    printf("%-8s %-14s %10.1f %10.1f %7.1f", dtype_info[type].name, names[way], portable, tested,
            portable / tested);
+    work.kernel = NULL;
+    if (ggml_has(t, &work)) {
+        const double ggml = measure(t, &work, b);
+        printf(" %10.1f %7.1f", ggml, ggml / tested);
+    }
+    putchar('\n');
     fflush(stdout);
 }
 
 void check_bench(struct check *t) {
-    float *numbers = aligned_alloc(64, ELEMS * sizeof *numbers);
-    float *out = aligned_alloc(64, ELEMS * sizeof *out);
-    uint8_t *packed = aligned_alloc(64, ELEMS * 8);
-    if (!numbers || !out || !packed)
+    struct buffers *b = aligned_alloc(64, (sizeof *b + 63) / 64 * 64);
+    if (!b)
         abort();
-    printf("%-8s %-7s %13s %13s %7s\n", "type", "", "portable", t->cpu_name, "ratio");
-    check_fill_f32(t, numbers, ELEMS, ELEMS, FILL_NORMAL);
+    printf("ns for 256 elements\n%-8s %-14s %10s %10s %7s %10s %7s\n", "type", "", "portable",
+           t->cpu_name, "ratio", "ggml", "ratio");
+    check_fill_f32(t, b->numbers, ELEMS, ELEMS, FILL_NORMAL);
+    for (int i = 0; i < ROW; i++)
+        b->importance[i] = (float)(1 + check_random(t) % 4096);
     for (enum dtype type = DTYPE_NONE + 1; type < DTYPE_COUNT; type++) {
-        const struct block_kernel c = kernel_of(&t->portable, type);
-        const struct block_kernel k = kernel_of(&t->tested, type);
-        const size_t blocks =
-            ELEMS / (dtype_info[type].block_elems ? dtype_info[type].block_elems : 1);
-        memset(packed, 0x11, ELEMS * 8);
-        if (k.encode)
-            print_rate(dtype_info[type].name, "encode",
-                       measure(c.encode, NULL, numbers, packed, blocks),
-                       measure(k.encode, NULL, numbers, packed, blocks));
-        if (k.decode)
-            print_rate(dtype_info[type].name, "decode",
-                       measure(NULL, c.decode, out, packed, blocks),
-                       measure(NULL, k.decode, out, packed, blocks));
+        const struct block_kernel k = check_kernel(&t->tested, type);
+        memset(b->packed, 0x11, sizeof b->packed);
+        for (int way = 0; way < WAYS && check_wants(t, type); way++)
+            if (has_way(&k, way))
+                bench_way(t, type, way, b);
     }
-    free(numbers);
-    free(out);
-    free(packed);
+    free(b);
 }

@@ -32,7 +32,7 @@ TYPES = {  # ggml id: (name, block elements, block bytes)
     35: ("tq2_0", 256, 66), 39: ("mxfp4", 32, 17), 40: ("nvfp4", 64, 36), 41: ("q1_0", 128, 18),
     42: ("q2_0", 64, 18),
 }
-NEED_WEIGHTS = {16, 17, 19, 29}
+NEED_WEIGHTS = {16, 17, 19}
 NO_WEIGHTS = {1, 30, 8, 34, 35, 39, 40, 41, 42}
 TAME_ONLY = {16, 17, 18, 19, 20, 21, 22, 23, 29}  # ggml may abort on the wild ones
 

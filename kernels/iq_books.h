@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/iq_books.h - for each code that numbers can ask for, its point in the codebook, or the
+ * points near to it. Made when the program is built, by iq_books_gen.c.
+ *
+ * A code's digits, the first element's the lowest, are its number to the base of levels (3, or 8).
+ * A point is written as in iq_grids.h, two or three bits a digit. */
+#pragma once
+#include <stdint.h>
+
+enum {
+    IQ_CHUNK = 8,      /* points in a chunk */
+    IQ_LIST_UNIT = 16, /* what a list's length is a multiple of: a multiple of all vectors' lanes */
+};
+
+struct iq_book {
+    const uint16_t *grid;  /* the points, in rising order */
+    const uint16_t *at;    /* by code: the point's number, or where its list is, in units */
+    const uint8_t *chunks; /* by code: how many chunks the list has; 0: the code is a point's */
+    const uint16_t
+        *lists; /* the nearest first, of equals in their order; filled up with the first */
+};
+
+extern const struct iq_book iq1_book, iq2_xxs_book, iq2_xs_book, iq2_s_book, iq3_xxs_book,
+    iq3_s_book;
+
+/* The number of a point that is in the codebook, of @points. */
+static inline uint16_t iq_number(const struct iq_book *book, int points, uint16_t point) {
+    int low = 0;
+    for (int step = points / 2; step; step /= 2) /* a power of two */
+        if (book->grid[low + step] <= point)
+            low += step;
+    return (uint16_t)low;
+}
