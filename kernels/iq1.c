@@ -109,7 +109,7 @@ static void cut_halves(struct cut *cut, const struct state *s) {
 static bool nearest_point(const uint16_t *points, int n, const float *x, const float *w,
                           float scale, const float *values, uint16_t *best) {
     float best_error = FLT_MAX;
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < n && (!j || points[j] != points[0]); j++) { /* then it only fills up */
         float error = 0;
         for (int i = 0; i < 8; i++) {
             const float apart = scale * values[points[j] >> (2 * i) & 3] - x[i];
@@ -127,15 +127,16 @@ static bool nearest_point(const uint16_t *points, int n, const float *x, const f
 static bool look_up(const struct state *s, int g, float scale, const float *values,
                     uint16_t *point) {
     const float *x = s->x + 8 * g, *w = s->w + 8 * g;
-    int code = 0;
-    for (int i = 7; i >= 0; i--)
+    int code = 0, digits = 0;
+    for (int i = 7; i >= 0; i--) {
         code = 3 * code + s->digit[8 * g + i];
-    const int at = iq1_book.at[code], chunks = iq1_book.chunks[code];
-    *point = iq1_book.grid[chunks ? 0 : at];
-    if (!chunks)
+        digits = digits << 2 | s->digit[8 * g + i];
+    }
+    const uint16_t *list = iq1_book.lists + IQ_LIST_UNIT * iq1_book.at[code];
+    *point = list[0];
+    if (*point == digits)
         return true;
-    if (!nearest_point(iq1_book.lists + IQ_LIST_UNIT * at, IQ_CHUNK * chunks, x, w, scale, values,
-                       point))
+    if (!nearest_point(list, IQ_LIST_UNIT * iq1_book.units[code], x, w, scale, values, point))
         nearest_point(iq1_grid, IQ1_POINTS, x, w, scale, values, point);
     return false;
 }

@@ -1,172 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/iq2.c - the encoders of iq2 and iq3; iq2_xxs and iq2_xs only with importance data, as
  * in the reference. Source: as in iq_search.h. */
-#include "kernels/blocks_iq.h"
-#include "kernels/iq_search.h"
-#include <string.h>
+#include "kernels/iq_types.h"
 
-static const struct iq_how iq2_xxs_how = {
-    .book = &iq2_xxs_book,
-    .points = 256,
-    .digits = 8,
-    .bits = 2,
-    .levels = 3,
-    .elems = 32,
-    .steps = 6,
-    .delta = 0.1f,
-    .tiny = 1e-15f,
-    .from_scale = true,
-    .even_signs = true,
-    .mean_factor = 1,
-    .scale_factor = 1,
-};
-static const struct iq_how iq2_xs_how = {
-    .book = &iq2_xs_book,
-    .points = 512,
-    .digits = 8,
-    .bits = 2,
-    .levels = 3,
-    .elems = 16,
-    .steps = 9,
-    .delta = 0.1f,
-    .tiny = 1e-15f,
-    .even_signs = true,
-    .mean_factor = 1,
-    .scale_factor = 1,
-};
-static const struct iq_how iq2_s_how = {
-    .book = &iq2_s_book,
-    .points = 1024,
-    .digits = 8,
-    .bits = 2,
-    .levels = 3,
-    .elems = 16,
-    .steps = 9,
-    .delta = 0.1f,
-    .tiny = 1e-8f,
-    .mean_factor = 2,
-    .plain_factor = 0.25f,
-    .scale_factor = 0.9875f,
-};
-static const struct iq_how iq3_xxs_how = {
-    .book = &iq3_xxs_book,
-    .points = 256,
-    .digits = 4,
-    .bits = 3,
-    .levels = 8,
-    .elems = 32,
-    .steps = 15,
-    .delta = 0.2f,
-    .tiny = 1e-8f,
-    .even_signs = true,
-    .mean_factor = 2,
-    .scale_factor = 1.0125f,
-};
-static const struct iq_how iq3_s_how = {
-    .book = &iq3_s_book,
-    .points = 512,
-    .digits = 4,
-    .bits = 3,
-    .levels = 8,
-    .elems = 32,
-    .steps = 9,
-    .delta = 0.2f,
-    .refine_all = true,
-    .mean_factor = 2,
-    .scale_factor = 1.033f,
-};
-
-/* Four times seven signs, and the scale on top. */
-static uint32_t signs_and_scale(const struct iq_super *super, int s) {
-    uint32_t word = (uint32_t)super->scales[s] << 28;
-    for (int g = 0; g < 4; g++)
-        word |= (uint32_t)(super->sub[s].signs[g] & 127) << (7 * g);
-    return word;
-}
-
-static void store_iq2_xxs(void *dst, const struct iq_super *super) {
-    struct iq2_xxs *b = dst;
-    if (super->zero)
-        return;
-    b->d = super->d;
-    for (int s = 0; s < 8; s++) {
-        for (int g = 0; g < 4; g++)
-            b->sub[s].points[g] = (uint8_t)super->sub[s].point[g];
-        b->sub[s].signs = signs_and_scale(super, s);
-    }
-}
-
-static void store_iq2_xs(void *dst, const struct iq_super *super) {
-    struct iq2_xs *b = dst;
-    if (super->zero)
-        return;
-    b->d = super->d;
-    for (int i = 0; i < 32; i++) {
-        const struct iq_sub *sub = &super->sub[i / 2];
-        b->qs[i] = (uint16_t)(sub->point[i % 2] | (sub->signs[i % 2] & 127) << 9);
-    }
-    for (int i = 0; i < 8; i++)
-        b->scales[i] = (uint8_t)(super->scales[2 * i] | super->scales[2 * i + 1] << 4);
-}
-
-static void store_iq2_s(void *dst, const struct iq_super *super) {
-    struct iq2_s *b = dst;
-    b->d = super->d;
-    for (int i = 0; i < 32; i++) {
-        const struct iq_sub *sub = &super->sub[i / 2];
-        b->qs[i] = (uint8_t)sub->point[i % 2];
-        b->qh[i / 4] = (uint8_t)(b->qh[i / 4] | sub->point[i % 2] >> 8 << (i % 4 * 2));
-        b->signs[i] = sub->signs[i % 2];
-    }
-    for (int i = 0; i < 8; i++)
-        b->scales[i] = (uint8_t)(super->scales[2 * i] | super->scales[2 * i + 1] << 4);
-}
-
-static void store_iq3_xxs(void *dst, const struct iq_super *super) {
-    struct iq3_xxs *b = dst;
-    if (super->zero)
-        return;
-    b->d = super->d;
-    for (int i = 0; i < 64; i++)
-        b->qs[i] = (uint8_t)super->sub[i / 8].point[i % 8];
-    for (int s = 0; s < 8; s++)
-        b->signs[s] = signs_and_scale(super, s);
-}
-
-/* The reference forgets to step over a sub-block of zeros: the low bits of points and the signs of
- * those after it move up into its place, but not the ninth bits and the scales. So do we. */
-static void store_iq3_s(void *dst, const struct iq_super *super) {
-    struct iq3_s *b = dst;
-    int at = 0;
-    b->d = super->d;
-    for (int s = 0; s < 8; s++) {
-        const struct iq_sub *sub = &super->sub[s];
-        b->scales[s / 2] = (uint8_t)(b->scales[s / 2] | super->scales[s] << (s % 2 * 4));
-        if (!sub->found)
-            continue;
-        for (int g = 0; g < 8; g++) {
-            b->qs[8 * at + g] = (uint8_t)sub->point[g];
-            b->qh[s] = (uint8_t)(b->qh[s] | sub->point[g] >> 8 << g);
-        }
-        memcpy(b->signs + 4 * at, sub->signs, 4);
-        at++;
-    }
-}
+/* Without importance data: rows of one block, so that what is not finite reaches no further. */
 
 void iq2_s_encode_c(void *dst, const float *src, size_t blocks) {
-    /* Rows of one block: what is not finite reaches no further. */
     iq_encode_rows(&iq2_s_how, dst, src, NULL, blocks, SUPER_ELEMS, sizeof(struct iq2_s),
                    store_iq2_s);
 }
 
 void iq3_xxs_encode_c(void *dst, const float *src, size_t blocks) {
-    /* Rows of one block: what is not finite reaches no further. */
     iq_encode_rows(&iq3_xxs_how, dst, src, NULL, blocks, SUPER_ELEMS, sizeof(struct iq3_xxs),
                    store_iq3_xxs);
 }
 
 void iq3_s_encode_c(void *dst, const float *src, size_t blocks) {
-    /* Rows of one block: what is not finite reaches no further. */
     iq_encode_rows(&iq3_s_how, dst, src, NULL, blocks, SUPER_ELEMS, sizeof(struct iq3_s),
                    store_iq3_s);
 }

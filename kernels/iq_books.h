@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0
- * kernels/iq_books.h - for each code that numbers can ask for, its point in the codebook, or the
- * points near to it. Made when the program is built, by iq_books_gen.c.
+ * kernels/iq_books.h - for each code that numbers can ask for, the points of the codebook that are
+ * near to it. Made when the program is built, by iq_books_gen.c.
  *
  * A code's digits, the first element's the lowest, are its number to the base of levels (3, or 8).
- * A point is written as in iq_grids.h, two or three bits a digit. */
+ * A point is written as in iq_grids.h, two or three bits a digit. Where a point has a code's
+ * digits, the list has no other. */
 #pragma once
 #include <stdint.h>
 
 enum {
-    IQ_CHUNK = 8,      /* points in a chunk */
-    IQ_LIST_UNIT = 16, /* what a list's length is a multiple of: a multiple of all vectors' lanes */
+    IQ_LIST_UNIT = 16, /* lists are so many points long, or a multiple */
 };
 
 struct iq_book {
-    const uint16_t *grid;  /* the points, in rising order */
-    const uint16_t *at;    /* by code: the point's number, or where its list is, in units */
-    const uint8_t *chunks; /* by code: how many chunks the list has; 0: the code is a point's */
+    const uint16_t *grid; /* the points, in rising order */
+    const uint16_t *at;   /* by code: where its list is, in units */
+    const uint8_t *units; /* by code: how many units the list has */
     const uint16_t
         *lists; /* the nearest first, of equals in their order; filled up with the first */
 };

@@ -23,7 +23,7 @@ enum { CODES_MAX = 6561, LISTS_MAX = 400000, POINTS_MAX = 2048 };
 struct book {
     int codes, used; /* used: of lists */
     uint16_t at[CODES_MAX], lists[LISTS_MAX];
-    uint8_t chunks[CODES_MAX];
+    uint8_t units[CODES_MAX];
 };
 
 /* The digits of the code with number @index, which are those of a number to the base of levels. */
@@ -42,10 +42,11 @@ static void distances_to(const struct recipe *r, const int *digit, int *distance
     }
 }
 
-/* The points of the least distances, the nearest first, of equals in their order. */
+/* The points of the least distances, the nearest first, of equals in their order; a point alone
+ * where it has the digits asked for. */
 static int nearest(const struct recipe *r, const int *distance, uint16_t *list) {
     int n = 0, limit = -1;
-    for (int class = 0; class < r->classes; class ++) {
+    for (int ring = 0; ring < r->classes && limit != 0; ring++) {
         int next = INT32_MAX;
         for (int j = 0; j < r->points; j++)
             next = distance[j] > limit && distance[j] < next ? distance[j] : next;
@@ -61,17 +62,10 @@ static void add_code(const struct recipe *r, struct book *book, int index) {
     int digit[8], distance[POINTS_MAX];
     digits_of(r, index, digit);
     distances_to(r, digit, distance);
-    for (int j = 0; j < r->points; j++) {
-        if (!distance[j]) {
-            book->at[index] = (uint16_t)j;
-            book->chunks[index] = 0;
-            return;
-        }
-    }
     uint16_t *list = book->lists + book->used;
     const int n = nearest(r, distance, list);
     book->at[index] = (uint16_t)(book->used / IQ_LIST_UNIT);
-    book->chunks[index] = (uint8_t)((n + IQ_CHUNK - 1) / IQ_CHUNK);
+    book->units[index] = (uint8_t)((n + IQ_LIST_UNIT - 1) / IQ_LIST_UNIT);
     for (book->used += n; book->used % IQ_LIST_UNIT; book->used++)
         book->lists[book->used] = list[0];
 }
@@ -97,9 +91,9 @@ int main(void) {
         for (int index = 0; index < book.codes; index++)
             add_code(r, &book, index);
         print("uint16_t", r->name, "at", book.at, NULL, book.codes);
-        print("uint8_t", r->name, "chunks", NULL, book.chunks, book.codes);
+        print("uint8_t", r->name, "units", NULL, book.units, book.codes);
         print("uint16_t", r->name, "lists", book.lists, NULL, book.used);
-        printf("const struct iq_book %s_book = { %s_grid, %s_at, %s_chunks, %s_lists };\n", r->name,
+        printf("const struct iq_book %s_book = { %s_grid, %s_at, %s_units, %s_lists };\n", r->name,
                r->name, r->name, r->name, r->name);
     }
     return 0;

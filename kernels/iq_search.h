@@ -61,7 +61,7 @@ ALWAYS uint16_t nearest_point(const struct iq_how *how, const uint16_t *list, in
                               const float *w, float scale) {
     uint16_t best = list[0];
     float best_error = FLT_MAX;
-    for (int j = 0; j < n; j++) {
+    for (int j = 0; j < n && (!j || list[j] != list[0]); j++) { /* then it only fills up */
         float error = 0;
         for (int i = 0; i < how->digits; i++) {
             const float apart = scale * iq_odd(how, list[j], i) - x[i];
@@ -106,16 +106,17 @@ struct state {
 ALWAYS bool look_up(const struct state *s, const struct iq_how *how, int g, float inverse,
                     float scale, uint16_t *point) {
     const int first = g * how->digits;
-    int code = 0;
+    int code = 0, digits = 0;
     for (int i = how->digits - 1; i >= 0; i--) {
         const int l = int_nearest(0.5f * (inverse * s->x[first + i] - 1));
-        code = how->levels * code + int_clamp(l, 0, how->levels - 1);
+        const int digit = int_clamp(l, 0, how->levels - 1);
+        code = how->levels * code + digit;
+        digits = digits << how->bits | digit;
     }
-    const int at = how->book->at[code], chunks = how->book->chunks[code];
-    *point = !chunks ? how->book->grid[at]
-                     : nearest_point(how, how->book->lists + IQ_LIST_UNIT * at, IQ_CHUNK * chunks,
-                                     s->x + first, s->root + first, scale);
-    return !chunks;
+    *point =
+        nearest_point(how, how->book->lists + IQ_LIST_UNIT * how->book->at[code],
+                      IQ_LIST_UNIT * how->book->units[code], s->x + first, s->root + first, scale);
+    return *point == digits;
 }
 
 ALWAYS void fit(const struct state *s, const struct iq_how *how, const uint16_t *point,

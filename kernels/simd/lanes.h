@@ -48,6 +48,11 @@ block_encode_weighted_fn LANES(q4_1_encode_weighted), LANES(q5_1_encode_weighted
 block_encode_weighted_fn LANES(q2_k_encode_weighted), LANES(q4_k_encode_weighted);
 block_encode_weighted_fn LANES(q5_k_encode_weighted);
 
+block_encode_fn LANES(iq2_s_encode), LANES(iq3_xxs_encode), LANES(iq3_s_encode);
+block_encode_weighted_fn LANES(iq2_xxs_encode_weighted), LANES(iq2_xs_encode_weighted);
+block_encode_weighted_fn LANES(iq2_s_encode_weighted), LANES(iq3_xxs_encode_weighted);
+block_encode_weighted_fn LANES(iq3_s_encode_weighted);
+
 INLINE vm vf_gt(vf a, vf b) {
     return vf_lt(b, a);
 }
@@ -88,6 +93,14 @@ INLINE void vf_load_columns(vf x[VL], const float *src, size_t stride) {
     UNROLL for (int k = 0; k < VL; k++) r[k] = (vi)vf_load(src + stride * (size_t)k);
     vi_transpose(r);
     UNROLL for (int k = 0; k < VL; k++) x[k] = (vf)r[k];
+}
+
+/* The way back: lane k of x[i] to dst[k * stride + i]. */
+INLINE void vf_store_columns(float *dst, size_t stride, const vf x[VL]) {
+    vi r[VL];
+    UNROLL for (int i = 0; i < VL; i++) r[i] = (vi)x[i];
+    vi_transpose(r);
+    UNROLL for (int k = 0; k < VL; k++) vf_store(dst + stride * (size_t)k, (vf)r[k]);
 }
 
 /* How an encoder does a fixed number of blocks; false: not done, the portable code must. */

@@ -44,4 +44,13 @@ void LANES(lanes_add)(struct kernels *k) {
     WEIGHTED(q2_k);
     WEIGHTED(q4_k);
     WEIGHTED(q5_k);
+
+    ENCODE(iq2_s);
+    ENCODE(iq3_xxs);
+    ENCODE(iq3_s);
+    WEIGHTED(iq2_xxs);
+    WEIGHTED(iq2_xs);
+    WEIGHTED(iq2_s);
+    WEIGHTED(iq3_xxs);
+    WEIGHTED(iq3_s);
 }

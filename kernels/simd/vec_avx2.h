@@ -73,6 +73,9 @@ INLINE uint32_t vi_sign_bits(vi a) {
 INLINE vm vf_lt(vf a, vf b) {
     return _mm256_cmp_ps(a, b, _CMP_LT_OQ);
 }
+INLINE vm vf_le(vf a, vf b) {
+    return _mm256_cmp_ps(a, b, _CMP_LE_OQ);
+}
 INLINE vm vf_eq(vf a, vf b) {
     return _mm256_cmp_ps(a, b, _CMP_EQ_OQ);
 }
@@ -90,6 +93,26 @@ INLINE uint32_t vm_bits(vm a) {
 }
 INLINE vf vf_select(vm m, vf yes, vf no) {
     return _mm256_blendv_ps(no, yes, m);
+}
+
+/* In all lanes. */
+INLINE vf vf_least(vf a) {
+    a = _mm256_min_ps(a, _mm256_permute2f128_ps(a, a, 1));
+    a = _mm256_min_ps(a, _mm256_permute_ps(a, 0x4e));
+    return _mm256_min_ps(a, _mm256_permute_ps(a, 0xb1));
+}
+
+enum { TABLE_VECS = 1 };
+INLINE vf table_load_part(const float *eight, int part) {
+    (void)part;
+    return _mm256_loadu_ps(eight);
+}
+INLINE vf vf_pick(const vf table[TABLE_VECS], vi index) {
+    return _mm256_permutevar8x32_ps(table[0], (__m256i)index);
+}
+
+INLINE vf vf_pick4(const vf table[TABLE_VECS], vi index) {
+    return _mm256_permutevar_ps(table[0], (__m256i)index);
 }
 
 INLINE vf vf_set1_f16(uint16_t h) {

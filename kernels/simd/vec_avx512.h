@@ -73,6 +73,9 @@ INLINE uint32_t vi_sign_bits(vi a) {
 INLINE vm vf_lt(vf a, vf b) {
     return _mm512_cmp_ps_mask(a, b, _CMP_LT_OQ);
 }
+INLINE vm vf_le(vf a, vf b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_LE_OQ);
+}
 INLINE vm vf_eq(vf a, vf b) {
     return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
 }
@@ -90,6 +93,23 @@ INLINE uint32_t vm_bits(vm a) {
 }
 INLINE vf vf_select(vm m, vf yes, vf no) {
     return _mm512_mask_blend_ps(m, no, yes);
+}
+
+INLINE vf vf_least(vf a) {
+    return _mm512_set1_ps(_mm512_reduce_min_ps(a));
+}
+
+enum { TABLE_VECS = 1 };
+INLINE vf table_load_part(const float *eight, int part) {
+    (void)part;
+    return _mm512_broadcast_f32x8(_mm256_loadu_ps(eight)); /* so that bit 3 of an index is nothing */
+}
+INLINE vf vf_pick(const vf table[TABLE_VECS], vi index) {
+    return _mm512_permutexvar_ps((__m512i)index, table[0]);
+}
+
+INLINE vf vf_pick4(const vf table[TABLE_VECS], vi index) {
+    return _mm512_permutevar_ps(table[0], (__m512i)index);
 }
 
 INLINE vf vf_set1_f16(uint16_t h) {

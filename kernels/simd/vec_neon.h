@@ -79,6 +79,9 @@ INLINE uint32_t vi_sign_bits(vi a) {
 INLINE vm vf_lt(vf a, vf b) {
     return vcltq_f32(a, b);
 }
+INLINE vm vf_le(vf a, vf b) {
+    return vcleq_f32(a, b);
+}
 INLINE vm vf_eq(vf a, vf b) {
     return vceqq_f32(a, b);
 }
@@ -96,6 +99,26 @@ INLINE uint32_t vm_bits(vm a) {
 }
 INLINE vf vf_select(vm m, vf yes, vf no) {
     return vbslq_f32(m, yes, no);
+}
+
+INLINE vf vf_least(vf a) {
+    return vdupq_n_f32(vminvq_f32(a));
+}
+
+enum { TABLE_VECS = 2 };
+INLINE vf table_load_part(const float *eight, int part) {
+    return vld1q_f32(eight + 4 * part);
+}
+/* By bytes: four times the index in each of them, and 0 to 3. */
+INLINE vf vf_pick(const vf table[TABLE_VECS], vi index) {
+    const uint8x16x2_t bytes = { { (uint8x16_t)table[0], (uint8x16_t)table[1] } };
+    const vi at = (index & 7) * 0x04040404 + 0x03020100;
+    return (vf)vqtbl2q_u8(bytes, (uint8x16_t)at);
+}
+
+INLINE vf vf_pick4(const vf table[TABLE_VECS], vi index) {
+    const vi at = (index & 3) * 0x04040404 + 0x03020100;
+    return (vf)vqtbl1q_u8((uint8x16_t)table[0], (uint8x16_t)at);
 }
 
 INLINE vf vf_load_f16(const void *p) {

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/simd/lanes_points.h - the nearest of a list of points, a point in each lane. What an
+ * element adds to a point's error depends on the point's digit only: it is looked up. */
+#pragma once
+#include "kernels/iq_books.h"
+#include "kernels/simd/lanes.h"
+#include <float.h>
+
+/* What the digits of iq2 (twice, as the next digit's lowest bit is not masked off) and of iq3 stand
+ * for in the search. */
+INLINE const float *odd_levels(int levels) {
+    static const float odd[2][8] = { { 1, 3, 5, 7, 1, 3, 5, 7 }, { 1, 3, 5, 7, 9, 11, 13, 15 } };
+    return odd[levels == 8];
+}
+
+INLINE void table_load(vf table[TABLE_VECS], const float *eight) {
+    UNROLL for (int v = 0; v < TABLE_VECS; v++) table[v] = table_load_part(eight, v);
+}
+
+/* What each digit of an element adds to the error: w[i] * (scale * level - x[i])^2. */
+struct point_errors {
+    int digits, bits;
+    vf of[8][TABLE_VECS];
+};
+
+INLINE void point_errors_init(struct point_errors *e, int digits, const float *levels, float scale,
+                              const float *x, const float *w) {
+    vf level[TABLE_VECS];
+    e->digits = digits;
+    e->bits = digits == 8 ? 2 : 3;
+    table_load(level, levels);
+    UNROLL for (int v = 0; v < TABLE_VECS; v++) level[v] = scale * level[v];
+    UNROLL for (int i = 0; i < digits; i++) {
+        UNROLL for (int v = 0; v < TABLE_VECS; v++) {
+            const vf apart = level[v] - x[i];
+            e->of[i][v] = w[i] * apart * apart;
+        }
+    }
+}
+
+INLINE vf digit_error(const struct point_errors *e, vi points, int i) {
+    const vi from = points >> (e->bits * i);
+    return e->bits == 2 ? vf_pick4(e->of[i], from) : vf_pick(e->of[i], from);
+}
+
+/* A list is gone through by so many vectors. */
+enum { UNIT_VECS = IQ_LIST_UNIT / VL, LIST_VECS_MAX = 320 / VL };
+
+/* Errors of a unit of points, FLT_MAX where it is more, or is not a number; the least of each lane
+ * so far. */
+INLINE vf unit_errors(const struct point_errors *e, const uint16_t *points, vf least,
+                      vf error[UNIT_VECS]) {
+    UNROLL for (int v = 0; v < UNIT_VECS; v++) {
+        const vi p = vi_load_u16(points + VL * v);
+        error[v] = digit_error(e, p, 0);
+        UNROLL for (int i = 1; i < e->digits; i++) error[v] += digit_error(e, p, i);
+        least = vf_min(error[v], least);
+    }
+    return least;
+}
+
+/* Bit k: point k of the unit has the error @least. */
+INLINE uint32_t unit_places(const vf error[UNIT_VECS], vf least) {
+    uint32_t places = 0;
+    UNROLL for (int v = 0; v < UNIT_VECS; v++) places |= vm_bits(vf_eq(error[v], least))
+                                                         << (VL * v);
+    return places;
+}
+
+/* nearest_point() of iq_search.h, for a list of more than one unit. */
+INLINE int nearest_of_long_list(const struct point_errors *e, const uint16_t *list, int units) {
+    vf error[LIST_VECS_MAX], least = vf_set1(FLT_MAX);
+    for (int u = 0; u < units; u++)
+        least = unit_errors(e, list + IQ_LIST_UNIT * u, least, error + UNIT_VECS * u);
+    least = vf_least(least);
+    for (int u = 0; u < units; u++) {
+        const uint32_t places = unit_places(error + UNIT_VECS * u, least);
+        if (places)
+            return list[IQ_LIST_UNIT * u + __builtin_ctz(places)];
+    }
+    return list[0];
+}
+
+INLINE int nearest_of_list(const struct point_errors *e, const uint16_t *list, int units) {
+    vf error[UNIT_VECS];
+    if (units > 1)
+        return nearest_of_long_list(e, list, units);
+    const vf least = unit_errors(e, list, vf_set1(FLT_MAX), error);
+    const uint32_t places = unit_places(error, vf_least(least));
+    return list[places ? __builtin_ctz(places) : 0];
+}
