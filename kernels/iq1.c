@@ -4,8 +4,7 @@
  * iq1_find_best_neighbour2. */
 #include "kernels/iq1.h"
 #include "kernels/iq_grids.h"
-#include "kernels/portable.h"
-#include "kernels/weighted.h"
+#include "kernels/loops.h"
 #include <float.h>
 
 enum { SUB_MAX = 32 };
