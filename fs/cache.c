@@ -33,7 +33,7 @@ bool cache_get(struct cache *c, const struct chunk_key *key, uint32_t chunk_len,
     MDB_val k = { sizeof dk, (void *)&dk }, v;
     bool found = mdb_get(txn, c->db[DB_CHUNKS], &k, &v) == 0, good = false;
     if (found) {
-        good = value_good(&v, &dk, chunk_len) && (uint64_t)off + len <= chunk_len;
+        good = value_good(&v, &dk, chunk_len, off, len);
         if (good)
             memcpy(dst, (const char *)v.mv_data + CHUNK_HEADER + off, len);
     }
@@ -181,7 +181,7 @@ static int next_value(struct cache *c, struct db_key *key, bool first, bool *goo
             rc = mdb_cursor_get(cur, &k, &v, MDB_NEXT);
         if (!rc && k.mv_size == sizeof *key) {
             memcpy(key, k.mv_data, sizeof *key);
-            *good = value_good(&v, key, 0);
+            *good = value_good(&v, key, 0, 0, 0);
         }
         mdb_cursor_close(cur);
     }

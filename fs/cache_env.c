@@ -17,7 +17,9 @@
 
 enum { MAX_READERS = 512, WALK_TIMEOUT_S = 20, MIN_MAP_BYTES = 16 << 20 };
 static const uint64_t DEFAULT_MAX_BYTES = 20ull << 30;
-static const char *const DB_NAMES[DB_COUNT] = { "chunks-1", "used-1", "stamps-1", "facts-1" };
+static const char *const DB_NAMES[DB_COUNT] = { "chunks-2", "used-2", "stamps-2", "facts-1" };
+static const char *const OLD_DB_NAMES[] = { "chunks-1", "used-1", "stamps-1" };
+enum { OLD_DBS = sizeof OLD_DB_NAMES / sizeof *OLD_DB_NAMES };
 
 static int lmdb_error(struct err *err, int rc, const char *what, const char *dir) {
     const int code = rc > 0 ? -rc : -EIO; /* LMDB's own codes are negative */
@@ -201,11 +203,18 @@ static uint64_t default_size(const char *dir) {
     return size & ~(uint64_t)0xffff;
 }
 
+/* What an earlier revision kept in another way: nobody finds it any more. */
+static int drop_db(MDB_txn *txn, const char *name) {
+    MDB_dbi dbi;
+    const int rc = mdb_dbi_open(txn, name, 0, &dbi);
+    return rc == MDB_NOTFOUND ? 0 : rc ? rc : mdb_drop(txn, dbi, 1);
+}
+
 static int open_env(struct cache *c, uint64_t bytes) {
     MDB_txn *txn;
     int rc = mdb_env_create(&c->env);
     if (!rc)
-        rc = mdb_env_set_maxdbs(c->env, DB_COUNT);
+        rc = mdb_env_set_maxdbs(c->env, DB_COUNT + OLD_DBS);
     if (!rc)
         rc = mdb_env_set_maxreaders(c->env, MAX_READERS);
     if (!rc)
@@ -222,6 +231,8 @@ static int open_env(struct cache *c, uint64_t bytes) {
         return rc;
     for (int i = 0; i < DB_COUNT && !rc; i++)
         rc = mdb_dbi_open(txn, DB_NAMES[i], MDB_CREATE, &c->db[i]);
+    for (int i = 0; i < OLD_DBS && !rc; i++)
+        rc = drop_db(txn, OLD_DB_NAMES[i]);
     if (rc) {
         mdb_txn_abort(txn);
         return rc;

@@ -19,11 +19,13 @@ struct db_used {
 };
 struct db_key db_key_from(const struct chunk_key *key);
 
-/* In front of a value's data. */
+/* In front of a value's data, which is checked by pieces: who reads a page need not read all. */
+enum { VALUE_PIECE = 16 << 10, VALUE_PIECES = (CHUNK_DATA + VALUE_PIECE - 1) / VALUE_PIECE };
 struct value_header {
     uint32_t magic, len;
     struct db_key key;
-    uint64_t checksum; /* XXH3 of the header with 0 here, then of the data */
+    uint64_t checksum;             /* XXH3 of the header with 0 here */
+    uint64_t pieces[VALUE_PIECES]; /* XXH3 of each piece of the data; 0 behind the last */
 };
 _Static_assert(sizeof(struct value_header) <= CHUNK_HEADER, "a value has room for its header");
 
@@ -72,6 +74,8 @@ uint64_t cache_pages_used(struct cache *c, MDB_txn *txn); /* bytes */
 /* cache_write.c */
 void *cache_writer(void *arg);
 void value_seal(struct chunk *chunk);
-bool value_good(const MDB_val *value, const struct db_key *key, uint32_t len);
+/* Bytes [off, off + n) of a value whose data should have @len; @len 0: of whatever it has, all. */
+bool value_good(const MDB_val *value, const struct db_key *key, uint32_t len, uint32_t off,
+                uint32_t n);
 int cache_delete(struct cache *c, MDB_txn *txn, const struct db_key *key);
 void cache_fail(struct cache *c, int rc, const char *what);

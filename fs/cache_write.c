@@ -10,7 +10,7 @@
 #include <time.h>
 
 enum {
-    VALUE_MAGIC = 0x31434657, /* "WFC1" */
+    VALUE_MAGIC = 0x32434657, /* "WFC2" */
     TOUCH_EVERY_S = 60,       /* a use sooner after the last one is not written down */
     RETRY_AFTER_S = 30,       /* after a write that failed */
     FLUSH_TOUCHES_S = 5,
@@ -33,27 +33,46 @@ struct db_key db_key_from(const struct chunk_key *key) {
     return k;
 }
 
-static uint64_t checksum(const struct value_header *h, const void *data) {
+static uint64_t checksum(const struct value_header *h) {
     struct value_header zeroed = *h;
     zeroed.checksum = 0;
-    return hash64(data, h->len) ^ hash64(&zeroed, sizeof zeroed);
+    return hash64(&zeroed, sizeof zeroed);
+}
+
+static uint64_t piece_checksum(const struct value_header *h, const uint8_t *data, uint32_t piece) {
+    const uint32_t off = piece * VALUE_PIECE, left = h->len - off;
+    return hash64(data + off, left < VALUE_PIECE ? left : VALUE_PIECE);
 }
 
 void value_seal(struct chunk *chunk) {
     struct value_header h = { .magic = VALUE_MAGIC, .len = chunk->len,
                               .key = db_key_from(&chunk->key) };
-    h.checksum = checksum(&h, chunk_data(chunk));
+    for (uint32_t i = 0; i * VALUE_PIECE < h.len; i++)
+        h.pieces[i] = piece_checksum(&h, chunk_data(chunk), i);
+    h.checksum = checksum(&h);
     memcpy(chunk->value, &h, sizeof h);
 }
 
-bool value_good(const MDB_val *value, const struct db_key *key, uint32_t len) {
+bool value_good(const MDB_val *value, const struct db_key *key, uint32_t len, uint32_t off,
+                uint32_t n) {
     struct value_header h;
     if (value->mv_size != CHUNK_VALUE)
         return false;
     memcpy(&h, value->mv_data, sizeof h);
-    return h.magic == VALUE_MAGIC && h.len <= CHUNK_DATA && (len == 0 || h.len == len) &&
-           memcmp(&h.key, key, sizeof *key) == 0 &&
-           checksum(&h, (const char *)value->mv_data + CHUNK_HEADER) == h.checksum;
+    if (h.magic != VALUE_MAGIC || h.len > CHUNK_DATA || memcmp(&h.key, key, sizeof *key) != 0 ||
+        checksum(&h) != h.checksum)
+        return false;
+    if (len == 0) {
+        off = 0;
+        n = h.len;
+    } else if (h.len != len || (uint64_t)off + n > len) {
+        return false;
+    }
+    const uint8_t *data = (const uint8_t *)value->mv_data + CHUNK_HEADER;
+    for (uint32_t i = off / VALUE_PIECE; i * VALUE_PIECE < off + n; i++)
+        if (piece_checksum(&h, data, i) != h.pieces[i])
+            return false;
+    return true;
 }
 
 /* --- stamps --- */

@@ -7,7 +7,7 @@
 
 /* A value of the cache fills 64 pages of LMDB to the last byte (4096 n - 16); one size of values
  * keeps the free list healthy. What the value says about itself comes first. */
-enum { CHUNK_VALUE = 64 * 4096 - 16, CHUNK_HEADER = 48, CHUNK_DATA = CHUNK_VALUE - CHUNK_HEADER };
+enum { CHUNK_VALUE = 64 * 4096 - 16, CHUNK_HEADER = 176, CHUNK_DATA = CHUNK_VALUE - CHUNK_HEADER };
 
 struct chunk_key {
     struct hash128 tensor; /* conversion.key */

@@ -4,30 +4,38 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { BUCKETS = 1024 /* a power of two; there are a few hundred slots */ };
+enum {
+    BUCKETS = 1024, /* a power of two; there are a few hundred slots */
+    ASKED = 64
+};
 
 struct slot {
     struct slot *next; /* in the bucket */
     struct chunk_key key;
-    struct chunk *chunk;         /* NULL while under way */
-    struct waiter *waiters;      /* only while under way */
-    struct slot *older, *newer;  /* only when finished */
+    struct chunk *chunk;        /* NULL while under way */
+    struct waiter *waiters;     /* only while under way */
+    struct slot *older, *newer; /* only when finished */
 };
 
 struct flight {
     pthread_mutex_t lock;
     struct slot *bucket[BUCKETS];
     struct slot *oldest, *newest;
-    uint64_t kept, keep; /* bytes of finished chunks */
+    uint64_t kept, keep;           /* bytes of finished chunks */
+    struct chunk_key asked[ASKED]; /* for in part, lately; a ring */
+    unsigned n_asked;
 };
+
+static bool is_same(const struct chunk_key *a, const struct chunk_key *b) {
+    return a->index == b->index && memcmp(a->tensor.b, b->tensor.b, sizeof a->tensor.b) == 0;
+}
 
 static struct slot **find(struct flight *f, const struct chunk_key *key) {
     uint64_t h; /* the tensor's key is a hash already */
     memcpy(&h, key->tensor.b, sizeof h);
     h = (h ^ key->index * 0x9E3779B97F4A7C15u) >> 7;
     struct slot **p = &f->bucket[h % BUCKETS];
-    while (*p && (memcmp((*p)->key.tensor.b, key->tensor.b, sizeof key->tensor.b) != 0 ||
-                  (*p)->key.index != key->index))
+    while (*p && !is_same(&(*p)->key, key))
         p = &(*p)->next;
     return p;
 }
@@ -96,9 +104,12 @@ enum flight_state flight_join(struct flight *f, const struct chunk_key *key, str
         state = FLIGHT_WAIT;
     } else {
         struct slot *s = calloc(1, sizeof *s);
-        if (s) { /* else it is made without anybody knowing: more work, the same bytes */
+        if (s) {
             s->key = *key;
+            s->waiters = w;
             *p = s;
+        } else {
+            state = FLIGHT_NO_MEMORY;
         }
     }
     pthread_mutex_unlock(&f->lock);
@@ -115,7 +126,29 @@ struct chunk *flight_peek(struct flight *f, const struct chunk_key *key) {
     return c;
 }
 
-void flight_land(struct flight *f, const struct chunk_key *key, struct chunk *chunk, int rc) {
+bool flight_wanted(struct flight *f, const struct chunk_key *key) {
+    bool wanted = false;
+    pthread_mutex_lock(&f->lock);
+    const struct slot *s = *find(f, key);
+    for (const struct waiter *w = s ? s->waiters : NULL; w && !wanted; w = w->next)
+        wanted = !w->cancelled || !*w->cancelled;
+    pthread_mutex_unlock(&f->lock);
+    return wanted;
+}
+
+bool flight_asked_before(struct flight *f, const struct chunk_key *key) {
+    bool before = false;
+    pthread_mutex_lock(&f->lock);
+    for (unsigned i = 0; i < ASKED && i < f->n_asked && !before; i++)
+        before = is_same(&f->asked[i], key);
+    if (!before)
+        f->asked[f->n_asked++ % ASKED] = *key;
+    pthread_mutex_unlock(&f->lock);
+    return before;
+}
+
+void flight_land(struct flight *f, const struct chunk_key *key, struct chunk *chunk, int rc,
+                 const char *why) {
     struct waiter *w = NULL;
     pthread_mutex_lock(&f->lock);
     struct slot **p = find(f, key), *s = *p;
@@ -138,6 +171,7 @@ void flight_land(struct flight *f, const struct chunk_key *key, struct chunk *ch
         struct waiter *next = w->next; /* wake may release w */
         w->chunk = chunk ? chunk_ref(chunk) : NULL;
         w->rc = rc;
+        w->why = why;
         w->wake(w);
         w = next;
     }

@@ -2,6 +2,7 @@
  * fs/mount_file.c - opening and closing; the list of what is open, for a mount that ends while
  * the kernel still holds files. */
 #include "fs/mount_file.h"
+#include "fs/chunk_make.h"
 #include "fs/mount_read.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -144,7 +145,9 @@ int file_open(struct mount *m, struct node *n, struct file **out, bool *keep) {
     f->fd = -1;
     pthread_mutex_init(&f->lock, NULL);
     *keep = true;
-    const int rc = n->kind == NODE_VIEW ? open_view(f, n) : open_real(f, n, keep);
+    int rc = n->kind == NODE_VIEW ? open_view(f, n) : open_real(f, n, keep);
+    if (rc == 0 && f->view && !(f->interest = interest_new()))
+        rc = -ENOMEM;
     if (rc < 0) {
         file_unref(f);
         return rc;
@@ -165,6 +168,7 @@ void file_unref(struct file *f) {
     if (f->fd >= 0)
         close(f->fd);
     view_unref(f->view);
+    interest_unref(f->interest);
     pthread_mutex_destroy(&f->lock);
     free(f);
 }
@@ -172,5 +176,7 @@ void file_unref(struct file *f) {
 void file_close(struct file *f) {
     unlink_file(f->m->files, f);
     file_cancel(f, CANCEL_ALL);
+    if (f->interest)
+        f->interest->ended = true;
     file_unref(f);
 }

@@ -4,7 +4,8 @@
 #include "fs/node.h"
 #include <pthread.h>
 
-struct reading; /* fs/mount_read.c */
+struct reading;  /* fs/mount_read.c */
+struct interest; /* fs/chunk_make.h */
 
 struct file {
     struct file *prev, *next_file; /* among all that are open */
@@ -18,6 +19,7 @@ struct file {
     /* Where a sequential reader is. The kernel's readahead comes from several threads at once,
      * so requests around `place` count as in order. */
     uint64_t place, in_order, ahead; /* bytes: place; read in order so far; asked for up to here */
+    struct interest *interest;       /* in what is made ahead; NULL: of SRC */
 };
 
 int files_new(struct files **out);

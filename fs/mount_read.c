@@ -83,9 +83,14 @@ static void reading_done(struct render *render, int rc) {
     readings_end(files);
 }
 
-/* Where the next bytes to make ahead begin, and how many; 0: none. */
-static uint64_t plan_ahead(struct file *f, uint64_t off, size_t len, uint64_t *from) {
-    uint64_t n = 0;
+/* What a request tells of its reader. */
+struct plan {
+    bool here_and_there; /* not, or not yet, from front to back */
+    uint64_t from, n;    /* to make ahead; n may be 0 */
+};
+
+static struct plan plan_read(struct file *f, uint64_t off, size_t len) {
+    struct plan p = { 0 };
     pthread_mutex_lock(&f->lock);
     const bool in_order = off + ORDER_SLACK >= f->place && off <= f->place + ORDER_SLACK;
     if (!in_order) {
@@ -97,20 +102,19 @@ static uint64_t plan_ahead(struct file *f, uint64_t off, size_t len, uint64_t *f
         f->ahead = f->ahead > f->place ? f->ahead : f->place;
         const uint64_t depth = f->in_order < AHEAD_MAX ? f->in_order : AHEAD_MAX;
         if (f->in_order >= ORDER_MIN && f->ahead < f->place + depth / 2) {
-            *from = f->ahead;
-            n = f->place + depth - f->ahead;
+            p.from = f->ahead;
+            p.n = f->place + depth - f->ahead;
         }
     }
+    p.here_and_there = f->in_order < ORDER_MIN;
     pthread_mutex_unlock(&f->lock);
-    return n;
+    return p;
 }
 
-static void make_ahead(struct file *f, uint64_t off, size_t len) {
-    uint64_t from = 0;
-    const uint64_t n = plan_ahead(f, off, len, &from);
-    if (n == 0 || from >= f->view->layout.size)
+static void make_ahead(struct file *f, const struct plan *p) {
+    if (p->n == 0 || p->from >= f->view->layout.size)
         return;
-    const uint64_t end = render_ahead(f->view, from, n);
+    const uint64_t end = render_ahead(f->view, p->from, p->n, f->interest);
     pthread_mutex_lock(&f->lock);
     if (end > f->ahead)
         f->ahead = end;
@@ -131,9 +135,14 @@ static void read_view(struct file *f, fuse_req_t req, size_t size, uint64_t off)
         fuse_reply_err(req, ENOMEM);
         return;
     }
-    r->render = (struct render){
-        .view = f->view, .off = off, .len = len, .buf = buf, .done = reading_done
-    };
+    const struct plan plan = plan_read(f, off, len);
+    r->render = (struct render){ .view = f->view,
+                                 .off = off,
+                                 .len = len,
+                                 .buf = buf,
+                                 .done = reading_done,
+                                 .here_and_there = plan.here_and_there,
+                                 .who = f->interest };
     r->file = file_ref(f);
     r->req = req;
     r->pid = fuse_req_ctx(req)->pid;
@@ -141,7 +150,7 @@ static void read_view(struct file *f, fuse_req_t req, size_t size, uint64_t off)
     fuse_req_interrupt_func(req, interrupted, r);
     file_ref(f); /* r may be gone when render_start returns */
     render_start(&r->render);
-    make_ahead(f, off, len);
+    make_ahead(f, &plan);
     file_unref(f);
 }
 

@@ -4,52 +4,21 @@
 #include "fs/render.h"
 #include "fs/cache.h"
 #include "fs/checksum.h"
+#include "fs/chunk_make.h"
 #include "fs/convert.h"
 #include "fs/engine.h"
 #include <endian.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* What became of one step of a walk; negative: an errno. */
 enum { STEP_ON, STEP_NEEDS_WORKER, STEP_PARKED };
 
-static uint64_t now_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
+enum { PAGE_MAX = 32 << 10 /* bytes */ };
 
 static struct chunk_key key_of(const struct conversion *c, uint64_t index) {
     return (struct chunk_key){ c->key, index };
-}
-
-/* Make a chunk that this thread has claimed; everybody who waits for it is served. */
-static struct chunk *make_chunk(struct view *v, const struct conversion *c, uint64_t index,
-                                struct err *err) {
-    struct engine *e = v->engine;
-    const struct chunk_key key = key_of(c, index);
-    const uint32_t len = chunk_bytes(c, index);
-    struct chunk *chunk = chunk_new(&key, len);
-    int rc = chunk ? 0 : err_set(err, -ENOMEM, "no memory for a chunk");
-    const uint64_t begin = now_ns();
-    e->stats.converting++;
-    if (chunk)
-        rc = convert_range(v, c, index * chunk_stride(c), len, chunk_data(chunk), err);
-    e->stats.converting--;
-    e->stats.convert_ns += now_ns() - begin;
-    if (rc < 0) {
-        chunk_unref(chunk);
-        chunk = NULL;
-    } else {
-        e->stats.converted_chunks++;
-        e->stats.converted_bytes += len;
-    }
-    flight_land(e->flight, &key, chunk, rc);
-    if (chunk)
-        cache_put(e->cache, chunk);
-    return chunk;
 }
 
 /* --- one read --- */
@@ -71,6 +40,23 @@ static void finish(struct render *r, int rc) {
 static void copy_chunk(struct render *r, const struct chunk *c, uint64_t in_chunk, uint64_t n) {
     memcpy(r->buf + r->filled, c->value + CHUNK_HEADER + in_chunk, n);
     r->filled += n;
+}
+
+static bool is_page(const struct render *r, const struct conversion *c, uint64_t len) {
+    return r->here_and_there && len <= PAGE_MAX && chunk_in_pieces(c);
+}
+
+/* A reader who goes here and there waits for no chunk: when he comes by again it is made besides. */
+static int convert_page(struct render *r, const struct conversion *c, const struct chunk_key *key,
+                        uint64_t off, uint64_t len) {
+    struct engine_stats *st = &r->view->engine->stats;
+    if (flight_asked_before(r->view->engine->flight, key) && r->who)
+        (void)chunk_make_ahead(r->view, c, key->index, r->who);
+    const int rc = convert_range(r->view, c, off, len, r->buf + r->filled, &r->err);
+    st->cache_misses++;
+    st->converted_bytes += rc == 0 ? len : 0;
+    r->filled += rc == 0 ? len : 0;
+    return rc;
 }
 
 /* From a conversion that is kept in chunks: @off within it, @len at the most. */
@@ -95,18 +81,23 @@ static int step_chunk(struct render *r, const struct conversion *c, uint64_t off
     }
     if (!chunk && !worker)
         return STEP_NEEDS_WORKER;
+    if (!chunk && is_page(r, c, len))
+        return convert_page(r, c, &key, off, len);
     if (!chunk) {
-        r->waiter = (struct waiter){ .wake = wake };
+        r->waiter = (struct waiter){ .wake = wake, .cancelled = &r->cancelled };
         const enum flight_state state = flight_join(e->flight, &key, &r->waiter, &chunk);
+        if (state == FLIGHT_NO_MEMORY)
+            return err_set(&r->err, -ENOMEM, "no memory for a chunk");
         if (state == FLIGHT_WAIT)
             return STEP_PARKED; /* r may be running elsewhere by now */
         if (state == FLIGHT_MINE) {
+            struct view *v = view_ref(r->view); /* the read may be over before the chunk is */
             e->stats.cache_misses++;
-            chunk = make_chunk(r->view, c, index, &r->err);
+            chunk_make(v, c, index, NULL);
+            view_unref(v);
+            return STEP_PARKED;
         }
     }
-    if (!chunk)
-        return r->err.code ? r->err.code : -EIO;
     copy_chunk(r, chunk, in_chunk, len);
     chunk_unref(chunk);
     return STEP_ON;
@@ -166,6 +157,10 @@ static int step(struct render *r, bool worker) {
     return STEP_ON;
 }
 
+static enum job_class class_of(const struct render *r) {
+    return r->here_and_there ? JOB_PAGE : JOB_READ;
+}
+
 static void walk(struct render *r, bool worker) {
     struct workers *w = r->view->engine->workers;
     int rc = STEP_ON;
@@ -174,7 +169,7 @@ static void walk(struct render *r, bool worker) {
     if (rc == STEP_PARKED)
         return;
     if (rc == STEP_NEEDS_WORKER)
-        workers_push(w, JOB_READ, &r->job);
+        workers_push(w, class_of(r), &r->job);
     else
         finish(r, rc);
 }
@@ -185,11 +180,11 @@ static void run_job(struct job *j) {
 
 static void wake(struct waiter *w) {
     struct render *r = (struct render *)((char *)w - offsetof(struct render, waiter));
-    if (w->rc < 0) {
-        err_set(&r->err, w->rc, "another reader's conversion of the same chunk failed");
+    if (w->rc < 0 && w->rc != -EINTR) {
+        err_set(&r->err, w->rc, "%s", w->why);
         finish(r, w->rc);
-    } else {
-        workers_push(r->view->engine->workers, JOB_READ, &r->job);
+    } else { /* -EINTR: it was given up just before this read came, and is asked for again */
+        workers_push(r->view->engine->workers, class_of(r), &r->job);
     }
 }
 
@@ -237,40 +232,7 @@ int render_read(struct view *v, void *buf, size_t len, uint64_t off, struct err 
 
 /* --- ahead of a reader --- */
 
-struct ahead {
-    struct job job;
-    struct view *view; /* a reference */
-    const struct conversion *c;
-    uint64_t index;
-};
-
-static void run_ahead(struct job *j) {
-    struct ahead *a = (struct ahead *)j;
-    struct engine *e = a->view->engine;
-    const struct chunk_key key = key_of(a->c, a->index);
-    struct chunk *chunk = NULL;
-    struct err err = { 0 };
-    if (!cache_has(e->cache, &key) &&
-        flight_join(e->flight, &key, NULL, &chunk) == FLIGHT_MINE)
-        chunk = make_chunk(a->view, a->c, a->index, &err);
-    chunk_unref(chunk);
-    view_unref(a->view);
-    free(a);
-}
-
-static bool push_ahead(struct view *v, const struct conversion *c, uint64_t index) {
-    struct workers *w = v->engine->workers;
-    if (workers_queued(w, JOB_AHEAD) >= 4 * workers_threads(w))
-        return false;
-    struct ahead *a = malloc(sizeof *a);
-    if (!a)
-        return false;
-    *a = (struct ahead){ { .run = run_ahead }, view_ref(v), c, index };
-    workers_push(w, JOB_AHEAD, &a->job);
-    return true;
-}
-
-uint64_t render_ahead(struct view *v, uint64_t off, uint64_t len) {
+uint64_t render_ahead(struct view *v, uint64_t off, uint64_t len, struct interest *who) {
     const uint64_t size = v->layout.size;
     uint64_t end = len < size - off ? off + len : size;
     while (off < end) {
@@ -278,7 +240,7 @@ uint64_t render_ahead(struct view *v, uint64_t off, uint64_t len) {
         uint64_t next = x->off + x->len;
         if (x->kind == EXTENT_CONVERT && x->convert->cached) {
             const uint64_t stride = chunk_stride(x->convert), index = (off - x->off) / stride;
-            if (!push_ahead(v, x->convert, index))
+            if (!chunk_make_ahead(v, x->convert, index, who))
                 return off;
             const uint64_t chunk_end = x->off + (index + 1) * stride;
             next = chunk_end < next ? chunk_end : next;

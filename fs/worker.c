@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
+enum { PAGES_IN_A_ROW = 8 };
+
 struct queue {
     struct job *head, **tail;
     unsigned n;
@@ -15,21 +17,34 @@ struct workers {
     pthread_cond_t work;
     struct queue queue[JOB_CLASSES];
     bool stop;
+    unsigned pages; /* taken in a row */
     unsigned n;
     pthread_t thread[];
 };
 
+static struct job *take_from(struct queue *q) {
+    struct job *j = q->head;
+    if (!j)
+        return NULL;
+    q->head = j->next;
+    if (!q->head)
+        q->tail = &q->head;
+    q->n--;
+    return j;
+}
+
 static struct job *take_job(struct workers *w) {
-    for (int c = 0; c < JOB_CLASSES; c++) {
-        struct queue *q = &w->queue[c];
-        struct job *j = q->head;
-        if (!j)
-            continue;
-        q->head = j->next;
-        if (!q->head)
-            q->tail = &q->head;
-        q->n--;
-        return j;
+    if (w->pages < PAGES_IN_A_ROW || !w->queue[JOB_READ].head) {
+        struct job *j = take_from(&w->queue[JOB_PAGE]);
+        w->pages += j != NULL;
+        if (j)
+            return j;
+    }
+    w->pages = 0;
+    for (int c = JOB_READ; c < JOB_CLASSES; c++) {
+        struct job *j = take_from(&w->queue[c]);
+        if (j)
+            return j;
     }
     return NULL;
 }

@@ -11,8 +11,9 @@ struct job {
     void (*run)(struct job *j);
 };
 
-/* Someone waits for a read; or a reader will come along. AHEAD runs only when no READ is there. */
-enum job_class { JOB_READ, JOB_AHEAD, JOB_CLASSES };
+/* Someone waits for a page here or there; for a read; or a reader will come along. PAGEs go before
+ * READs, but not all the time; AHEAD runs only when none of them is there. */
+enum job_class { JOB_PAGE, JOB_READ, JOB_AHEAD, JOB_CLASSES };
 
 struct workers *workers_new(unsigned threads); /* NULL: no memory or no threads */
 void workers_free(struct workers *w);          /* runs what is queued, then joins */

@@ -53,16 +53,19 @@ static struct chunk *fetch(struct reader *r, unsigned i) {
         return c;
     case FLIGHT_WAIT:
         return wait_for(r);
+    case FLIGHT_NO_MEMORY:
+        return NULL;
     case FLIGHT_MINE:
         made[i]++;
         usleep(100);
         if (i == KEYS - 1) {
-            flight_land(flight, &key, NULL, -EIO);
-            return NULL;
+            flight_land(flight, &key, NULL, -EIO, "");
+            return wait_for(r);
         }
         c = chunk_new(&key, 4);
         *(uint32_t *)(void *)chunk_data(c) = i;
-        flight_land(flight, &key, c, 0);
+        flight_land(flight, &key, c, 0, NULL);
+        chunk_unref(wait_for(r)); /* who makes it is woken too */
         return c;
     }
     return NULL;

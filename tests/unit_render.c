@@ -4,11 +4,13 @@
 #include "tests/unit.h"
 #include "fs/cache.h"
 #include "fs/engine.h"
+#include "fs/chunk_make.h"
 #include "fs/render.h"
 #include "quant/codec.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -194,8 +196,44 @@ struct reader {
     unsigned failed;
 };
 
+struct reading {
+    struct render render;
+    sem_t done;
+    int rc;
+};
+
+static void reading_done(struct render *r, int rc) {
+    struct reading *g = (struct reading *)r;
+    g->rc = rc;
+    sem_post(&g->done);
+}
+
+/* As render_read, of a reader who jumps about, and who may go away meanwhile: then -EINTR. */
+static int read_and_leave(struct view *v, void *buf, size_t len, uint64_t off, bool leave,
+                          struct interest *who) {
+    struct reading g = { .render = { .view = v, .off = off, .len = len, .buf = buf,
+                                     .done = reading_done, .here_and_there = true, .who = who } };
+    sem_init(&g.done, 0, 0);
+    render_start(&g.render);
+    if (leave)
+        render_cancel(&g.render);
+    while (sem_wait(&g.done) < 0)
+        ;
+    sem_destroy(&g.done);
+    return g.rc;
+}
+
+static int read_somehow(struct view *v, void *buf, size_t len, uint64_t off, int i,
+                        struct interest *who, struct err *err) {
+    if (i % 2)
+        return render_read(v, buf, len, off, err);
+    const int rc = read_and_leave(v, buf, len, off, i % 6 == 0, who);
+    return rc == -EINTR && i % 6 == 0 ? read_and_leave(v, buf, len, off, false, who) : rc;
+}
+
 static void *read_randomly(void *arg) {
     struct reader *r = arg;
+    struct interest *who = interest_new();
     struct view *v = r->f->view;
     uint8_t *buf = malloc(1 << 20);
     for (int i = 0; i < READS; i++) {
@@ -204,15 +242,17 @@ static void *read_randomly(void *arg) {
         if (len > v->layout.size - off)
             len = v->layout.size - off;
         if (i % 16 == 0)
-            render_ahead(v, off, 4 << 20);
+            render_ahead(v, off, 4 << 20, who);
         struct err err = { 0 };
         memset(buf, 0xAA, len);
-        if (render_read(v, buf, len, off, &err) < 0 || memcmp(buf, r->f->want + off, len) != 0) {
+        if (read_somehow(v, buf, len, off, i, who, &err) < 0 || memcmp(buf, r->f->want + off, len) != 0) {
             if (r->failed++ == 0)
                 fprintf(stderr, "[%llu, + %llu): %s\n", (unsigned long long)off,
                         (unsigned long long)len, err.code ? err.msg : "other bytes");
         }
     }
+    who->ended = true;
+    interest_unref(who);
     free(buf);
     return NULL;
 }

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fs/chunk_make.c - see chunk_make.h. */
+#include "fs/chunk_make.h"
+#include "fs/cache.h"
+#include "fs/convert.h"
+#include "fs/engine.h"
+#include "fs/worker.h"
+#include "quant/codec.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    FIRST_SLICE = 8 << 10, /* bytes, to see how long they take */
+    SLICE_NS = 4000000, /* a slice is to take that long: whether anybody is left is asked before */
+    TURN_NS = 16000000, /* then others have their turn */
+    AHEAD_QUEUED = 4    /* jobs a worker */
+};
+
+static const char NO_MEMORY[] = "no memory for a chunk";
+
+struct making {
+    struct job job;
+    struct view *view; /* a reference */
+    const struct conversion *c;
+    uint64_t index;
+    struct interest *interest; /* a reference, or NULL */
+    struct chunk *chunk;
+    uint32_t done; /* bytes */
+    uint64_t ns;   /* that they took */
+};
+
+struct interest *interest_new(void) {
+    struct interest *i = calloc(1, sizeof *i);
+    if (i)
+        i->refs = 1;
+    return i;
+}
+
+struct interest *interest_ref(struct interest *i) {
+    i->refs++;
+    return i;
+}
+
+void interest_unref(struct interest *i) {
+    if (i && --i->refs == 0)
+        free(i);
+}
+
+static uint64_t now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static struct chunk_key key_of(const struct making *m) {
+    return (struct chunk_key){ m->c->key, m->index };
+}
+
+static struct making *making_new(struct view *v, const struct conversion *c, uint64_t index,
+                                 struct interest *interest, void (*run)(struct job *)) {
+    struct making *m = malloc(sizeof *m);
+    if (m)
+        *m = (struct making){ .job = { .run = run },
+                              .view = view_ref(v),
+                              .c = c,
+                              .index = index,
+                              .interest = interest ? interest_ref(interest) : NULL };
+    return m;
+}
+
+static void making_free(struct making *m) {
+    chunk_unref(m->chunk);
+    interest_unref(m->interest);
+    view_unref(m->view);
+    free(m);
+}
+
+static bool is_wanted(const struct making *m) {
+    const struct chunk_key key = key_of(m);
+    return (m->interest && !m->interest->ended) || flight_wanted(m->view->engine->flight, &key);
+}
+
+/* Everybody who waits is served, or told why not. */
+static void land(struct making *m, int rc, const char *why) {
+    struct engine *e = m->view->engine;
+    const struct chunk_key key = key_of(m);
+    e->stats.converting--;
+    e->stats.convert_ns += m->ns;
+    if (rc == 0) {
+        e->stats.converted_chunks++;
+        e->stats.converted_bytes += m->chunk->len;
+    }
+    flight_land(e->flight, &key, rc == 0 ? m->chunk : NULL, rc, why);
+    if (rc == 0)
+        cache_put(e->cache, m->chunk);
+    making_free(m);
+}
+
+bool chunk_in_pieces(const struct conversion *c) {
+    struct expr_run run;
+    expr_run(c->expr, 0, 1, &run);
+    return run.leaf->op != EXPR_TRANSPOSE &&
+           !(c->importance && codec_importance(c->to) == IMPORTANCE_ROW);
+}
+
+/* Whole blocks that take about SLICE_NS, as far as can be told by now. */
+static uint32_t next_slice(const struct making *m) {
+    const uint32_t left = m->chunk->len - m->done, block = dtype_info[m->c->to].block_bytes;
+    if (!chunk_in_pieces(m->c))
+        return left;
+    uint64_t n = m->done ? (uint64_t)m->done * SLICE_NS / (m->ns + 1) : FIRST_SLICE;
+    n = n < FIRST_SLICE ? FIRST_SLICE : n;
+    n = n / block * block;
+    return n < left ? (uint32_t)n : left;
+}
+
+static int make_slice(struct making *m, struct err *err) {
+    const uint32_t n = next_slice(m);
+    const uint64_t begin = now_ns();
+    const int rc = convert_range(m->view, m->c, m->index * chunk_stride(m->c) + m->done, n,
+                                 chunk_data(m->chunk) + m->done, err);
+    m->ns += now_ns() - begin;
+    m->done += n;
+    return rc;
+}
+
+/* Once begun it has the class of a read, whoever asked first: a read may wait for it by now. */
+static void take_turn(struct job *j) {
+    struct making *m = (struct making *)j;
+    struct err err = { 0 };
+    const uint64_t end = now_ns() + TURN_NS;
+    int rc = 0;
+    while (rc == 0 && m->done < m->chunk->len) {
+        rc = is_wanted(m) ? make_slice(m, &err) : -EINTR;
+        if (rc == 0 && m->done < m->chunk->len && now_ns() > end) {
+            workers_push(m->view->engine->workers, JOB_READ, &m->job);
+            return;
+        }
+    }
+    land(m, rc, err.msg);
+}
+
+static void begin(struct making *m) {
+    const struct chunk_key key = key_of(m);
+    m->job.run = take_turn;
+    m->view->engine->stats.converting++;
+    m->chunk = chunk_new(&key, chunk_bytes(m->c, m->index));
+    if (m->chunk)
+        take_turn(&m->job);
+    else
+        land(m, -ENOMEM, NO_MEMORY);
+}
+
+void chunk_make(struct view *v, const struct conversion *c, uint64_t index,
+                struct interest *interest) {
+    struct making *m = making_new(v, c, index, interest, take_turn);
+    const struct chunk_key key = { c->key, index };
+    if (m)
+        begin(m);
+    else
+        flight_land(v->engine->flight, &key, NULL, -ENOMEM, NO_MEMORY);
+}
+
+static void run_ahead(struct job *j) {
+    struct making *m = (struct making *)j;
+    struct engine *e = m->view->engine;
+    const struct chunk_key key = key_of(m);
+    struct chunk *there = NULL;
+    if (is_wanted(m) && !cache_has(e->cache, &key) &&
+        flight_join(e->flight, &key, NULL, &there) == FLIGHT_MINE) {
+        begin(m);
+        return;
+    }
+    chunk_unref(there);
+    making_free(m);
+}
+
+bool chunk_make_ahead(struct view *v, const struct conversion *c, uint64_t index,
+                      struct interest *interest) {
+    struct workers *w = v->engine->workers;
+    if (workers_queued(w, JOB_AHEAD) >= AHEAD_QUEUED * workers_threads(w))
+        return false;
+    struct making *m = making_new(v, c, index, interest, run_ahead);
+    if (m)
+        workers_push(w, JOB_AHEAD, &m->job);
+    return m != NULL;
+}
