@@ -5,6 +5,7 @@
 #include "formats/merge.h"
 #include "formats/packed.h"
 #include "formats/strided.h"
+#include "quant/codec.h"
 #include <math.h>
 
 static struct expr *new_expr(struct arena *a, enum expr_op op, uint64_t rows, uint64_t cols) {
@@ -173,6 +174,27 @@ const struct expr *expr_round(struct arena *a, const struct expr *in, enum dtype
     return e;
 }
 
+const struct expr *expr_pad(struct arena *a, const struct expr *in, uint64_t cols) {
+    if (!in || cols < in->cols || cols - in->cols > EXPR_MAX_PAD)
+        return NULL;
+    if (cols == in->cols)
+        return in;
+    struct expr *e = new_expr(a, EXPR_PAD, in->rows, cols);
+    if (e)
+        e->pad.in = in;
+    return e;
+}
+
+const struct expr *expr_clamp(struct arena *a, const struct expr *in, float least, float most) {
+    struct expr *e = in ? new_expr(a, EXPR_CLAMP, in->rows, in->cols) : NULL;
+    if (e) {
+        e->clamp.in = in;
+        e->clamp.least = least;
+        e->clamp.most = most;
+    }
+    return e;
+}
+
 /* The input row of output row @r; *run: how many rows follow each other in the input too. */
 static uint64_t map_row(const struct row_map *map, uint64_t r, uint64_t *run) {
     uint64_t in = map->offset;
@@ -195,6 +217,8 @@ static const struct expr *step_input(const struct expr *e) {
         return e->mul.in;
     case EXPR_EXP:
         return e->exp.in;
+    case EXPR_CLAMP:
+        return e->clamp.in;
     default:
         return e->round.in;
     }
@@ -204,6 +228,16 @@ static bool is_leaf(const struct expr *e) {
     return e->op == EXPR_TENSOR || e->op == EXPR_LITERAL || e->op == EXPR_TRANSPOSE ||
            e->op == EXPR_ROTARY;
 }
+
+/* What a PAD adds. */
+#define PADDING_4  KERNEL_PADDING, KERNEL_PADDING, KERNEL_PADDING, KERNEL_PADDING
+#define PADDING_16 PADDING_4, PADDING_4, PADDING_4, PADDING_4
+static const union {
+    uint32_t bits[EXPR_MAX_PAD];
+    float numbers[EXPR_MAX_PAD];
+} pad = { { PADDING_16, PADDING_16, PADDING_16, PADDING_16 } };
+static const struct expr padding = { .op = EXPR_LITERAL, .rows = 1, .cols = EXPR_MAX_PAD,
+                                     .literal = pad.numbers };
 
 void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_run *run) {
     const struct expr *steps[EXPR_MAX_STEPS];
@@ -222,6 +256,11 @@ void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_r
                 elem -= e->stack.in[i++]->rows * e->cols;
             limit = e->stack.in[i]->rows * e->cols - elem;
             e = e->stack.in[i];
+        } else if (e->op == EXPR_PAD) {
+            const uint64_t row = elem / e->cols, col = elem % e->cols, held = e->pad.in->cols;
+            limit = (col < held ? held : e->cols) - col;
+            elem = col < held ? row * held + col : col - held;
+            e = col < held ? e->pad.in : &padding;
         } else {
             if (n < EXPR_MAX_STEPS) /* tables build two at the most */
                 steps[n++] = e;
@@ -251,6 +290,14 @@ bool expr_step(const struct expr *e, float *x, uint64_t n) {
     case EXPR_EXP:
         for (uint64_t i = 0; i < n; i++)
             x[i] = (float)exp(x[i]); /* rounded once */
+        return true;
+    case EXPR_CLAMP:
+        for (uint64_t i = 0; i < n; i++) {
+            const float m = fabsf(x[i]);
+            const float in = m < e->clamp.least ? e->clamp.least : e->clamp.most;
+            if (m > 0 && m < INFINITY && (m < e->clamp.least || m > e->clamp.most))
+                x[i] = copysignf(in, x[i]);
+        }
         return true;
     default:
         return false;
@@ -356,6 +403,14 @@ void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *sou
         break;
     case EXPR_EXP:
         expr_hash(e->exp.in, h, source_hash);
+        break;
+    case EXPR_PAD:
+        expr_hash(e->pad.in, h, source_hash);
+        break;
+    case EXPR_CLAMP:
+        hasher_bytes(h, &e->clamp.least, sizeof e->clamp.least);
+        hasher_bytes(h, &e->clamp.most, sizeof e->clamp.most);
+        expr_hash(e->clamp.in, h, source_hash);
         break;
     case EXPR_TRANSPOSE:
         expr_hash(e->transpose.in, h, source_hash);

@@ -3,9 +3,9 @@
  * table of an architecture, evaluated by fs/render.c for just the elements that are read.
  *
  * An expression is a matrix of `rows` rows of `cols` elements: cols is the fastest dimension of
- * the tensor, rows the product of the others. Gathers (ROWS, STACK) choose rows; steps (ADD,
- * MUL, EXP, ROUND) change numbers one by one; leaves (TENSOR, LITERAL, ROTARY) hold them. TRANSPOSE
- * is a leaf too: what is below it is read in strips. */
+ * the tensor, rows the product of the others. Gathers (ROWS, STACK) choose rows, PAD makes them
+ * longer; steps (ADD, MUL, EXP, ROUND, CLAMP) change numbers one by one; leaves (TENSOR, LITERAL,
+ * ROTARY) hold them. TRANSPOSE is a leaf too: what is below it is read in strips. */
 #pragma once
 #include "formats/arena.h"
 #include "formats/hash.h"
@@ -30,7 +30,9 @@ enum expr_op {
     EXPR_EXP,
     EXPR_ROUND,
     EXPR_TRANSPOSE,
-    EXPR_ROTARY
+    EXPR_ROTARY,
+    EXPR_PAD,
+    EXPR_CLAMP
 };
 
 struct expr {
@@ -45,6 +47,8 @@ struct expr {
         struct { const struct expr *in; float factor; } mul;  /* MUL */
         struct { const struct expr *in; } exp;                /* EXP */
         struct { const struct expr *in; enum dtype to; } round; /* ROUND: through a narrower type */
+        struct { const struct expr *in; } pad; /* PAD: to cols, with KERNEL_PADDING */
+        struct { const struct expr *in; float least, most; } clamp; /* CLAMP: a magnitude */
         struct { const struct expr *in; } transpose; /* TRANSPOSE: cols is the rows of a group */
         struct {
             const float *frequency;
@@ -70,6 +74,10 @@ const struct expr *expr_round(struct arena *a, const struct expr *in, enum dtype
 /* A table of rotary positions 0 to @rows - 1, with a column for each of @cols frequencies. */
 const struct expr *expr_rotary(struct arena *a, const float *frequency, uint64_t rows,
                                uint64_t cols, bool sine);
+/* Rows of @cols, at most EXPR_MAX_PAD more than they have; for types that know padding. */
+const struct expr *expr_pad(struct arena *a, const struct expr *in, uint64_t cols);
+/* Magnitudes between @least and @most; zeros, infinities and NaNs stay what they are. */
+const struct expr *expr_clamp(struct arena *a, const struct expr *in, float least, float most);
 /* [x][y] rows within each of rows/(x*y) groups become [y][x]: the head permutation of llama's q
  * and k is expr_swap(heads' rows, x = 2, y = head_dim / 2) on the way to GGUF, and
  * x = head_dim / 2, y = 2 on the way back. */
@@ -79,7 +87,7 @@ const struct expr *expr_swap(struct arena *a, const struct expr *in, uint64_t x,
  * over tensors of one type without blocks. */
 const struct expr *expr_transpose(struct arena *a, const struct expr *in, uint64_t rows);
 
-enum { EXPR_MAX_STEPS = 8 };
+enum { EXPR_MAX_STEPS = 8, EXPR_MAX_PAD = 64 };
 
 /* Elements [elem, elem + count) of an expression lie next to each other in one leaf, from
  * leaf_elem on; then come the steps, steps[0] first. */
@@ -87,7 +95,7 @@ struct expr_run {
     const struct expr *leaf; /* TENSOR, LITERAL, ROTARY or TRANSPOSE */
     uint64_t leaf_elem, count;
     uint32_t n_steps;
-    const struct expr *steps[EXPR_MAX_STEPS]; /* ADD, MUL, EXP or ROUND */
+    const struct expr *steps[EXPR_MAX_STEPS]; /* ADD, MUL, EXP, ROUND or CLAMP */
 };
 
 /* One step on @n numbers. False for ROUND, which needs a codec. */

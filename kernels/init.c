@@ -4,6 +4,7 @@
 #include "kernels/simd/add.h"
 
 #define DECODE(type) .type = { .decode = type##_decode_c }
+#define ENCODE(type) .type = { .encode = type##_encode_c }
 #define BOTH(type)   .type = { .decode = type##_decode_c, .encode = type##_encode_c }
 #define ALL(type)    .type = { type##_decode_c, type##_encode_c, type##_encode_weighted_c }
 
@@ -41,6 +42,10 @@ static const struct kernels portable = {
     BOTH(tq2_0),
     BOTH(q1_0),
     BOTH(q2_0),
+    ENCODE(nb4),
+    ENCODE(nb4_scale),
+    ENCODE(nb4_f16),
+    ENCODE(nb4_f16_scale),
 };
 
 void kernels_init(struct kernels *k, unsigned cpu) {

@@ -23,6 +23,10 @@ typedef void block_encode_fn(void *dst, const float *src, size_t blocks);
 typedef void block_encode_weighted_fn(void *dst, const float *src, const float *importance,
                                       size_t rows, size_t row_elems);
 
+/* The bits of what fills a row up to whole blocks, where a type knows such a thing: a NaN with a
+ * payload of its own, which no weight has. */
+enum { KERNEL_PADDING = 0x7fd0ad0d };
+
 struct block_kernel { /* each may be NULL: none */
     block_decode_fn *decode;
     block_encode_fn *encode;
@@ -45,6 +49,7 @@ struct kernels {
     struct block_kernel q2_k, q3_k, q4_k, q5_k, q6_k;
     struct block_kernel iq1_s, iq1_m, iq2_xxs, iq2_xs, iq2_s, iq3_xxs, iq3_s, iq4_nl, iq4_xs;
     struct block_kernel mxfp4, nvfp4, tq1_0, tq2_0, q1_0, q2_0;
+    struct block_kernel nb4, nb4_scale, nb4_f16, nb4_f16_scale; /* kernels/nbits.c */
 };
 
 enum cpu { CPU_AVX2 = 1 << 0, CPU_AVX512 = 1 << 1, CPU_NEON = 1 << 2, CPU_ALL = ~0 };

@@ -94,3 +94,15 @@ bool codec_can_encode_weighted(enum dtype to) {
         return codec_can_encode(to);
     return find_kernel(&portable, to).encode_weighted != NULL;
 }
+
+int codec_widen(enum dtype from, float *dst, const void *src, uint64_t elems) {
+    struct kernels portable;
+    kernels_init(&portable, 0);
+    return codec_decode(&portable, from, dst, src, elems);
+}
+
+int codec_narrow(enum dtype to, void *dst, const float *src, uint64_t elems) {
+    struct kernels portable;
+    kernels_init(&portable, 0);
+    return codec_encode(&portable, to, dst, src, elems);
+}

@@ -76,6 +76,11 @@ const struct dtype_info dtype_info[DTYPE_COUNT] = {
     [DTYPE_U4] = { "u4", 2, 1, .rev = 1, .gguf_id = -1 },
     [DTYPE_I2] = { "i2", 4, 1, .rev = 1, .gguf_id = -1 },
     [DTYPE_U2] = { "u2", 4, 1, .rev = 1, .gguf_id = -1 },
+    [DTYPE_NB4] = { "nb4", 32, 16, .rev = 1, .gguf_id = -1, KERNEL(nb4) },
+    [DTYPE_NB4_SCALE] = { "nb4_scale", 32, 4, .rev = 1, .gguf_id = -1, KERNEL(nb4_scale) },
+    [DTYPE_NB4_F16] = { "nb4_f16", 32, 16, .rev = 1, .gguf_id = -1, KERNEL(nb4_f16) },
+    [DTYPE_NB4_F16_SCALE] = { "nb4_f16_scale", 32, 2, .rev = 1, .gguf_id = -1,
+                              KERNEL(nb4_f16_scale) },
 };
 
 enum dtype dtype_from_gguf(uint32_t id) {

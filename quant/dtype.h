@@ -69,6 +69,10 @@ enum dtype {
     DTYPE_U4,
     DTYPE_I2,
     DTYPE_U2,
+    DTYPE_NB4, /* of ONNX's MatMulNBits: the levels of blocks, whose scales lie elsewhere */
+    DTYPE_NB4_SCALE,
+    DTYPE_NB4_F16, /* those with scales in f16 */
+    DTYPE_NB4_F16_SCALE,
     DTYPE_COUNT,
 };
 

@@ -103,5 +103,7 @@ void fuzz_model(const char *name, const uint8_t *data, size_t size) {
     plan(m, FORMAT_GGUF, "q4_k_m+requantize");
     plan(m, FORMAT_GGUF, "f16");
     plan(m, FORMAT_SAFETENSORS, "bf16");
+    plan(m, FORMAT_ONNX, "fp32");
+    plan(m, FORMAT_ONNX, "int4");
     model_unref(m);
 }

@@ -102,15 +102,23 @@ static char *text(const char *s) {
 
 /* --- models --- */
 
-static void add_opset(struct onnx_graph *g, const char *domain, int64_t version) {
+void onnx_need_opset(struct onnx_graph *g, const char *domain, int64_t version) {
+    Onnx__ModelProto *m = g->model;
+    for (size_t i = 0; i < m->n_opset_import; i++)
+        if (m->opset_import[i]->domain && strcmp(m->opset_import[i]->domain, domain) == 0)
+            return;
     Onnx__OperatorSetIdProto *o = NEW(g, Onnx__OperatorSetIdProto);
-    if (!o)
+    Onnx__OperatorSetIdProto **all = ARRAY(g, Onnx__OperatorSetIdProto *, m->n_opset_import + 1);
+    if (g->failed)
         return;
     onnx__operator_set_id_proto__init(o);
     o->domain = text(domain);
     o->has_version = true;
     o->version = version;
-    g->model->opset_import[g->model->n_opset_import++] = o;
+    if (m->n_opset_import)
+        memcpy(all, m->opset_import, m->n_opset_import * sizeof *all);
+    all[m->n_opset_import++] = o;
+    m->opset_import = all;
 }
 
 void onnx_graph_init(struct onnx_graph *g, struct arena *a, int64_t ir_version, int64_t opset,
@@ -118,7 +126,6 @@ void onnx_graph_init(struct onnx_graph *g, struct arena *a, int64_t ir_version, 
     *g = (struct onnx_graph){ .arena = a };
     Onnx__ModelProto *m = NEW(g, Onnx__ModelProto);
     Onnx__GraphProto *graph = NEW(g, Onnx__GraphProto);
-    Onnx__OperatorSetIdProto **opsets = ARRAY(g, Onnx__OperatorSetIdProto *, 2);
     if (g->failed)
         return;
     onnx__model_proto__init(m);
@@ -129,20 +136,21 @@ void onnx_graph_init(struct onnx_graph *g, struct arena *a, int64_t ir_version, 
     m->producer_name = text("weightfs");
     m->producer_version = text(WEIGHTFS_VERSION);
     m->graph = graph;
-    m->opset_import = opsets;
     g->model = m;
-    add_opset(g, "", opset);
+    onnx_need_opset(g, "", opset);
     if (contrib)
-        add_opset(g, "com.microsoft", 1);
+        onnx_need_opset(g, "com.microsoft", 1);
 }
 
 /* --- nodes --- */
 
 static char **copy_names(struct onnx_graph *g, const char *const *names, size_t *n) {
-    for (*n = 0; names[*n];)
-        ++*n;
-    char **copy = ARRAY(g, char *, *n);
-    for (size_t i = 0; copy && i < *n; i++)
+    size_t count = 0;
+    while (names[count])
+        count++;
+    char **copy = ARRAY(g, char *, count);
+    *n = copy ? count : 0;
+    for (size_t i = 0; i < *n; i++)
         copy[i] = text(names[i]);
     return copy;
 }
@@ -162,6 +170,28 @@ Onnx__NodeProto *onnx_add_node(struct onnx_graph *g, const char *domain, const c
     Onnx__GraphProto *graph = g->model->graph;
     append(g, &graph->node, &graph->n_node, &g->cap.nodes, n);
     return g->failed ? NULL : n;
+}
+
+bool onnx_is_op(const Onnx__NodeProto *n, const char *op) {
+    const bool standard = !n->domain || !*n->domain || strcmp(n->domain, "ai.onnx") == 0;
+    return standard && n->op_type && strcmp(n->op_type, op) == 0;
+}
+
+void onnx_set_op(Onnx__NodeProto *n, const char *domain, const char *op) {
+    n->domain = *domain ? text(domain) : NULL;
+    n->op_type = text(op);
+}
+
+void onnx_set_name(Onnx__NodeProto *n, const char *name) {
+    n->name = text(name);
+}
+
+void onnx_set_inputs(struct onnx_graph *g, Onnx__NodeProto *n, const char *const *inputs) {
+    n->input = copy_names(g, inputs, &n->n_input);
+}
+
+void onnx_set_outputs(struct onnx_graph *g, Onnx__NodeProto *n, const char *const *outputs) {
+    n->output = copy_names(g, outputs, &n->n_output);
 }
 
 static Onnx__AttributeProto *add_attr(struct onnx_graph *g, Onnx__NodeProto *n, const char *name,

@@ -6,6 +6,7 @@
  * long. A lack of memory is remembered in `failed`, as struct buffer does: build everything, test
  * once; NULL for a node is fine then. */
 #pragma once
+#include "formats/err.h"
 #include "formats/expr.h"
 #include "formats/onnx/onnx.pb-c.h"
 
@@ -48,6 +49,16 @@ void onnx_attr_float(struct onnx_graph *g, Onnx__NodeProto *n, const char *name,
 void onnx_attr_ints(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, const int64_t *v,
                     size_t count);
 void onnx_attr_string(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, const char *v);
+/* Of a node of the standard domain. */
+bool onnx_is_op(const Onnx__NodeProto *n, const char *op);
+void onnx_set_op(Onnx__NodeProto *n, const char *domain, const char *op);
+void onnx_set_name(Onnx__NodeProto *n, const char *name);
+void onnx_set_inputs(struct onnx_graph *g, Onnx__NodeProto *n, const char *const *inputs);
+void onnx_set_outputs(struct onnx_graph *g, Onnx__NodeProto *n, const char *const *outputs);
+
+/* Import the operators of a domain, at @version if they are not yet imported. */
+void onnx_need_opset(struct onnx_graph *g, const char *domain, int64_t version);
+
 const Onnx__AttributeProto *onnx_attr(const Onnx__NodeProto *n, const char *name); /* or NULL */
 
 /* A small constant with its bytes (little-endian; copied). dims NULL: a scalar. */

@@ -3,6 +3,7 @@
 #include "formats/onnx/onnx_view.h"
 #include "formats/container.h"
 #include "formats/onnx/onnx_from_hf.h"
+#include "formats/onnx/onnx_from_onnx.h"
 #include "formats/onnx/onnx_plan.h"
 #include <errno.h>
 
@@ -12,6 +13,7 @@ typedef int onnx_build(struct onnx_graph *g, const struct model *m, const struct
 
 static onnx_build *const builders[CONTAINER_COUNT] = {
     [CONTAINER_FOLDER] = onnx_from_hf,
+    [CONTAINER_ONNX] = onnx_from_onnx,
 };
 
 /* What the model file calls its data file: a name that leads to this source from its own folder,

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/onnx/onnx_pass.h - changes of a graph from one type to another, each as a tool of ONNX
+ * Runtime 1.32 does it: the same nodes, and the same numbers in the weights. */
+#pragma once
+#include "formats/onnx/onnx_graph.h"
+
+/* Weights of products in blocks of 4 bits (onnx_nbits.c). */
+int onnx_to_nbits(struct onnx_graph *g, struct err *err);
+
+/* All of float16 and bfloat16 in float32 (onnx_retype.c). */
+int onnx_to_fp32(struct onnx_graph *g, struct err *err);

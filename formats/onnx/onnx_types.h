@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/onnx/onnx_types.h - types that stand in the graph itself: in constants and attributes. */
+#pragma once
+#include "formats/onnx/onnx_graph.h"
+
+/* A constant of float32, float16 or bfloat16 in another of them, with ONNX Runtime's limits for
+ * float16: what is not zero stays so, what is finite too. -ENOTSUP, -ENOMEM. */
+int onnx_tensor_convert(struct onnx_graph *g, Onnx__TensorProto *t, int32_t type);
+
+/* The magnitudes that a float16 is made of: formats/expr.h, expr_clamp. */
+#define ONNX_F16_LEAST 5.96e-08f
+#define ONNX_F16_MOST  65504.0f
+
+/* Does the attribute of @n name the type of what it yields? */
+bool onnx_says_type(const Onnx__NodeProto *n, const Onnx__AttributeProto *a);

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""ONNX models of the source as other ONNX models: the files that ONNX Runtime's tools made
+(tests/data/onnx/make_ort.py), equal node by node and number by number; they run, and give what the
+source gives."""
+
+import pathlib
+import shutil
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import numpy_helper
+
+DATA = pathlib.Path(__file__).resolve().parents[1] / "data" / "onnx"
+TOOLS = [("cnn", "int4"), ("text", "int4")]
+
+
+@pytest.fixture(scope="module")
+def onnx_mount(mounting, tmp_path_factory):
+    src = tmp_path_factory.mktemp("onnx")
+    for path in DATA.glob("*.onnx*"):
+        shutil.copy(path, src)
+    return mounting(src, f"cache={tmp_path_factory.mktemp('cache')}")
+
+
+def attribute(a):
+    v = onnx.helper.get_attribute_value(a)
+    if isinstance(v, onnx.TensorProto):
+        return v.data_type, tuple(v.dims), numpy_helper.to_array(v).tobytes()
+    return tuple(v) if hasattr(v, "__len__") and not isinstance(v, bytes) else v
+
+
+def parts(model):
+    """Nodes (their order does not matter), numbers, and what goes in and out. A Constant is an
+    initializer."""
+    nodes, numbers = [], {t.name: t for t in model.graph.initializer}
+    for n in model.graph.node:
+        if n.op_type == "Constant" and [a.name for a in n.attribute] == ["value"]:
+            numbers[n.output[0]] = n.attribute[0].t
+        else:
+            attributes = sorted((a.name, attribute(a)) for a in n.attribute)
+            nodes.append((n.domain.removeprefix("ai.onnx"), n.op_type, n.name, tuple(n.input),
+                          tuple(n.output), attributes))
+    numbers = {name: (t.data_type, tuple(t.dims), numpy_helper.to_array(t).tobytes())
+               for name, t in numbers.items()}
+    values = [(v.name, v.type.SerializeToString()) for g in (model.graph.input, model.graph.output)
+              for v in g]
+    return sorted(nodes, key=repr), numbers, values
+
+
+@pytest.mark.parametrize("name,spec", TOOLS)
+def test_the_model_is_that_of_onnx_runtime(onnx_mount, name, spec):
+    got = parts(onnx.load(onnx_mount / f"{name}.onnx@{spec}"))
+    want = parts(onnx.load(DATA / "ort" / f"{name}@{spec}.onnx"))
+    assert got[0] == want[0]
+    assert got[1].keys() == want[1].keys()
+    for key in want[1]:
+        assert got[1][key] == want[1][key], key
+    assert got[2] == want[2]
+
+
+@pytest.mark.parametrize("name", ["cnn", "text", "external", "typed"])
+def test_nothing_changes_where_nothing_has_to(onnx_mount, name):
+    got, want = onnx.load(onnx_mount / f"{name}.onnx@fp32"), onnx.load(DATA / f"{name}.onnx")
+    if name != "typed":  # it has small floats
+        assert parts(got) == parts(want)
+    assert all(t.HasField("raw_data") for t in got.graph.initializer)
+    onnx.checker.check_model(str(onnx_mount / f"{name}.onnx@auto"), full_check=True)
+
+
+def run(path, feeds):
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(str(path), options, ["CPUExecutionProvider"])
+    kinds = {i.name: np.float16 if "float16" in i.type else None for i in session.get_inputs()}
+    feeds = {k: v.astype(kinds[k] or v.dtype) for k, v in feeds.items()}
+    return session.run(None, feeds)[0].astype(np.float32)
+
+
+FEEDS = {
+    "cnn": {"pixels": np.random.default_rng(1).standard_normal((2, 3, 16, 16)).astype(np.float32)},
+    "text": {"ids": np.arange(22).reshape(2, 11) % 50},
+    "external": {"x": np.random.default_rng(1).standard_normal((4, 30)).astype(np.float32)},
+}
+
+
+@pytest.mark.parametrize("spec", ["auto", "fp32"])
+@pytest.mark.parametrize("name", FEEDS)
+def test_it_runs_and_gives_what_the_source_gives(onnx_mount, name, spec):
+    want = run(DATA / f"{name}.onnx", FEEDS[name])
+    assert np.array_equal(run(onnx_mount / f"{name}.onnx@{spec}", FEEDS[name]), want)
+
+
+@pytest.mark.parametrize("name,spec", TOOLS)
+def test_it_runs_and_gives_what_the_tools_model_gives(onnx_mount, name, spec):
+    want = run(DATA / "ort" / f"{name}@{spec}.onnx", FEEDS[name])
+    assert np.array_equal(run(onnx_mount / f"{name}.onnx@{spec}", FEEDS[name]), want)
+
+
+def test_weights_lie_where_they_do_in_the_source(onnx_mount):
+    model = onnx.load(onnx_mount / "external.onnx@fp32", load_external_data=False)
+    places = [e.value for t in model.graph.initializer for e in t.external_data if e.key == "location"]
+    assert places == ["external.onnx@fp32.data"] * 2
+    assert (onnx_mount / places[0]).stat().st_size > 2048
+    model = onnx.load(onnx_mount / "text.onnx@fp32", load_external_data=False)
+    assert not any(t.external_data for t in model.graph.initializer)
