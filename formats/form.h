@@ -40,6 +40,12 @@ void form_drop_dims(struct form *f);
  * pairs and order of tensors are the converter's. formats/arch/arch.c. */
 int form_gguf_from_hf(struct form *f, const struct model *m, enum outtype out, struct err *err);
 
+/* The projector of a multimodal folder, as convert_hf_to_gguf.py --mmproj makes it.
+ * formats/arch/clip.c. */
+int form_mmproj_from_hf(struct form *f, const struct model *m, enum outtype out, struct err *err);
+/* Does the folder have one that is known? Reads config.json alone. */
+bool form_knows_projector(struct root *root, const char *path);
+
 /* An adapter as convert_lora_to_gguf.py makes it with --outtype @out; @m->folder is the base's.
  * formats/arch/lora.c. */
 int form_gguf_from_adapter(struct form *f, const struct model *m, enum outtype out,

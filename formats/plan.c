@@ -161,6 +161,12 @@ int plan_view(struct layout *l, const struct model *m, const struct extras *x, s
     case FORMAT_TORCH: /* never a copy: what others saved may need more to be loaded */
         ret = form_safetensors(&f, m, spec, err);
         return ret < 0 ? ret : torch_plan(l, &f, spec->crc, err);
+    case FORMAT_MMPROJ: {
+        enum outtype out;
+        find_outtype(spec->type, &out);
+        ret = form_mmproj_from_hf(&f, m, out, err);
+        return ret < 0 ? ret : gguf_plan(l, &f, err);
+    }
     case FORMAT_HF:
         return hf_folder_plan(l, m, x, err);
     case FORMAT_ONNX:

@@ -16,6 +16,7 @@ static const struct {
     [FORMAT_TORCH] = { "pt", ".pt", false },
     [FORMAT_HF] = { "hf", ".hf", true },
     [FORMAT_ONNX] = { "onnx", ".onnx", false },
+    [FORMAT_MMPROJ] = { "mmproj.gguf", ".mmproj.gguf", false },
 };
 
 const char *format_name(enum format f) {
@@ -247,7 +248,8 @@ static struct str take_word(struct str *text) {
 }
 
 static bool has_type(enum format format, const struct ftype *type) {
-    return format == FORMAT_GGUF || format == FORMAT_ONNX || type->is_float;
+    return format == FORMAT_GGUF || format == FORMAT_ONNX || type->is_float ||
+           (format == FORMAT_MMPROJ && type->base == DTYPE_Q8_0);
 }
 
 /* A type, or else a name that a profile may have. */

@@ -13,6 +13,7 @@ enum format {
     FORMAT_TORCH,
     FORMAT_HF,
     FORMAT_ONNX,
+    FORMAT_MMPROJ, /* a GGUF of the projector alone */
     FORMAT_COUNT
 };
 

@@ -105,9 +105,28 @@ bool name_parse(const char *name, enum names_style style, struct parsed_name *ou
     return false;
 }
 
+bool name_projector(struct parsed_name *p) {
+    const struct str ending = STR(".mmproj");
+    char text[SPEC_MAX_TEXT];
+    struct spec spec;
+    spec_text(&p->spec, text, sizeof text);
+    if (p->spec.format != FORMAT_GGUF || !str_ends(p->stem, ending) || p->spec.profile[0] ||
+        spec_parse(&spec, FORMAT_MMPROJ, str_from(text), NULL) < 0)
+        return false;
+    p->spec = spec;
+    p->stem.n -= ending.n;
+    return true;
+}
+
 bool name_format(struct str stem, const struct spec *spec, enum names_style style, char *buf,
                  size_t size) {
-    char text[SPEC_MAX_TEXT];
+    char text[SPEC_MAX_TEXT], longer[NAME_MAX + 1];
+    if (spec->format == FORMAT_MMPROJ && style != NAMES_AT) { /* as if it were a model's name */
+        struct spec plain = *spec;
+        plain.format = FORMAT_GGUF;
+        return snprintf(longer, sizeof longer, "%.*s.mmproj", STR_ARG(stem)) <= NAME_MAX &&
+               name_format(str_from(longer), &plain, style, buf, size);
+    }
     const char *suffix = format_suffix(spec->format), *data = spec->data ? ".data" : "";
     int n;
     spec_text(spec, text, sizeof text);

@@ -43,6 +43,8 @@ static bool can_be_made(enum model_kind kind, const struct spec *s) {
         return false; /* no architecture */
     if (s->format == FORMAT_ONNX && kind != MODEL_ONNX)
         return false;
+    if (s->format == FORMAT_MMPROJ && kind != MODEL_FOLDER)
+        return false;
     if (s->format == FORMAT_HF && kind != MODEL_FOLDER)
         return false; /* no config.json */
     if (kind == MODEL_ADAPTER && s->format == FORMAT_GGUF && !s->type->is_float &&
@@ -78,9 +80,13 @@ static size_t offered(const struct found_model *m, struct spec out[LISTED_BY_DEF
 
 int names_each_view(const struct names *n, const struct found_model *m, view_emit *emit,
                     void *user) {
-    struct spec own[LISTED_BY_DEFAULT];
+    struct spec own[LISTED_BY_DEFAULT + 1];
     const struct spec *specs = n->views ? n->views : own;
-    const size_t count = n->views ? n->n_views : n->list_none ? 0 : offered(m, own);
+    size_t count = n->views ? n->n_views : n->list_none ? 0 : offered(m, own);
+    const bool projector =
+        count && m->kind == MODEL_FOLDER && form_knows_projector(n->root, m->path);
+    if (projector && !n->views && parse_listed(STR("mmproj.gguf@f16"), &own[count], NULL))
+        count++;
     /* what `ls` shows should open: an architecture that is not known has no GGUF */
     char base[PATH_MAX];
     const bool known = m->kind == MODEL_FOLDER    ? form_knows_folder(n->root, m->path)
@@ -91,6 +97,7 @@ int names_each_view(const struct names *n, const struct found_model *m, view_emi
     for (size_t i = 0; i < count && rc == 0; i++) {
         char name[NAME_MAX + 1];
         if (can_be_made(m->kind, &specs[i]) && (known || specs[i].format != FORMAT_GGUF) &&
+            (projector || specs[i].format != FORMAT_MMPROJ) &&
             name_format(str_from(m->name), &specs[i], n->style, name, sizeof name))
             rc = emit(user, name, m, &specs[i]);
     }
@@ -182,8 +189,11 @@ int names_parse_view(const struct names *n, const char *name, find_model *find, 
     for (size_t i = 0; i < (n->style == NAMES_AT ? 1 : 2); i++) {
         struct parsed_name p;
         struct found_model m;
-        if (!name_parse(name, styles[i], &p) ||
-            !names_find(find, user, p.stem, preferred(p.spec.format), &m))
+        if (!name_parse(name, styles[i], &p))
+            continue;
+        if (!names_find(find, user, p.stem, preferred(p.spec.format), &m) &&
+            !(name_projector(&p) && find(user, p.stem, MODEL_FOLDER, &m) &&
+              m.kind == MODEL_FOLDER))
             continue;
         /* what is no type may be a profile: the one case in which a file is looked into */
         if (p.spec.profile[0] && !extras_has_profile(n->root, m.path, p.spec.profile))

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Files that stand beside a model, as views: golden_beside.py VIEW_CAT DIR.
+"""Files that stand beside a model, as views: golden_beside.py VIEW_CAT WEIGHTFS DIR.
 
-Makes the adapters of tests/data/corpus and their bases below DIR, and compares the SHA-256 of the
-adapters' views with the `lora:` rows of golden.tsv, which convert_lora_to_gguf.py of llama.cpp
-0c1e570 was run for."""
+Makes the adapters of tests/data/corpus and their bases, and the multimodal models, below DIR, and
+compares the SHA-256 of views with the `lora:` rows of golden.tsv, which convert_lora_to_gguf.py of
+llama.cpp 0c1e570 was run for, and the `mmproj:` rows, of convert_hf_to_gguf.py --mmproj."""
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORPUS = os.path.join(HERE, "data", "corpus")
 # The prefix of a row's type, and what it is called as a view.
-VIEWS = {"lora": "gguf@"}
+VIEWS = {"lora": "gguf@", "mmproj": "mmproj.gguf@"}
 NEEDED = ["Qwen3-3M-Base", "Tiny-Llama-2-SPM-Chat-v1.0"]  # bases
 
 
@@ -25,8 +26,23 @@ def rows():
                 yield model, VIEWS[prefix] + outtype, digest
 
 
+def check_names(weightfs, out):
+    """Projectors are listed where there is one; a file of that name has views of its own."""
+    listed = subprocess.run([weightfs, "ls", "--json", out], capture_output=True, text=True,
+                            check=True).stdout
+    own = os.path.join(out, "own.mmproj.gguf")
+    view = os.path.join(out, "pixtral-nano.mmproj.gguf@f16")
+    subprocess.run([weightfs, "convert", "-f", view, own], check=True, capture_output=True)
+    p = subprocess.run([weightfs, "info", "--json", own + "@q8_0"], capture_output=True, text=True,
+                       check=True)
+    os.remove(own)
+    return [("pixtral-nano.mmproj.gguf@f16" in listed, "the projector of pixtral-nano is not listed"),
+            ("Qwen3-3M-Base.mmproj" not in listed, "a projector of a text model is listed"),
+            (json.loads(p.stdout)["source"] == "own.mmproj.gguf", "own.mmproj.gguf: " + p.stdout)]
+
+
 def main():
-    tool, out = sys.argv[1:3]
+    tool, weightfs, out = sys.argv[1:4]
     todo = list(rows())
     os.makedirs(out, exist_ok=True)
     names = sorted({r[0] for r in todo} | set(NEEDED))
@@ -38,10 +54,14 @@ def main():
     for model, view, want in todo:
         p = subprocess.run([tool, out, model, view], capture_output=True, check=False)
         got = hashlib.sha256(p.stdout).hexdigest()
-        # Where the converter fails ("auto" of an adapter), the view has something to give.
+        # Where the converter fails ("auto" of an adapter, LLaVA), the view has something to give.
         if p.returncode != 0 or want not in (got, "failed"):
             bad += 1
             print(f"{model} {view}: {p.stderr.decode().strip() or got}")
+    for ok, what in check_names(weightfs, out):
+        bad += not ok
+        if not ok:
+            print(what)
     print(f"{len(todo)} views, {bad} differences")
     return bad > 0 or not todo
 

@@ -37,7 +37,11 @@ int main(int argc, char **argv) {
     char *at = argc == 4 ? strchr(argv[3], '@') : NULL;
     if (!at)
         return fprintf(stderr, "usage: view_cat SRC PATH FORMAT@SPEC\n"), 2;
-    enum format format = !strncmp(argv[3], "gguf", 4) ? FORMAT_GGUF : FORMAT_SAFETENSORS;
+    enum format format = FORMAT_SAFETENSORS;
+    for (enum format f = FORMAT_NONE + 1; f < FORMAT_COUNT; f++)
+        if (strlen(format_name(f)) == (size_t)(at - argv[3]) &&
+            !memcmp(format_name(f), argv[3], (size_t)(at - argv[3])))
+            format = f;
     int ret = spec_parse(&spec, format, str_from(at + 1), &err);
     if (ret == 0)
         ret = engine_open(&e, argv[1], &options, &err);

@@ -75,7 +75,18 @@ static struct str edit_name(struct arena *a, struct str name, const struct name_
     return name;
 }
 
-/* The name of @t that the rules know: p is NULL where it is no tensor of a text model. */
+static bool has_prefix(const char *prefixes, struct str name) {
+    while (*prefixes) {
+        const struct str prefix = { prefixes, strcspn(prefixes, " ") };
+        if (str_starts(name, prefix))
+            return true;
+        prefixes += prefix.n + strspn(prefixes + prefix.n, " ");
+    }
+    return false;
+}
+
+/* The name of @t that the rules know: p is NULL where it is no tensor of a text model, or of a
+ * projector where that is asked for. */
 static int text_name(const struct arch_work *w, const struct tensor *t, struct str *out) {
     static const struct name_edit all[] = {
         { EDIT_END, "e_score_correction_bias", "e_score_correction.bias" },
@@ -89,6 +100,11 @@ static int text_name(const struct arch_work *w, const struct tensor *t, struct s
         name = edit_name(a, name, e);
     if (name.p && w->arch->rename)
         name = w->arch->rename(w, name);
+    if (w->arch->prefixes && name.p) {
+        if (has_prefix(w->arch->prefixes, name) && !contains(name, "language_model."))
+            *out = name;
+        return 0;
+    }
     if (name.p && is_multimodal(name))
         return 0;
     for (const struct name_edit *e = all; e->from && name.p; e++)
@@ -163,7 +179,7 @@ static int add_tensors(struct arch_work *w) {
     return rc;
 }
 
-static struct param_count count_params(const struct form *f) {
+struct param_count arch_count_params(const struct form *f) {
     struct param_count c = { 0 };
     uint64_t sum = 0, n = 0;
     for (uint32_t i = 0; i < f->n_targets; i++) {
@@ -185,7 +201,7 @@ static struct param_count count_params(const struct form *f) {
 
 /* --- the model as a whole --- */
 
-static bool has_word(const char *words, struct str word) {
+bool arch_has_word(const char *words, struct str word) {
     while (*words) {
         const struct str w = { words, strcspn(words, " ") };
         if (str_eq(w, word))
@@ -202,7 +218,7 @@ static int find_arch(struct arch_work *w) {
         return err_set(w->err, -EBADMSG, "config.json: no \"architectures\"");
     for (const struct family *const *f = families; *f; f++)
         for (const struct arch *a = (*f)->archs; a->gguf; a++)
-            if (has_word(a->classes, w->class_name) && (!a->when || a->when(w))) {
+            if (arch_has_word(a->classes, w->class_name) && (!a->when || a->when(w))) {
                 w->arch = a;
                 return 0;
             }
@@ -280,7 +296,7 @@ enum outtype arch_guess_type(const struct arch_work *w) {
 }
 
 static int add_pairs(struct arch_work *w) {
-    const struct param_count params = count_params(w->form);
+    const struct param_count params = arch_count_params(w->form);
     int rc = work_str(w, "general.type", STR("model"));
     if (rc == 0)
         rc = general_add(&w->form->kvs, w->form->arena, w->folder, &params, w->err);

@@ -27,6 +27,9 @@ enum tensor_op {
     OP_VOCAB,     /* no more rows than the vocabulary has tokens */
     OP_SQUEEZE,   /* without dimensions of one element */
     OP_FIRST,     /* one of several names of the same tensor: the first that is met */
+    OP_ENDING,    /* the name has no ending there, and ".weight" here */
+    OP_THIRDS,    /* all queries, all keys, all values: three tensors, 'q', 'k', 'v' for @gguf's '?' */
+    OP_FRAMES,    /* a convolution over two frames: one of each, ".weight" and ".weight.1" */
     OP_OWN,       /* what the architecture's function does */
     OP_DROP,      /* is not written */
     OP_COUNT
@@ -110,6 +113,12 @@ struct named_token {
 #define NAMED_TOKEN(k, t) \
     { .kind = (k), .text = (t) }
 
+/* Tensors of projectors whose type the outtype alone does not tell: @part is in the GGUF's name. */
+struct forced_type {
+    const char *part; /* NULL ends the list */
+    enum { FORCE_F32, FORCE_F16 /* where the outtype is f16, else f32 */, FORCE_F16_ALWAYS } type;
+};
+
 struct arch {
     const char *gguf;    /* general.architecture */
     const char *classes; /* config.json's "architectures", separated by spaces */
@@ -117,6 +126,8 @@ struct arch {
     const struct name_edit *edits;           /* of each tensor's name, before the rules; or NULL */
     struct str (*rename)(const struct arch_work *w,
                          struct str name); /* behind the edits; or NULL */
+    const char *prefixes; /* projectors: of the names, after @edits, of its tensors; else NULL */
+    const struct forced_type *types; /* or NULL */
     const char *skip; /* endings of names that are not written, separated by spaces; or NULL */
     const struct tensor_rule *rules; /* the last has no hf and no gguf */
     op_fn *own;                      /* for OP_OWN */

@@ -185,6 +185,7 @@ static int (*const ops[OP_COUNT])(struct reverse *, const struct tensor *,
     [OP_ADD_ONE] = back_add_one, [OP_TRANSPOSE] = back_transpose, [OP_QKV] = back_qkv,
     [OP_VOCAB] = back_same,      [OP_NEG_EXP] = back_own,         [OP_UNTIED] = back_same,
     [OP_SQUEEZE] = back_squeeze, [OP_FIRST] = back_same,          [OP_OWN] = back_own,
+    [OP_ENDING] = back_own,      [OP_THIRDS] = back_own,          [OP_FRAMES] = back_own,
     [OP_DROP] = back_drop,       [OP_EXPERTS_TURNED] = back_own,
 };
 

@@ -6,6 +6,7 @@
 #include "formats/source.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static int bad_shape(struct arch_work *w, const struct tensor *t, const char *why) {
@@ -288,6 +289,53 @@ static int op_first(struct arch_work *w, const struct tensor *t, const struct te
     return op_same(w, t, rule, match);
 }
 
+/* The pattern with @letter for its '?'. */
+static struct str build_letter(struct arena *a, const char *pattern, char letter,
+                               const struct name_match *match) {
+    char buf[128];
+    snprintf(buf, sizeof buf, "%s", pattern);
+    char *mark = strchr(buf, '?');
+    if (mark)
+        *mark = letter;
+    return name_build(a, buf, match);
+}
+
+static int op_thirds(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                     const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    if (t->n_dims < 1 || t->n_dims > 2 || t->dims[0] % 3 || t->elems == 0)
+        return bad_shape(w, t, "not queries, keys and values in one");
+    const uint64_t dims[2] = { t->dims[0] / 3, t->dims[1] };
+    const struct expr *e = t->n_dims == 1 ? expr_tensor_as(a, t, 1) : expr_tensor(a, t);
+    int rc = 0;
+    for (uint64_t i = 0; i < 3 && rc == 0; i++)
+        rc = work_target(w, build_letter(a, rule->gguf, "qkv"[i], match), dims, t->n_dims,
+                         expr_slice(a, e, i * dims[0], dims[0]));
+    return rc;
+}
+
+static int op_frames(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                     const struct name_match *match) {
+    struct arena *a = w->form->arena;
+    if (str_is(match->rest, ".bias"))
+        return op_same(w, t, rule, match);
+    if (t->n_dims != 5 || t->dims[2] != 2 || t->elems == 0)
+        return bad_shape(w, t, "not a convolution over two frames");
+    const uint64_t dims[4] = { t->dims[0], t->dims[1], t->dims[3], t->dims[4] };
+    const uint64_t images = dims[0] * dims[1];
+    int rc = 0;
+    for (uint64_t i = 0; i < 2 && rc == 0; i++) {
+        struct name_match named = *match;
+        named.rest = i ? STR(".weight.1") : STR(".weight");
+        const struct row_map map = {
+            i * dims[2], 2, { images, dims[2] }, { 2 * dims[2], 1 }
+        };
+        rc = work_target(w, name_build(a, rule->gguf, &named), dims, 4,
+                         expr_rows(a, expr_tensor(a, t), map));
+    }
+    return rc;
+}
+
 static int op_own(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                   const struct name_match *match) {
     return w->arch->own(w, t, rule, match);
@@ -299,6 +347,7 @@ static op_fn *const ops[OP_COUNT] = {
     [OP_ADD_ONE] = op_add_one, [OP_TRANSPOSE] = op_transpose, [OP_QKV] = op_qkv,
     [OP_VOCAB] = op_vocab,     [OP_NEG_EXP] = op_neg_exp,     [OP_UNTIED] = op_untied,
     [OP_SQUEEZE] = op_squeeze, [OP_FIRST] = op_first,         [OP_OWN] = op_own,
+    [OP_ENDING] = op_experts,  [OP_THIRDS] = op_thirds,       [OP_FRAMES] = op_frames,
     [OP_DROP] = op_drop,       [OP_EXPERTS_TURNED] = op_experts_turned,
 };
 

@@ -89,8 +89,23 @@ static bool stays_f32(struct str name, uint32_t n_dims) {
     return false;
 }
 
+static bool is_forced(const struct arch_work *w, struct str name, enum dtype *out) {
+    for (const struct forced_type *t = w->arch->types; t && t->part; t++) {
+        if (!memmem(name.p, name.n, t->part, strlen(t->part)))
+            continue;
+        const bool f16 =
+            t->type == FORCE_F16_ALWAYS || (t->type == FORCE_F16 && w->out == OUTTYPE_F16);
+        *out = f16 ? DTYPE_F16 : DTYPE_F32;
+        return true;
+    }
+    return false;
+}
+
 static enum dtype choose_dtype(const struct arch_work *w, struct str name, const uint64_t *dims,
                                uint32_t n_dims) {
+    enum dtype dtype;
+    if (n_dims > 1 && is_forced(w, name, &dtype))
+        return dtype;
     if (stays_f32(name, n_dims))
         return DTYPE_F32;
     switch (w->out) {

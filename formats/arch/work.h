@@ -5,6 +5,7 @@
 #include "formats/arch/family.h"
 #include "formats/folder.h"
 #include "formats/packed.h"
+#include "formats/model_name.h"
 
 /* The tensors of a block's experts, until the last of them is met. */
 struct expert_block {
@@ -25,6 +26,7 @@ struct arch_work {
     enum dtype stored_blocks; /* of weights that are written as they are; NONE: no such */
     uint64_t n_layer; /* with the n_mtp behind the others */
     uint64_t n_mtp, n_head, n_head_kv, n_expert;
+    struct json *preprocessor[2]; /* projectors: clip.c */
     struct expert_block *blocks; /* n_layer of them; NULL without experts */
     void *own;                   /* what arch.own keeps from one tensor to the next */
     uint32_t cap;                /* of form->targets */
@@ -42,6 +44,10 @@ int arch_add_tensor(struct arch_work *w, const struct tensor *t);
 bool arch_is_turned(const struct arch_work *w, struct str name);
 /* reverse.c: the row of a general.architecture; NULL: none. */
 const struct arch *arch_by_gguf(struct str name);
+/* arch.c: is @word one of @words, which spaces separate? */
+bool arch_has_word(const char *words, struct str word);
+/* arch.c: of the form as it is. */
+struct param_count arch_count_params(const struct form *f);
 /* arch.c: outtype auto, by the first tensor of two or more dimensions. */
 enum outtype arch_guess_type(const struct arch_work *w);
 

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/clip.h - projectors: the part of a multimodal model that makes embeddings of images,
+ * as a GGUF of its own. Rows are those of family.h; their configuration is vision_config. */
+#pragma once
+#include "formats/arch/decoder.h"
+
+/* The rows; each list ends with one that has no gguf. */
+extern const struct arch projectors_qwen[];
+extern const struct arch projectors_siglip[];
+
+/* What the loader in llama.cpp (tools/mtmd/clip.cpp) asks for of every image encoder. @size: of the
+ * image; @width, @inner: names of the embedding's length and the feed-forward's. */
+#define CLIP_HPARAMS(size, width, inner)                                               \
+    HPARAM_CALL(hparam_file_type), HPARAM_CALL(clip_encoder), HPARAM_CALL(clip_width), \
+        HPARAM_CALL(size), HPARAM_CALL(clip_patch_size),                               \
+        HPARAM_NEED(".vision.embedding_length", width),                                \
+        HPARAM_NEED(".vision.feed_forward_length", inner),                             \
+        HPARAM_NEED(".vision.block_count", "num_hidden_layers depth"),                 \
+        HPARAM_NEED(".vision.attention.head_count", "num_attention_heads num_heads"),  \
+        HPARAM_CALL(clip_mean)
+int clip_encoder(struct arch_work *w);
+int clip_width(struct arch_work *w); /* of the text model's embeddings */
+int clip_image_size(struct arch_work *w);
+int clip_patch_size(struct arch_work *w);
+int clip_mean(struct arch_work *w); /* and the standard deviation */
+
+/* model_type of config.json, and of vision_config. */
+bool clip_has_type(const struct arch_work *w, const char *model_type);
+bool clip_has_vision_type(const struct arch_work *w, const char *model_type);
+
+/* A value of preprocessor_config.json or processor_config.json; NULL: absent. */
+const struct json *clip_preprocessor(const struct arch_work *w, const char *name);
+/* A value of config.json itself. */
+const struct json *clip_whole(const struct arch_work *w, const char *name);
+
+int clip_projector(struct arch_work *w, const char *type); /* clip.projector_type */
+int clip_eps(struct arch_work *w, double absent);          /* by "layer_norm_eps" */
+int clip_activation(struct arch_work *w);                  /* clip.use_silu or use_gelu */
+int clip_use_gelu(struct arch_work *w);
+
+/* Types that do not follow the outtype alone. */
+#define CLIP_TYPES                                                               \
+    { "v.patch_embd.weight", FORCE_F16 }, { ".patch_merger.weight", FORCE_F16 }, \
+        { "v.position_embd", FORCE_F32 }, {                                      \
+        0                                                                        \
+    }
