@@ -69,6 +69,14 @@ def scaled(ending, shape, dtype="F8_E4M3", scale="BF16", more=()):
     return parts
 
 
+def nvfp4(stem, n, k):
+    """compressed-tensors"""
+    yield stem + ".weight_packed", "U8", [n, k // 2], {"init": "bits"}
+    yield stem + ".weight_scale", "F8_E4M3", [n, k // 16], {"init": "uniform", "lo": 2, "hi": 200}
+    for name, lo, hi in [("weight", 3000, 9000), ("input", 100, 900)]:
+        yield f"{stem}.{name}_global_scale", "F32", [1], {"init": "uniform", "lo": lo, "hi": hi}
+
+
 def blocks(rows, cols):
     return lambda n, k: [-(-n // rows), -(-k // cols)]
 
@@ -117,6 +125,8 @@ VARIANTS = {
                         {"keep": "layers.1.mlp.up_proj"}),
     "fp8-experts": (MIXTRAL, {"quant_method": "fp8", "weight_block_size": [128, 128]},
                     scaled(".weight_scale_inv", blocks(128, 128)), {"shards": 2}),
+    "nvfp4-ct": (LLAMA, compressed("nvfp4-pack-quantized", num_bits=4, group_size=16, type="float",
+                                   strategy="tensor_group", symmetric=True), nvfp4, {}),
     "fp8-modelopt": (LLAMA, None, scaled(".weight_scale", scalar, scale="F32",
                                          more=[".input_scale", ".k_scale"]),
                      {"hf_quant_config": {"producer": {"name": "modelopt", "version": "0.33"},
@@ -265,16 +275,43 @@ def plain_bitnet(tensors, stem, config):
     return q * s if config.get("linear_class") == "autobitlinear" else q / s
 
 
+def plain_nvfp4(tensors, stem, words, factor):
+    s = values(tensors[stem + ".weight_scale"]) * factor
+    return FP4[fields(unsigned(words), 4, 1)] * s.repeat(16, 1)
+
+
+def plain_mxfp4(tensors, stem):
+    """gpt-oss: matrices turned over."""
+    blocks, e = (unsigned(tensors[stem + end]) for end in ("_blocks", "_scales"))
+    x = FP4[fields(blocks, 4, 3)] * numpy.ldexp(numpy.float32(1), e.astype("i4") - 127)[..., None]
+    return numpy.ascontiguousarray(x.reshape(*x.shape[:2], -1).swapaxes(1, 2))
+
+
 def plain_weights(tensors, config):
-    """(stem, values) of each weight that is quantized."""
+    """(name, values) of each weight that is quantized."""
+    for stem, v in plain_stems(tensors, config):
+        yield stem if stem.endswith("_proj") and v.ndim == 3 else stem + ".weight", v
+
+
+def plain_stems(tensors, config):
     method = config["quant_method"]
     for name in sorted(tensors):
         stem, _, ending = name.rpartition(".")
         if ending == "qweight":
             yield stem, plain_columns(tensors, stem, config)
         elif ending == "weight_packed":
-            yield stem, plain_packed(tensors, stem, config)
-        elif ending in ("weight_scale", "weight_scale_inv") and stem + ".weight" in tensors:
+            yield stem, (plain_packed(tensors, stem, config)
+                         if config["format"] == "pack-quantized" else
+                         plain_nvfp4(tensors, stem, tensors[name], numpy.float32(1)
+                                     / values(tensors[stem + ".weight_global_scale"])))
+        elif ending.endswith("_blocks"):
+            stem += "." + ending.removesuffix("_blocks")
+            yield stem, plain_mxfp4(tensors, stem)
+        elif ending == "weight_scale_2":
+            yield stem, plain_nvfp4(tensors, stem, tensors[stem + ".weight"],
+                                    values(tensors[stem + ".weight_scale_2"]))
+        elif ending in ("weight_scale", "weight_scale_inv") and stem + ".weight" in tensors and \
+                stem + ".weight_scale_2" not in tensors:
             how = config.get("config_groups", {}).get("group_0", {}).get("weights", {})
             block = config.get("weight_block_size") or how.get("block_structure")
             yield stem, (plain_bitnet(tensors, stem, config) if method == "bitnet" else
@@ -288,17 +325,16 @@ def plain(src, out, name):
         full = json.load(f)
     config = full.pop("quantization_config", None) or {"quant_method": "modelopt"}
     tensors = load(path)
-    weights = dict(plain_weights(tensors, config))
     behind = config["quant_method"] == "gptq" or config.get("format") == "pack-quantized"
-    files = {}
-    for stem, v in weights.items():
-        anchor = next(t for k, t in tensors.items() if k.startswith((stem + ".q", stem + ".weight")))
+    files, stems = {}, []
+    for key, v in plain_weights(tensors, config):
+        stems.append(key.removesuffix("weight"))
+        anchor = next(t for k, t in tensors.items() if k.startswith(stems[-1]))
         # the converter takes files by name: these come behind the others
         file = "model_weights.safetensors" if behind else anchor[3]
-        files.setdefault(file, {})[stem + ".weight"] = ("F32", list(v.shape), v.astype("<f4").tobytes())
-    stems = tuple(stem + "." for stem in weights)
+        files.setdefault(file, {})[key] = ("F32", list(v.shape), v.astype("<f4").tobytes())
     for key, t in tensors.items():
-        if not key.startswith(stems) or key.endswith(".bias"):
+        if not key.startswith(tuple(stems)) or key.endswith(".bias"):
             files.setdefault(t[3], {})[key] = t
     for file in os.listdir(path):
         if not file.endswith((".safetensors", ".index.json")) and "quant_config" not in file:
