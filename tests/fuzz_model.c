@@ -104,6 +104,6 @@ void fuzz_model(const char *name, const uint8_t *data, size_t size) {
     plan(m, FORMAT_GGUF, "f16");
     plan(m, FORMAT_SAFETENSORS, "bf16");
     plan(m, FORMAT_ONNX, "fp32");
-    plan(m, FORMAT_ONNX, "int4");
+    plan(m, FORMAT_ONNX, "q4f16");
     model_unref(m);
 }

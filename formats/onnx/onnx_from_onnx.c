@@ -65,6 +65,11 @@ int onnx_from_onnx(struct onnx_graph *g, const struct model *m, const struct ext
         return onnx_to_fp32(g, err);
     case FILE_INT4:
         return onnx_to_nbits(g, err);
+    case FILE_F16:
+        return onnx_to_fp16(g, err);
+    case FILE_INT4_F16:
+        rc = onnx_to_fp16(g, err);
+        return rc < 0 ? rc : onnx_to_nbits(g, err);
     default:
         return err_set(err, -ENOTSUP, "an ONNX model cannot be made %s yet", x->spec.type->name);
     }

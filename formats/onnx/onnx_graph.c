@@ -61,8 +61,7 @@ static void *take_memory(struct onnx_graph *g, uint64_t count, uint64_t size) {
 #define NEW(g, type)      ((type *)take_memory((g), 1, sizeof(type)))
 #define ARRAY(g, type, n) ((type *)take_memory((g), (n), sizeof(type)))
 
-/* Append @item to @list of pointers; what was unpacked has no more room than it needs. */
-static void append(struct onnx_graph *g, void *list, size_t *n, size_t *cap, void *item) {
+void onnx_list_add(struct onnx_graph *g, void *list, size_t *n, size_t *cap, void *item) {
     void **items;
     memcpy(&items, list, sizeof items);
     if (!item || g->failed)
@@ -121,6 +120,16 @@ void onnx_need_opset(struct onnx_graph *g, const char *domain, int64_t version) 
     m->opset_import = all;
 }
 
+int64_t onnx_opset(const struct onnx_graph *g) {
+    const Onnx__ModelProto *m = g->model;
+    for (size_t i = 0; i < m->n_opset_import; i++) {
+        const char *domain = m->opset_import[i]->domain;
+        if (!domain || !*domain || strcmp(domain, "ai.onnx") == 0)
+            return m->opset_import[i]->version;
+    }
+    return 0;
+}
+
 void onnx_graph_init(struct onnx_graph *g, struct arena *a, int64_t ir_version, int64_t opset,
                      bool contrib) {
     *g = (struct onnx_graph){ .arena = a };
@@ -155,9 +164,9 @@ static char **copy_names(struct onnx_graph *g, const char *const *names, size_t 
     return copy;
 }
 
-Onnx__NodeProto *onnx_add_node(struct onnx_graph *g, const char *domain, const char *op,
-                               const char *name, const char *const *inputs,
-                               const char *const *outputs) {
+Onnx__NodeProto *onnx_make_node(struct onnx_graph *g, const char *domain, const char *op,
+                                const char *name, const char *const *inputs,
+                                const char *const *outputs) {
     Onnx__NodeProto *n = NEW(g, Onnx__NodeProto);
     if (!n)
         return NULL;
@@ -167,8 +176,15 @@ Onnx__NodeProto *onnx_add_node(struct onnx_graph *g, const char *domain, const c
     n->domain = *domain ? text(domain) : NULL;
     n->input = copy_names(g, inputs, &n->n_input);
     n->output = copy_names(g, outputs, &n->n_output);
-    Onnx__GraphProto *graph = g->model->graph;
-    append(g, &graph->node, &graph->n_node, &g->cap.nodes, n);
+    return g->failed ? NULL : n;
+}
+
+Onnx__NodeProto *onnx_add_node(struct onnx_graph *g, const char *domain, const char *op,
+                               const char *name, const char *const *inputs,
+                               const char *const *outputs) {
+    Onnx__NodeProto *n = onnx_make_node(g, domain, op, name, inputs, outputs);
+    if (n)
+        onnx_list_add(g, &g->model->graph->node, &g->model->graph->n_node, &g->cap.nodes, n);
     return g->failed ? NULL : n;
 }
 
@@ -194,6 +210,30 @@ void onnx_set_outputs(struct onnx_graph *g, Onnx__NodeProto *n, const char *cons
     n->output = copy_names(g, outputs, &n->n_output);
 }
 
+/* @bytes NULL: zeros. */
+static Onnx__TensorProto *make_constant(struct onnx_graph *g, const char *name, int32_t type,
+                                        const int64_t *dims, size_t n_dims, const void *bytes,
+                                        size_t n) {
+    Onnx__TensorProto *t = NEW(g, Onnx__TensorProto);
+    uint8_t *data = ARRAY(g, uint8_t, n);
+    int64_t *shape = ARRAY(g, int64_t, n_dims);
+    if (g->failed)
+        return NULL;
+    onnx__tensor_proto__init(t);
+    t->name = text(name);
+    t->has_data_type = true;
+    t->data_type = type;
+    if (n_dims)
+        memcpy(shape, dims, n_dims * sizeof *dims);
+    t->n_dims = n_dims;
+    t->dims = shape;
+    if (n && bytes)
+        memcpy(data, bytes, n);
+    t->has_raw_data = true;
+    t->raw_data = (ProtobufCBinaryData){ n, data };
+    return t;
+}
+
 static Onnx__AttributeProto *add_attr(struct onnx_graph *g, Onnx__NodeProto *n, const char *name,
                                       Onnx__AttributeProto__AttributeType type) {
     Onnx__AttributeProto *a = n ? NEW(g, Onnx__AttributeProto) : NULL;
@@ -217,6 +257,14 @@ void onnx_attr_int(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, i
         a->has_i = true;
         a->i = v;
     }
+}
+
+void onnx_attr_zero(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, int32_t type,
+                    size_t bytes) {
+    Onnx__AttributeProto *a = add_attr(g, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR);
+    const int64_t one = 1;
+    if (a)
+        a->t = make_constant(g, name, type, &one, 1, NULL, bytes);
 }
 
 void onnx_attr_float(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, float v) {
@@ -257,25 +305,10 @@ const Onnx__AttributeProto *onnx_attr(const Onnx__NodeProto *n, const char *name
 
 void onnx_add_constant(struct onnx_graph *g, const char *name, int32_t type, const int64_t *dims,
                        size_t n_dims, const void *bytes, size_t n) {
-    Onnx__TensorProto *t = NEW(g, Onnx__TensorProto);
-    uint8_t *data = ARRAY(g, uint8_t, n);
-    int64_t *shape = ARRAY(g, int64_t, n_dims);
-    if (g->failed)
-        return;
-    onnx__tensor_proto__init(t);
-    t->name = text(name);
-    t->has_data_type = true;
-    t->data_type = type;
-    if (n_dims)
-        memcpy(shape, dims, n_dims * sizeof *dims);
-    t->n_dims = n_dims;
-    t->dims = shape;
-    if (n)
-        memcpy(data, bytes, n);
-    t->has_raw_data = true;
-    t->raw_data = (ProtobufCBinaryData){ n, data };
-    Onnx__GraphProto *graph = g->model->graph;
-    append(g, &graph->initializer, &graph->n_initializer, &g->cap.constants, t);
+    Onnx__TensorProto *t = make_constant(g, name, type, dims, n_dims, bytes, n);
+    if (t)
+        onnx_list_add(g, &g->model->graph->initializer, &g->model->graph->n_initializer,
+                      &g->cap.constants, t);
 }
 
 static Onnx__TensorShapeProto *make_shape(struct onnx_graph *g, const struct onnx_dim *dims,
@@ -322,13 +355,13 @@ void onnx_add_value(struct onnx_graph *g, enum onnx_value kind, const char *name
     Onnx__GraphProto *graph = g->model->graph;
     switch (kind) {
     case ONNX_INPUT:
-        append(g, &graph->input, &graph->n_input, &g->cap.inputs, v);
+        onnx_list_add(g, &graph->input, &graph->n_input, &g->cap.inputs, v);
         break;
     case ONNX_OUTPUT:
-        append(g, &graph->output, &graph->n_output, &g->cap.outputs, v);
+        onnx_list_add(g, &graph->output, &graph->n_output, &g->cap.outputs, v);
         break;
     case ONNX_VALUE:
-        append(g, &graph->value_info, &graph->n_value_info, &g->cap.values, v);
+        onnx_list_add(g, &graph->value_info, &graph->n_value_info, &g->cap.values, v);
         break;
     }
 }
@@ -338,6 +371,6 @@ struct onnx_weight *onnx_add_weight(struct onnx_graph *g, const struct onnx_weig
     if (!copy)
         return NULL;
     *copy = *w;
-    append(g, &g->weights, &g->n_weights, &g->cap.weights, copy);
+    onnx_list_add(g, &g->weights, &g->n_weights, &g->cap.weights, copy);
     return g->failed ? NULL : copy;
 }

@@ -40,11 +40,21 @@ void onnx_graph_init(struct onnx_graph *g, struct arena *a, int64_t ir_version, 
 /* Names for a node: a list that a NULL ends. "" stands for an input or output that is left out. */
 #define ONNX_NAMES(...) ((const char *const[]){ __VA_ARGS__, NULL })
 
-/* Append a node. @domain: "" for standard operators. */
+/* Append @item to *@list, an array of pointers with @n items and room for @cap; what was unpacked
+ * has no more room than it needs. */
+void onnx_list_add(struct onnx_graph *g, void *list, size_t *n, size_t *cap, void *item);
+
+/* A node that is in no graph yet, and one appended to the graph. @domain: "" for standard
+ * operators. */
+Onnx__NodeProto *onnx_make_node(struct onnx_graph *g, const char *domain, const char *op,
+                                const char *name, const char *const *inputs,
+                                const char *const *outputs);
 Onnx__NodeProto *onnx_add_node(struct onnx_graph *g, const char *domain, const char *op,
                                const char *name, const char *const *inputs,
                                const char *const *outputs);
 void onnx_attr_int(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, int64_t v);
+void onnx_attr_zero(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, int32_t type,
+                    size_t bytes); /* a tensor of one zero */
 void onnx_attr_float(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, float v);
 void onnx_attr_ints(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, const int64_t *v,
                     size_t count);
@@ -57,6 +67,7 @@ void onnx_set_inputs(struct onnx_graph *g, Onnx__NodeProto *n, const char *const
 void onnx_set_outputs(struct onnx_graph *g, Onnx__NodeProto *n, const char *const *outputs);
 
 /* Import the operators of a domain, at @version if they are not yet imported. */
+int64_t onnx_opset(const struct onnx_graph *g); /* of the standard operators; 0: none */
 void onnx_need_opset(struct onnx_graph *g, const char *domain, int64_t version);
 
 const Onnx__AttributeProto *onnx_attr(const Onnx__NodeProto *n, const char *name); /* or NULL */

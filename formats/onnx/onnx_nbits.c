@@ -14,16 +14,21 @@ struct pass {
     struct err *err;
 };
 
-/* The matrix with a row for each output, whole blocks in each. */
+/* @e [k, n] as [n, k]. One that is turned over already is turned back by leaving that out; what
+ * changes numbers one by one stays outside. */
+static const struct expr *turn(struct arena *a, const struct expr *e, uint64_t k) {
+    if (e->op == EXPR_CLAMP)
+        return expr_clamp(a, turn(a, e->clamp.in, k), e->clamp.least, e->clamp.most);
+    if (e->op == EXPR_TRANSPOSE && e->rows == k && e->transpose.in->cols == k)
+        return e->transpose.in;
+    return expr_transpose(a, e, k);
+}
+
+/* The matrix with a row for each output, whole blocks in each; in the precision that it has in the
+ * graph. */
 static const struct expr *turned(struct arena *a, const struct onnx_weight *w) {
     const uint64_t k = w->dims[0];
-    const struct expr *e = w->expr;
-    /* one that is turned over already is turned back by leaving that out */
-    e = e->op == EXPR_TRANSPOSE && e->rows == k && e->cols == w->dims[1] &&
-                e->transpose.in->cols == k
-            ? e->transpose.in
-            : expr_transpose(a, e, k);
-    return expr_pad(a, e, (k + BLOCK - 1) / BLOCK * BLOCK);
+    return expr_pad(a, expr_round(a, turn(a, w->expr, k), w->to), (k + BLOCK - 1) / BLOCK * BLOCK);
 }
 
 static bool is_matrix(const struct onnx_weight *w) {

@@ -7,5 +7,8 @@
 /* Weights of products in blocks of 4 bits (onnx_nbits.c). */
 int onnx_to_nbits(struct onnx_graph *g, struct err *err);
 
+/* Float16 wherever operators have it (onnx_half.c). */
+int onnx_to_fp16(struct onnx_graph *g, struct err *err);
+
 /* All of float16 and bfloat16 in float32 (onnx_retype.c). */
 int onnx_to_fp32(struct onnx_graph *g, struct err *err);

@@ -40,7 +40,8 @@ typedef int onnx_use_graph(void *user, Onnx__GraphProto *g);
 int onnx_each_graph(Onnx__GraphProto *g, onnx_use_graph *use, void *user);
 
 /* Fill in the types: what graphs declare, and what operators yield (of the standard domain). As the
- * type inference of onnx 1.23, which ONNX Runtime's tools build on. */
+ * type inference of onnx 1.23, which ONNX Runtime's tools build on. onnx_infer.c. */
+void onnx_values_infer(struct onnx_values *v);
 
 /* Drop the initializers and weights that no node uses. */
 int onnx_drop_unused(struct onnx_graph *g, struct err *err);

@@ -13,7 +13,8 @@ import pytest
 from onnx import numpy_helper
 
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data" / "onnx"
-TOOLS = [("cnn", "int4"), ("text", "int4")]
+TOOLS = [(name, spec) for name in ("cnn", "text") for spec in ("fp16", "int4", "q4f16")]
+TOOLS += [("edges", "fp16")]
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,7 @@ def run(path, feeds):
 FEEDS = {
     "cnn": {"pixels": np.random.default_rng(1).standard_normal((2, 3, 16, 16)).astype(np.float32)},
     "text": {"ids": np.arange(22).reshape(2, 11) % 50},
+    "edges": {"x": np.ones(14, np.float32)},
     "external": {"x": np.random.default_rng(1).standard_normal((4, 30)).astype(np.float32)},
 }
 
@@ -96,6 +98,13 @@ def test_it_runs_and_gives_what_the_source_gives(onnx_mount, name, spec):
 def test_it_runs_and_gives_what_the_tools_model_gives(onnx_mount, name, spec):
     want = run(DATA / "ort" / f"{name}@{spec}.onnx", FEEDS[name])
     assert np.array_equal(run(onnx_mount / f"{name}.onnx@{spec}", FEEDS[name]), want)
+
+
+def test_positions_stay_exact_in_float16(onnx_mount):
+    onnx.checker.check_model(str(onnx_mount / "positions.onnx@fp16"), full_check=True)
+    feeds = {"positions": np.array([1, 2047, 3001, 70001])}
+    got = run(onnx_mount / "positions.onnx@fp16", feeds)
+    assert np.abs(got - run(DATA / "positions.onnx", feeds)).max() <= 2**-10  # of a number below 2
 
 
 def test_weights_lie_where_they_do_in_the_source(onnx_mount):

@@ -153,5 +153,27 @@ def external():
          save_as_external_data=True, location="external.onnx.data", size_threshold=0)
 
 
-for make in cnn, text, typed, external:
+def edges():
+    """What float16 cannot hold, or only just."""
+    w = np.array([0, -0.0, 1e-9, -1e-9, 5.96e-8, 2.98e-8, 1e5, -7e4, np.inf, -np.inf, 65519, 65504,
+                  6.1e-5, 1 / 3], np.float32)
+    x, y = (h.make_tensor_value_info(n, T.FLOAT, [14]) for n in "xy")
+    save("edges", [h.make_node("Add", ["x", "w"], ["y"], "/Add")], [x], [y], [nh.from_array(w, "w")], None)
+
+
+def positions():
+    """Integers that become angles."""
+    p = h.make_tensor_value_info("positions", T.INT64, ["n"])
+    y = h.make_tensor_value_info("y", T.FLOAT, ["n", 4])
+    nodes = [h.make_node("Cast", ["positions"], ["f"], "/Cast", to=T.FLOAT),
+             h.make_node("Unsqueeze", ["f", "axis"], ["column"], "/Unsqueeze"),
+             h.make_node("Mul", ["column", "inv_freq"], ["angle"], "/Mul"),
+             h.make_node("Cos", ["angle"], ["cos"], "/Cos"),
+             h.make_node("Mul", ["cos", "scale"], ["y"], "/Mul_1")]
+    inits = [nh.from_array(np.array([1], np.int64), "axis"), nh.from_array(np.array([2], np.float32), "scale"),
+             nh.from_array(np.array([1, 0.1, 0.01, 0.001], np.float32), "inv_freq")]
+    save("positions", nodes, [p], [y], inits, None)
+
+
+for make in cnn, text, typed, external, edges, positions:
     make()

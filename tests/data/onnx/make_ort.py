@@ -17,6 +17,7 @@ def nbits(model):
     return q.model.model
 
 
+onnx.save(convert_float_to_float16(onnx.load(DIR / "edges.onnx")), DIR / "ort" / "edges@fp16.onnx")
 for name in "cnn", "text":
     source, out = DIR / f"{name}.onnx", DIR / "ort" / name
     onnx.save(nbits(onnx.load(source)), f"{out}@int4.onnx")
