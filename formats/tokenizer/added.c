@@ -38,6 +38,7 @@ static int add(struct added *l, struct added_token token, const struct token_map
     if (l->n == 0 || token.id > l->last_id)
         l->last_id = token.id;
     token_map_put(&l->by_text, token.text, l->n);
+    l->starts[(unsigned char)token.text.p[0]] = true;
     l->items[l->n++] = token;
     return 0;
 }
@@ -145,6 +146,8 @@ const struct added_token *added_find(const struct added *added, struct str text,
                                      size_t *start, size_t *end) {
     for (size_t at = 0; at < text.n; at++) {
         const struct added_token *best = NULL;
+        if (!added->starts[(unsigned char)text.p[at]])
+            continue;
         for (uint32_t i = 0; i < added->n; i++) {
             const struct added_token *t = &added->items[i];
             if (t->normalized == normalized && (!best || t->text.n > best->text.n) &&

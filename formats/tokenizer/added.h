@@ -15,6 +15,7 @@ struct added {
     uint32_t n, cap;
     struct token_map by_text; /* to the index in items */
     uint32_t last_id;         /* the largest; valid when n > 0 */
+    bool starts[256];         /* the first bytes of their texts */
 };
 
 enum { ADDED_MAX = 1 << 17 };

@@ -62,7 +62,7 @@ static bool merge_parts(const struct json *v, struct str *left, struct str *righ
 }
 
 static uint64_t merge_slot(const struct bpe *b, uint64_t pair) {
-    uint64_t i = hash64(&pair, sizeof pair) & (b->n_slots - 1);
+    uint64_t i = (pair * 0x9e3779b97f4a7c15ull >> 32) & (b->n_slots - 1);
     while (b->merges[i].used && b->merges[i].pair != pair)
         i = (i + 1) & (b->n_slots - 1);
     return i;
@@ -152,28 +152,103 @@ static bool start_word(const struct bpe *b, struct str word, struct ids *out, st
     return true;
 }
 
-/* The merge of lowest rank, the leftmost among equals, until none is left. Words are short. */
-static void merge_word(const struct bpe *b, struct ids *ids, size_t first) {
-    for (;;) {
-        size_t best = 0;
-        uint64_t best_slot = 0;
-        uint32_t rank = UINT32_MAX;
-        for (size_t i = first; i + 1 < ids->n; i++) {
-            const uint64_t pair = (uint64_t)ids->items[i] << 32 | ids->items[i + 1];
-            const uint64_t slot = merge_slot(b, pair);
-            if (b->merges[slot].used && b->merges[slot].rank < rank) {
-                rank = b->merges[slot].rank;
-                best = i;
-                best_slot = slot;
-            }
-        }
-        if (rank == UINT32_MAX)
-            return;
-        ids->items[best] = b->merges[best_slot].id;
-        memmove(ids->items + best + 1, ids->items + best + 2,
-                (ids->n - best - 2) * sizeof *ids->items);
-        ids->n--;
+/* --- merging --- */
+
+/* A token of the word that is merged, in a list. */
+struct symbol {
+    uint32_t id, prev, next; /* SYMBOL_NONE at the ends; @prev is SYMBOL_GONE when merged away */
+    uint32_t rank;           /* of the merge with the next; UINT32_MAX: none */
+};
+#define SYMBOL_NONE UINT32_MAX
+#define SYMBOL_GONE (UINT32_MAX - 1)
+
+/* Merges to come, the next one first: rank << 32 | index of the left symbol. A binary heap; an
+ * entry whose symbol has another rank by now is passed over. */
+struct queue {
+    uint64_t *items;
+    size_t n;
+};
+
+static void queue_push(struct queue *q, uint64_t key) {
+    size_t i = q->n++;
+    for (; i > 0 && q->items[(i - 1) / 2] > key; i = (i - 1) / 2)
+        q->items[i] = q->items[(i - 1) / 2];
+    q->items[i] = key;
+}
+
+static uint64_t queue_pop(struct queue *q) {
+    const uint64_t top = q->items[0], last = q->items[--q->n];
+    size_t i = 0;
+    for (size_t child; (child = 2 * i + 1) < q->n; i = child) {
+        child += child + 1 < q->n && q->items[child + 1] < q->items[child];
+        if (q->items[child] >= last)
+            break;
+        q->items[i] = q->items[child];
     }
+    q->items[i] = last;
+    return top;
+}
+
+/* The merge of the symbol at @i with the next, if there is one. */
+static void find_merge(const struct bpe *b, struct symbol *list, uint32_t i, struct queue *q) {
+    struct symbol *s = &list[i];
+    s->rank = UINT32_MAX;
+    if (s->next == SYMBOL_NONE)
+        return;
+    const uint64_t slot = merge_slot(b, (uint64_t)s->id << 32 | list[s->next].id);
+    if (!b->merges[slot].used)
+        return;
+    s->rank = b->merges[slot].rank;
+    queue_push(q, (uint64_t)s->rank << 32 | i);
+}
+
+/* The merge of lowest rank, the leftmost among equals, until none is left. */
+static void merge_symbols(const struct bpe *b, struct symbol *list, struct queue *q) {
+    while (q->n) {
+        const uint64_t key = queue_pop(q);
+        const uint32_t i = (uint32_t)key;
+        struct symbol *s = &list[i];
+        if (s->prev == SYMBOL_GONE || s->rank != key >> 32)
+            continue;
+        const uint32_t gone = s->next, next = list[gone].next;
+        s->id = b->merges[merge_slot(b, (uint64_t)s->id << 32 | list[gone].id)].id;
+        list[gone].prev = SYMBOL_GONE;
+        s->next = next;
+        if (next != SYMBOL_NONE)
+            list[next].prev = i;
+        find_merge(b, list, i, q);
+        if (s->prev != SYMBOL_NONE)
+            find_merge(b, list, s->prev, q);
+    }
+}
+
+/* The ids from @first on, a character's each, are merged. Each merge takes one away and adds at
+ * most two to come. */
+static bool merge_word(const struct bpe *b, struct ids *ids, size_t first, struct arena *a) {
+    enum { SHORT = 64 };
+    struct symbol few[SHORT], *list = few;
+    uint64_t keys[3 * SHORT];
+    struct queue q = { keys, 0 };
+    const size_t n = ids->n - first;
+    if (n < 2)
+        return true;
+    if (n > SHORT) {
+        list = n < SYMBOL_GONE ? arena_array(a, struct symbol, n) : NULL;
+        q.items = arena_array(a, uint64_t, 3 * n);
+        if (!list || !q.items)
+            return false;
+    }
+    for (size_t i = 0; i < n; i++)
+        list[i] = (struct symbol){ .id = ids->items[first + i],
+                                   .prev = i ? (uint32_t)i - 1 : SYMBOL_NONE,
+                                   .next = i + 1 < n ? (uint32_t)i + 1 : SYMBOL_NONE };
+    for (size_t i = 0; i < n; i++)
+        find_merge(b, list, (uint32_t)i, &q);
+    merge_symbols(b, list, &q);
+    ids->n = first;
+    for (uint32_t i = 0; i != SYMBOL_NONE; i = list[i].next)
+        ids->items[ids->n++] = list[i].id;
+    return true;
 }
 
 bool bpe_encode(const struct bpe *b, struct str word, struct ids *out, struct arena *a) {
@@ -183,6 +258,5 @@ bool bpe_encode(const struct bpe *b, struct str word, struct ids *out, struct ar
     const size_t first = out->n;
     if (!start_word(b, word, out, a))
         return false;
-    merge_word(b, out, first);
-    return true;
+    return merge_word(b, out, first, a);
 }

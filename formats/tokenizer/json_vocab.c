@@ -2,9 +2,7 @@
  * formats/tokenizer/json_vocab.c - tokenizer.json with a model of type BPE or WordPiece.
  * Source: conversion/base.py, get_vocab_base and _set_vocab_gpt2; conversion/bert.py. */
 #include "formats/tokenizer/pre_name.h"
-#include "formats/tokenizer/pretokenize.h"
 #include "formats/tokenizer/tokenizer.h"
-#include "formats/tokenizer/wordpiece.h"
 #include <errno.h>
 
 #define FILE_NAME "tokenizer.json"
@@ -88,32 +86,6 @@ static int put_vocab(struct arch_work *w, struct vocab *v, const struct token_ma
 
 /* --- the models --- */
 
-static bool encode_bpe(const void *self, struct str word, struct ids *out, struct arena *a) {
-    return bpe_encode(self, word, out, a);
-}
-
-static bool encode_wordpiece(const void *self, struct str word, struct ids *out, struct arena *a) {
-    return wordpiece_encode(self, word, out, a);
-}
-
-static int init_bpe(struct word_model *m, const struct json *model, struct arena *a,
-                    struct err *err) {
-    struct bpe *b = arena_new(a, struct bpe);
-    if (!b)
-        return err_set(err, -ENOMEM, FILE_NAME);
-    *m = (struct word_model){ b, &b->vocab, encode_bpe };
-    return bpe_init(b, model, a, err);
-}
-
-static int init_wordpiece(struct word_model *m, const struct json *model, struct arena *a,
-                          struct err *err) {
-    struct wordpiece *p = arena_new(a, struct wordpiece);
-    if (!p)
-        return err_set(err, -ENOMEM, FILE_NAME);
-    *m = (struct word_model){ p, &p->vocab, encode_wordpiece };
-    return wordpiece_init(p, model, a, err);
-}
-
 static int add_bpe(struct arch_work *w, const struct json *tokenizer, struct vocab *v,
                    const char *pre) {
     int rc = vocab_add(w, v, "gpt2", pre);
@@ -143,12 +115,22 @@ static int add_wordpiece(struct arch_work *w, const struct json *tokenizer, stru
 
 static const struct json_model {
     const char *type; /* "model"."type" */
-    int (*init)(struct word_model *m, const struct json *model, struct arena *a, struct err *err);
     int (*add)(struct arch_work *w, const struct json *tokenizer, struct vocab *v, const char *pre);
 } models[] = {
-    { "BPE", init_bpe, add_bpe },
-    { "WordPiece", init_wordpiece, add_wordpiece },
+    { "BPE", add_bpe },
+    { "WordPiece", add_wordpiece },
 };
+
+static int find_pre(struct arch_work *w, const char **out, const struct json *tokenizer,
+                    const struct word_model *model, const struct added *added, struct arena *a) {
+    struct text_encoder e = { .tokenizer = tokenizer,
+                              .config = w->folder->tokenizer_config,
+                              .model = model,
+                              .added = added };
+    int rc = pre_name(out, &e, a, w->err);
+    text_encoder_fini(&e);
+    return rc;
+}
 
 static int add_pairs(struct arch_work *w, const struct json_model *kind,
                      const struct json *tokenizer, struct arena *a) {
@@ -159,11 +141,11 @@ static int add_pairs(struct arch_work *w, const struct json_model *kind,
     const char *pre = NULL;
     uint64_t n;
     const struct json *config = w->folder->tokenizer_config;
-    int rc = kind->init(&model, json_get(tokenizer, "model"), a, w->err);
+    int rc = word_model_init(&model, json_get(tokenizer, "model"), a, w->err);
     if (rc == 0)
         rc = added_read(&added, tokenizer, config, model.vocab, a, w->err);
     if (rc == 0)
-        rc = pre_name(&pre, tokenizer, config, &model, &added, a, w->err);
+        rc = find_pre(w, &pre, tokenizer, &model, &added, a);
     if (rc < 0)
         return rc;
     rc = tokenizer_vocab_size(w, "vocab_size", &n);

@@ -11,9 +11,19 @@ static int no_memory(struct err *err) {
     return err_set(err, -ENOMEM, "tokenizer.json: the normalizer");
 }
 
+/* Below U+0300 nothing combines, and NFC changes nothing. */
+static bool is_composed(struct str text) {
+    for (size_t i = 0; i < text.n; i++)
+        if ((unsigned char)text.p[i] >= 0xcc) /* the first byte of U+0300 */
+            return false;
+    return true;
+}
+
 /* One of the four forms of Unicode. */
 static int to_form(struct str *text, utf8proc_option_t options, struct arena *a, struct err *err) {
     utf8proc_uint8_t *out = NULL;
+    if (options == UTF8PROC_COMPOSE && is_composed(*text))
+        return 0;
     const utf8proc_ssize_t n =
         utf8proc_map((const utf8proc_uint8_t *)text->p, (utf8proc_ssize_t)text->n, &out,
                      (utf8proc_option_t)(options | UTF8PROC_STABLE));

@@ -113,15 +113,44 @@ static int split_word(struct splitter *s, struct str word, struct err *err) {
     return 0;
 }
 
-static int split(struct words *words, struct str pattern, bool literal, enum behavior behavior,
-                 bool invert, struct arena *a, struct err *err) {
+void patterns_fini(struct patterns *p) {
+    while (p->n)
+        regex_free(p->items[--p->n].re);
+}
+
+static int find_pattern(struct patterns *p, struct str text, bool literal, struct regex **out,
+                        struct err *err) {
+    for (unsigned i = 0; i < p->n; i++)
+        if (p->items[i].literal == literal && str_eq(p->items[i].text, text)) {
+            *out = p->items[i].re;
+            return 0;
+        }
+    if (p->n == PATTERNS_MAX)
+        return err_set(err, -ENOTSUP, "tokenizer.json: more than %d patterns", PATTERNS_MAX);
+    int rc = regex_new(out, text, literal ? REGEX_LITERAL : REGEX_ONIGURUMA, err);
+    if (rc < 0)
+        return rc;
+    p->items[p->n].re = *out;
+    p->items[p->n].text = text;
+    p->items[p->n++].literal = literal;
+    return 0;
+}
+
+struct cutter {
+    struct words *words;
+    struct patterns *patterns;
+    struct arena *arena;
+    struct err *err;
+};
+
+static int split(struct cutter *c, struct str pattern, bool literal, enum behavior behavior,
+                 bool invert) {
     struct words out = { 0 };
-    struct splitter s = { .behavior = behavior, .invert = invert, .out = &out, .arena = a };
-    int rc = regex_new(&s.re, pattern, literal, err);
-    for (size_t i = 0; i < words->n && rc == 0; i++)
-        rc = split_word(&s, words->items[i], err);
-    regex_free(s.re);
-    *words = out;
+    struct splitter s = { .behavior = behavior, .invert = invert, .out = &out, .arena = c->arena };
+    int rc = find_pattern(c->patterns, pattern, literal, &s.re, c->err);
+    for (size_t i = 0; i < c->words->n && rc == 0; i++)
+        rc = split_word(&s, c->words->items[i], c->err);
+    *c->words = out;
     return rc;
 }
 
@@ -133,12 +162,12 @@ static bool is_own_character(unsigned b) {
 
 /* Printable bytes of Latin-1 stand for themselves, the others for U+0100 and on, in order. */
 static unsigned byte_to_character(unsigned byte) {
-    unsigned others = 0;
+    enum { CONTROLS = '!', OTHERS = 0xa1 - 0x7f }; /* those below '!', and from DEL on */
     if (is_own_character(byte))
         return byte;
-    for (unsigned b = 0; b < byte; b++)
-        others += !is_own_character(b);
-    return 0x100 + others;
+    return 0x100 + (byte < CONTROLS ? byte
+                    : byte == 0xad  ? CONTROLS + OTHERS
+                                    : CONTROLS + byte - 0x7f);
 }
 
 struct str byte_level(struct arena *a, struct str bytes) {
@@ -196,78 +225,71 @@ static int get_behavior(const struct json *spec, enum behavior absent, enum beha
                    STR_ARG(name));
 }
 
-static int pre_split(struct words *words, const struct json *spec, struct arena *a,
-                     struct err *err) {
+static int pre_split(struct cutter *c, const struct json *spec) {
     const struct json *pattern = json_get(spec, "pattern");
     enum behavior behavior;
     struct str text;
-    int rc = get_behavior(spec, ISOLATED, &behavior, err);
+    int rc = get_behavior(spec, ISOLATED, &behavior, c->err);
     if (rc < 0)
         return rc;
     const bool literal = json_str(json_get(pattern, "String"), &text);
     if (!literal && !json_str(json_get(pattern, "Regex"), &text))
-        return err_set(err, -EBADMSG, "tokenizer.json: a Split without a pattern");
-    return split(words, text, literal, behavior, flag(spec, "invert", false), a, err);
+        return err_set(c->err, -EBADMSG, "tokenizer.json: a Split without a pattern");
+    return split(c, text, literal, behavior, flag(spec, "invert", false));
 }
 
-static int pre_byte_level(struct words *words, const struct json *spec, struct arena *a,
-                          struct err *err) {
+static int pre_byte_level(struct cutter *c, const struct json *spec) {
     static const struct str gpt2 =
         STR("'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+");
-    for (size_t i = 0; flag(spec, "add_prefix_space", true) && i < words->n; i++) {
-        struct str *word = &words->items[i];
+    for (size_t i = 0; flag(spec, "add_prefix_space", true) && i < c->words->n; i++) {
+        struct str *word = &c->words->items[i];
         if (word->p[0] != ' ')
-            *word = arena_printf(a, " %.*s", STR_ARG(*word));
+            *word = arena_printf(c->arena, " %.*s", STR_ARG(*word));
         if (!word->p)
-            return no_memory(err);
+            return no_memory(c->err);
     }
     if (flag(spec, "use_regex", true)) {
-        int rc = split(words, gpt2, false, ISOLATED, false, a, err);
+        int rc = split(c, gpt2, false, ISOLATED, false);
         if (rc < 0)
             return rc;
     }
-    for (size_t i = 0; i < words->n; i++) {
-        words->items[i] = byte_level(a, words->items[i]);
-        if (!words->items[i].p)
-            return no_memory(err);
+    for (size_t i = 0; i < c->words->n; i++) {
+        c->words->items[i] = byte_level(c->arena, c->words->items[i]);
+        if (!c->words->items[i].p)
+            return no_memory(c->err);
     }
     return 0;
 }
 
-static int pre_digits(struct words *words, const struct json *spec, struct arena *a,
-                      struct err *err) {
+static int pre_digits(struct cutter *c, const struct json *spec) {
     const bool each = flag(spec, "individual_digits", false);
-    return split(words, STR("\\p{N}"), false, each ? ISOLATED : CONTIGUOUS, false, a, err);
+    return split(c, STR("\\p{N}"), false, each ? ISOLATED : CONTIGUOUS, false);
 }
 
-static int pre_punctuation(struct words *words, const struct json *spec, struct arena *a,
-                           struct err *err) {
+static int pre_punctuation(struct cutter *c, const struct json *spec) {
     enum behavior behavior;
-    int rc = get_behavior(spec, ISOLATED, &behavior, err);
-    return rc < 0 ? rc : split(words, STR("[\\p{P}$+<=>^`|~]"), false, behavior, false, a, err);
+    int rc = get_behavior(spec, ISOLATED, &behavior, c->err);
+    return rc < 0 ? rc : split(c, STR("[\\p{P}$+<=>^`|~]"), false, behavior, false);
 }
 
-static int pre_whitespace(struct words *words, const struct json *spec, struct arena *a,
-                          struct err *err) {
+static int pre_whitespace(struct cutter *c, const struct json *spec) {
     (void)spec;
-    return split(words, STR("\\w+|[^\\w\\s]+"), false, REMOVED, true, a, err);
+    return split(c, STR("\\w+|[^\\w\\s]+"), false, REMOVED, true);
 }
 
-static int pre_whitespace_split(struct words *words, const struct json *spec, struct arena *a,
-                                struct err *err) {
+static int pre_whitespace_split(struct cutter *c, const struct json *spec) {
     (void)spec;
-    return split(words, STR("\\s"), false, REMOVED, false, a, err);
+    return split(c, STR("\\s"), false, REMOVED, false);
 }
 
-static int pre_bert(struct words *words, const struct json *spec, struct arena *a,
-                    struct err *err) {
-    int rc = pre_whitespace_split(words, spec, a, err);
-    return rc < 0 ? rc : split(words, STR("[\\p{P}$+<=>^`|~]"), false, ISOLATED, false, a, err);
+static int pre_bert(struct cutter *c, const struct json *spec) {
+    int rc = pre_whitespace_split(c, spec);
+    return rc < 0 ? rc : split(c, STR("[\\p{P}$+<=>^`|~]"), false, ISOLATED, false);
 }
 
 static const struct {
     const char *type;
-    int (*run)(struct words *, const struct json *, struct arena *, struct err *);
+    int (*run)(struct cutter *, const struct json *);
 } kinds[] = {
     { "Split", pre_split },           { "ByteLevel", pre_byte_level },
     { "Digits", pre_digits },         { "Punctuation", pre_punctuation },
@@ -275,27 +297,28 @@ static const struct {
     { "BertPreTokenizer", pre_bert },
 };
 
-static int run(struct words *words, const struct json *spec, struct arena *a, unsigned depth,
-               struct err *err) {
+static int run(struct cutter *c, const struct json *spec, unsigned depth) {
     struct str type;
     if (json_is_null(spec))
         return 0;
     if (!json_str(json_get(spec, "type"), &type))
-        return err_set(err, -EBADMSG, "tokenizer.json: a pre-tokenizer without a type");
+        return err_set(c->err, -EBADMSG, "tokenizer.json: a pre-tokenizer without a type");
     if (str_is(type, "Sequence") && depth < MAX_NESTING) {
         const struct json *list = json_get(spec, "pretokenizers");
         int rc = 0;
         for (size_t i = 0; i < json_len(list) && rc == 0; i++)
-            rc = run(words, json_at(list, i), a, depth + 1, err);
+            rc = run(c, json_at(list, i), depth + 1);
         return rc;
     }
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (str_is(type, kinds[i].type))
-            return kinds[i].run(words, spec, a, err);
-    return err_set(err, -ENOTSUP, "tokenizer.json: the pre-tokenizer \"%.*s\" is not known",
+            return kinds[i].run(c, spec);
+    return err_set(c->err, -ENOTSUP, "tokenizer.json: the pre-tokenizer \"%.*s\" is not known",
                    STR_ARG(type));
 }
 
-int pretokenize(struct words *words, const struct json *spec, struct arena *a, struct err *err) {
-    return run(words, spec, a, 0, err);
+int pretokenize(struct words *words, const struct json *spec, struct patterns *patterns,
+                struct arena *a, struct err *err) {
+    struct cutter c = { words, patterns, a, err };
+    return run(&c, spec, 0);
 }

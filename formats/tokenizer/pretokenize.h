@@ -12,9 +12,23 @@ struct words {
 
 bool words_add(struct words *w, struct arena *a, struct str word);
 
+/* The patterns of a pre-tokenizer, compiled when they are first met. */
+enum { PATTERNS_MAX = 16 };
+struct patterns {
+    struct {
+        struct regex *re;
+        struct str text;
+        bool literal;
+    } items[PATTERNS_MAX];
+    unsigned n;
+};
+void patterns_fini(struct patterns *p);
+
 /* Cut each of @words further, as the "pre_tokenizer" @spec says (NULL or null: not at all).
- * -ENOTSUP for a kind that is not known here, with its name. */
-int pretokenize(struct words *words, const struct json *spec, struct arena *a, struct err *err);
+ * -ENOTSUP for a kind that is not known here, with its name. @patterns serves one @spec, by one
+ * thread at a time, and ends before it. */
+int pretokenize(struct words *words, const struct json *spec, struct patterns *patterns,
+                struct arena *a, struct err *err);
 
 /* Bytes as the characters that stand for them in byte-level vocabularies. p is NULL for lack of
  * memory. */

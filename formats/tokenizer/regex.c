@@ -52,6 +52,7 @@ int regex_new(struct regex **out, struct str pattern, enum regex_syntax syntax, 
     }
     re->match = pcre2_match_data_create_from_pattern(re->code, NULL);
     re->context = pcre2_match_context_create(NULL);
+    (void)pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE); /* else it is interpreted */
     if (!re->match || !re->context) {
         regex_free(re);
         return err_set(err, -ENOMEM, "%sa pattern", where);
@@ -64,8 +65,12 @@ int regex_new(struct regex **out, struct str pattern, enum regex_syntax syntax, 
 }
 
 int regex_find(struct regex *re, struct str text, size_t *start, size_t *end, struct err *err) {
-    const int n =
-        pcre2_match(re->code, (PCRE2_SPTR)text.p, text.n, *start, 0, re->match, re->context);
+    const uint32_t checked = *start ? PCRE2_NO_UTF_CHECK : 0;
+    int n =
+        pcre2_match(re->code, (PCRE2_SPTR)text.p, text.n, *start, checked, re->match, re->context);
+    if (n == PCRE2_ERROR_JIT_STACKLIMIT) /* the interpreter has a heap */
+        n = pcre2_match(re->code, (PCRE2_SPTR)text.p, text.n, *start, checked | PCRE2_NO_JIT,
+                        re->match, re->context);
     if (n == PCRE2_ERROR_NOMATCH)
         return 0;
     if (n == PCRE2_ERROR_NOMEMORY)

@@ -17,5 +17,6 @@ int regex_new(struct regex **out, struct str pattern, enum regex_syntax syntax, 
 void regex_free(struct regex *re); /* NULL is fine */
 
 /* The next match at or after byte *start: 1 with its bounds in *start and *end, 0 for none. A
- * pattern that takes too many steps is -ENOTSUP. */
+ * pattern that takes too many steps is -ENOTSUP. The matches of a text are asked for from its
+ * beginning on: only the first call looks whether it is UTF-8. */
 int regex_find(struct regex *re, struct str text, size_t *start, size_t *end, struct err *err);
