@@ -25,6 +25,7 @@ struct form {
     struct kv_list kvs;  /* for GGUF: all pairs in order, general.architecture first; the values lie
                           * in @arena or in the model, and the layout refers to them */
     struct str metadata; /* for safetensors: JSON of __metadata__, or empty */
+    const char *pre; /* asked for: tokenizer.ggml.pre of a folder, whatever its tokenizer; or NULL */
 };
 
 /* The outtypes of the converter of Hugging Face folders. */

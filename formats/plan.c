@@ -68,8 +68,8 @@ static int form_gguf(struct form *f, const struct model *m, const struct extras 
     int ret;
     switch (m->container->kind) {
     case CONTAINER_GGUF:
-        if (x->spec.from)
-            return err_set(err, -ENOTSUP, "from= is for Hugging Face folders");
+        if (x->spec.from || x->spec.pre[0])
+            return err_set(err, -ENOTSUP, "from= and pre= are for Hugging Face folders");
         ret = form_identity(f, m, err);
         if (ret < 0)
             return ret;
@@ -79,6 +79,7 @@ static int form_gguf(struct form *f, const struct model *m, const struct extras 
         return 0;
     case CONTAINER_FOLDER: {
         bool is_final = begin_folder(x, &out);
+        f->pre = x->spec.pre[0] ? x->spec.pre : NULL;
         ret = form_gguf_from_hf(f, m, out, err);
         return ret < 0 || is_final ? ret : form_quantize(f, x, err);
     }

@@ -90,6 +90,18 @@ static bool set_leave_output(struct spec *s, struct str value) {
     return s->leave_output = true;
 }
 
+/* A name that llama.cpp may know: letters, digits, '-', '_' and '.'. */
+static bool set_pre(struct spec *s, struct str value) {
+    if (value.n == 0 || value.n >= sizeof s->pre)
+        return false;
+    for (size_t i = 0; i < value.n; i++)
+        if (!isalnum((unsigned char)value.p[i]) && !strchr("-_.", value.p[i]))
+            return false;
+    memcpy(s->pre, value.p, value.n);
+    s->pre[value.n] = 0;
+    return true;
+}
+
 static bool set_pure(struct spec *s, struct str value) {
     (void)value;
     return s->pure = true;
@@ -154,6 +166,11 @@ static const char *get_leave_output(const struct spec *s, char *buf) {
     return s->leave_output ? "" : NULL;
 }
 
+static const char *get_pre(const struct spec *s, char *buf) {
+    (void)buf;
+    return s->pre[0] ? s->pre : NULL;
+}
+
 static const char *get_pure(const struct spec *s, char *buf) {
     (void)buf;
     return s->pure ? "" : NULL;
@@ -191,6 +208,7 @@ static const struct option {
     { "leave_output", TAKES_NOTHING, set_leave_output, get_leave_output, "leave_output" },
     { "opset", TAKES_VALUE, set_opset, get_opset, "opset=17 or opset=23" },
     { "output", TAKES_VALUE, set_output, get_output, "output=TYPE, as q8_0" },
+    { "pre", TAKES_VALUE, set_pre, get_pre, "pre=NAME, as llama-bpe" },
     { "pure", TAKES_NOTHING, set_pure, get_pure, "pure" },
     { "requantize", TAKES_NOTHING, set_requantize, get_requantize, "requantize" },
     { "split", TAKES_VALUE, set_split, get_split, "split=SIZE, as 500M or 2G" },
@@ -230,6 +248,8 @@ void spec_merge(struct spec *s, const struct spec *more) {
     s->embedding = s->embedding ? s->embedding : more->embedding;
     s->from = s->from ? s->from : more->from;
     s->split = s->split ? s->split : more->split;
+    if (!s->pre[0])
+        memcpy(s->pre, more->pre, sizeof s->pre);
     if (!s->imatrix && more->imatrix) {
         s->imatrix = true;
         memcpy(s->imatrix_file, more->imatrix_file, sizeof s->imatrix_file);
@@ -277,6 +297,9 @@ static int check_options(const struct spec *s, struct err *err) {
                        : s->format == FORMAT_HF   ? " and split"
                        : s->format == FORMAT_ONNX ? ", contrib and opset"
                                                   : "");
+    if (s->format != FORMAT_GGUF && s->pre[0])
+        return err_set(err, -ENOENT,
+                       "pre is for gguf views: no other format names a pre-tokenizer");
     if (s->format != FORMAT_TORCH && s->crc)
         return err_set(err, -ENOENT, "crc is for pt views: no other format has checksums");
     if (s->format != FORMAT_ONNX && (s->contrib || s->opset))
@@ -284,7 +307,7 @@ static int check_options(const struct spec *s, struct err *err) {
     if (s->contrib && s->opset)
         return err_set(err, -ENOENT, "contrib has opset 17");
     if (s->type->file_type == FILE_AUTO && !s->profile[0] && spec_is_special(s))
-        return err_set(err, -ENOENT, "auto quantizes nothing: it has no option but split");
+        return err_set(err, -ENOENT, "auto quantizes nothing: it has no option but pre and split");
     return 0;
 }
 

@@ -19,6 +19,7 @@ enum format {
 
 enum {
     SPEC_MAX_TEXT = 256, /* bytes with the NUL */
+    SPEC_MAX_PRE = 32,   /* of a pre-tokenizer's name; likewise */
     SPEC_MAX_WORD = 128  /* of an option's value, of a profile's name; likewise */
 };
 
@@ -33,6 +34,7 @@ struct spec {
     bool pure, leave_output;
     enum dtype output, embedding;     /* DTYPE_NONE: by the type's rules */
     const struct ftype *from;         /* folders: the outtype that is quantized; NULL: auto */
+    char pre[SPEC_MAX_PRE];           /* folders: tokenizer.ggml.pre; empty: found by its hash */
     bool imatrix;                     /* use importance data */
     char imatrix_file[SPEC_MAX_WORD]; /* empty: NAME.imatrix.gguf or NAME.imatrix.dat */
 

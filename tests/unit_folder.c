@@ -83,12 +83,14 @@ static void make_model(void) {
     write_file("tokenizer.model", tokenizer, sizeof tokenizer - 1);
 }
 
-/* Read the folder and make its GGUF's header; the error must hold @part. */
-static void expect(int want, const char *part) {
+/* Read the folder and make its GGUF's header, with tokenizer.ggml.pre as @pre says; the error must
+ * hold @part. */
+static void expect_pre(const char *pre, int want, const char *part) {
     struct root *root;
     struct model *m;
     struct arena a = { 0 };
-    struct form f = { .arena = &a };
+    struct form f = { .arena = &a, .pre = pre };
+    struct str found;
     assert_ok(root_open(&root, dir, err));
     assert_ok(model_new(&m, STR("m"), err));
     struct err err = { 0 };
@@ -97,15 +99,34 @@ static void expect(int want, const char *part) {
         rc = form_gguf_from_hf(&f, m, OUTTYPE_AUTO, &err);
     if (rc != want || (part && !strstr(err.msg, part)))
         fail_msg("%d: %s; wanted %d: %s", rc, err.msg, want, part ? part : "success");
+    if (rc == 0 && pre)
+        assert_true(kv_get_str(&f.kvs, "tokenizer.ggml.pre", &found) && str_is(found, pre));
     arena_fini(&a);
     model_unref(m);
     root_close(root);
+}
+
+static void expect(int want, const char *part) {
+    expect_pre(NULL, want, part);
 }
 
 static void test_good(void **state) {
     (void)state;
     make_model();
     expect(0, NULL);
+}
+
+/* A tokenizer whose pre-tokenizer llama.cpp does not know. */
+static void test_pre(void **state) {
+    (void)state;
+    make_model();
+    run("rm %s/m/tokenizer.model", dir);
+    write_text("tokenizer.json",
+               "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]},"
+               "\"pre_tokenizer\":{\"type\":\"ByteLevel\"}}");
+    expect(-ENOTSUP, "pre=NAME");
+    expect_pre("llama-bpe", 0, NULL);
+    expect(-ENOTSUP, "pre=NAME"); /* what was named once is not remembered */
 }
 
 static void test_config(void **state) {
@@ -119,6 +140,9 @@ static void test_config(void **state) {
     expect(-EBADMSG, "config.json: not an object");
     write_text("config.json", "{\"architectures\":[\"NoSuchModel\"]}");
     expect(-ENOTSUP, "\"NoSuchModel\" is not known");
+    write_text("config.json", "{\"architectures\":[\"LlamaForCasualLM\"]}");
+    expect(-ENOTSUP, "the nearest is LlamaForCausalLM");
+    write_text("config.json", "{\"architectures\":[\"NoSuchModel\"]}");
     write_matrix("model.safetensors", "model.embed_tokens.weight", 4, 8);
     expect(-ENOTSUP, "\"NoSuchModel\" is not known");
     write_text("config.json", "{}");
@@ -307,7 +331,8 @@ static void test_identity(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),      cmocka_unit_test(test_config),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_pre),      cmocka_unit_test(test_config),
         cmocka_unit_test(test_shards),    cmocka_unit_test(test_tensors),
         cmocka_unit_test(test_tokenizer), cmocka_unit_test(test_bpe),
         cmocka_unit_test(test_names),     cmocka_unit_test(test_identity),

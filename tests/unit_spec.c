@@ -24,6 +24,8 @@ static void test_good(void **state) {
         { FORMAT_GGUF, "iq1_s+imatrix=Mine.dat", "iq1_s+imatrix=Mine.dat" },
         { FORMAT_GGUF, "q4_0+split=2000M", "q4_0+split=2g" },
         { FORMAT_GGUF, "auto+split=1500m", "auto+split=1500m" },
+        { FORMAT_GGUF, "F16+pre=llama-bpe", "f16+pre=llama-bpe" },
+        { FORMAT_GGUF, "q4_0+pure+PRE=a.b_C", "q4_0+pre=a.b_C+pure" },
         { FORMAT_GGUF, "Mine-1.2", "Mine-1.2" },
         { FORMAT_GGUF, "mine+requantize", "mine+requantize" },
         { FORMAT_SAFETENSORS, "BF16", "bf16" },

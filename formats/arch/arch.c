@@ -222,8 +222,9 @@ static int find_arch(struct arch_work *w) {
                 w->arch = a;
                 return 0;
             }
-    return err_set(w->err, -ENOTSUP, "config.json: architecture \"%.*s\" is not known",
-                   STR_ARG(w->class_name));
+    const struct str near = nearest_class(w->class_name);
+    return err_set(w->err, -ENOTSUP, "config.json: architecture \"%.*s\" is not known%s%.*s",
+                   STR_ARG(w->class_name), near.n ? "; the nearest is " : "", STR_ARG(near));
 }
 
 bool form_knows_folder(struct root *root, const char *path) {

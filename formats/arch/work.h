@@ -86,3 +86,6 @@ struct str name_build(struct arena *a, const char *pattern, const struct name_ma
 /* tensor_ops.c */
 int op_to_gguf(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                const struct name_match *match);
+
+/* nearest.c: the class of a row whose name is most like @name; p is NULL where none is. */
+struct str nearest_class(struct str name);

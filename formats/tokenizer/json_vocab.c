@@ -123,6 +123,10 @@ static const struct json_model {
 
 static int find_pre(struct arch_work *w, const char **out, const struct json *tokenizer,
                     const struct word_model *model, const struct added *added, struct arena *a) {
+    if (w->form->pre) {
+        *out = w->form->pre;
+        return 0;
+    }
     struct text_encoder e = { .tokenizer = tokenizer,
                               .config = w->folder->tokenizer_config,
                               .model = model,

@@ -28,6 +28,7 @@ static int fill_memo(struct arch_work *w, struct tokenizer_memo *memo) {
     struct folder traced = *folder;
     struct arena scratch = { 0 };
     aside.arena = &scratch;
+    aside.pre = form->pre;
     traced.trace = &memo->seen;
     w->form = &aside;
     w->folder = &traced;
@@ -51,6 +52,8 @@ static int memo_key(const struct arch_work *w, struct hash128 *key) {
         return work_no_memory(w);
     hasher_u64(h, (uintptr_t)w->arch); /* of one process */
     hasher_add(h, w->folder->configs.b, sizeof w->folder->configs.b);
+    if (w->form->pre)
+        hasher_add(h, w->form->pre, strlen(w->form->pre));
     *key = hasher_end(h);
     return 0;
 }
@@ -79,8 +82,23 @@ static int fill_slot(struct arch_work *w, struct tokenizer_slot *slot) {
     return 0;
 }
 
+/* With a pre-tokenizer of the caller's choice: the pairs are this form's alone. */
+static int add_own(struct arch_work *w) {
+    struct tokenizer_slot slot = { 0 };
+    int rc = fill_slot(w, &slot);
+    for (uint32_t i = 0; rc == 0 && i < slot.memo->kvs.n; i++) {
+        const struct kv *kv = &slot.memo->kvs.items[i];
+        if (!kv_set_raw(&w->form->kvs, w->form->arena, kv->key, kv->type, kv->value))
+            rc = work_no_memory(w);
+    }
+    tokenizer_memo_unref(slot.memo);
+    return rc;
+}
+
 int tokenizer_add(struct arch_work *w) {
     struct tokenizer_slot *slot = w->folder->tokenizer;
+    if (w->form->pre)
+        return add_own(w);
     pthread_mutex_lock(&slot->lock);
     int rc = slot->memo ? 0 : fill_slot(w, slot);
     pthread_mutex_unlock(&slot->lock);
