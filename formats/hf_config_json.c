@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/hf_config_json.c - config.json of a folder that is a view: that of the source, with the
- * type that the weights then have. */
+ * type that the weights then have; of a GGUF what its table says. */
+#include "formats/arch/arch_back.h"
+#include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/hf_folder.h"
 #include "formats/json.h"
@@ -68,12 +70,29 @@ static void add_object(struct buffer *b, const struct json *object, const char *
     buffer_z(b, "}");
 }
 
-int hf_config_json_add(struct buffer *b, const struct model *m, const struct spec *spec,
-                       struct err *err) {
+/* Weights of a quantized checkpoint that are read as plain ones. */
+static bool is_unpacked(const struct model *m) {
+    for (uint32_t i = 0; i < m->n_tensors; i++)
+        if (m->tensors[i].packed)
+            return true;
+    return false;
+}
+
+int hf_config_json_add(struct buffer *b, struct arena *a, const struct model *m,
+                       const struct spec *spec, struct err *err) {
+    const char *dtype = torch_name(spec);
+    if (m->container->kind == CONTAINER_GGUF)
+        return arch_config_add(b, a, m, dtype, err);
     if (!m->folder)
         return err_set(err, -ENOTSUP, "a Hugging Face folder needs a config.json");
-    const char *dtype = torch_name(spec);
-    add_object(b, m->folder->config, dtype, m->stored != NULL, 0);
+    const bool quantized =
+        json_type(json_get(m->folder->config, "quantization_config")) == JSON_OBJECT;
+    const bool unpacked = quantized && is_unpacked(m);
+    if (dtype && quantized && !unpacked)
+        return err_set(err, -ENOTSUP,
+                       "config.json: \"quantization_config\": the weights stay as "
+                       "they are, in hf@auto");
+    add_object(b, m->folder->config, dtype ? dtype : unpacked ? "float32" : NULL, unpacked, 0);
     buffer_z(b, "\n");
     return 0;
 }

@@ -4,8 +4,10 @@
  * source, unchanged. */
 #include "formats/hf_folder.h"
 #include "formats/checked.h"
+#include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/plan.h"
+#include "formats/tokenizer/hf_json.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,7 +89,7 @@ static int add_text(struct layout *l, struct buffer *b, struct err *err) {
 static int add_config(struct hf_folder *h, struct layout *l, uint32_t i) {
     struct buffer b = { 0 };
     (void)i;
-    int rc = hf_config_json_add(&b, h->m, h->spec, h->err);
+    int rc = hf_config_json_add(&b, h->form.arena, h->m, h->spec, h->err);
     if (rc == 0)
         rc = add_text(l, &b, h->err);
     buffer_fini(&b);
@@ -144,19 +146,64 @@ static int add_index(struct hf_folder *h, struct layout *l, uint32_t i) {
     return rc;
 }
 
+/* --- what a folder has besides, of a GGUF --- */
+
+static int add_tokenizer(struct hf_folder *h, struct layout *l, uint32_t i) {
+    struct buffer b = { 0 };
+    (void)i;
+    int rc = hf_tokenizer_json_add(&b, &h->m->kvs, h->err);
+    if (rc == 0)
+        rc = add_text(l, &b, h->err);
+    buffer_fini(&b);
+    return rc;
+}
+
+static int add_tokenizer_config(struct hf_folder *h, struct layout *l, uint32_t i) {
+    struct buffer b = { 0 };
+    (void)i;
+    hf_tokenizer_config_add(&b, &h->m->kvs);
+    const int rc = add_text(l, &b, h->err);
+    buffer_fini(&b);
+    return rc;
+}
+
+static int add_generation_config(struct hf_folder *h, struct layout *l, uint32_t i) {
+    struct buffer b = { 0 };
+    (void)i;
+    hf_generation_config_add(&b, &h->m->kvs);
+    const int rc = add_text(l, &b, h->err);
+    buffer_fini(&b);
+    return rc;
+}
+
 typedef int add_file(struct hf_folder *h, struct layout *l, uint32_t i);
+
+static const struct {
+    const char *name;
+    add_file *add;
+} from_gguf[] = {
+    { "generation_config.json", add_generation_config },
+    { "tokenizer.json", add_tokenizer },
+    { "tokenizer_config.json", add_tokenizer_config },
+};
+enum { FROM_GGUF = sizeof from_gguf / sizeof *from_gguf };
 
 /* The made file number @i, in a fixed order; false behind the last. */
 static bool made_file(const struct hf_folder *h, uint32_t i, struct str *name, add_file **add) {
+    const uint32_t rest = i - 1 - h->n_shards; /* counts what comes behind the shards */
+    const uint32_t index = h->n_shards > 1;
     if (i == 0) {
         *name = STR("config.json");
         *add = add_config;
     } else if (i <= h->n_shards) {
         *name = shard_name(h, i - 1);
         *add = add_shard;
-    } else if (i == h->n_shards + 1 && h->n_shards > 1) {
+    } else if (index && rest == 0) {
         *name = STR("model.safetensors.index.json");
         *add = add_index;
+    } else if (h->m->container->kind == CONTAINER_GGUF && rest - index < FROM_GGUF) {
+        *name = str_from(from_gguf[rest - index].name);
+        *add = from_gguf[rest - index].add;
     } else {
         return false;
     }
@@ -211,7 +258,7 @@ int hf_folder_files(struct file_list *out, struct arena *a, const struct model *
     if (rc < 0)
         return rc;
     out->n = 0;
-    out->items = arena_array(a, struct file_entry, (uint64_t)n + h.n_shards + 3);
+    out->items = arena_array(a, struct file_entry, (uint64_t)n + h.n_shards + 3 + FROM_GGUF);
     if (!out->items)
         return no_memory(&h);
     for (struct file_entry *e = out->items; made_file(&h, out->n, &e->name, &add);

@@ -6,5 +6,5 @@
 #include "formats/spec.h"
 
 /* hf_config_json.c: config.json of the view of @m, whose weights get @spec's type. */
-int hf_config_json_add(struct buffer *b, const struct model *m, const struct spec *spec,
-                       struct err *err);
+int hf_config_json_add(struct buffer *b, struct arena *a, const struct model *m,
+                       const struct spec *spec, struct err *err);

@@ -41,11 +41,12 @@ static bool can_be_made(enum model_kind kind, const struct spec *s) {
     if ((kind == MODEL_SAFETENSORS || kind == MODEL_TORCH || kind == MODEL_ONNX) &&
         s->format == FORMAT_GGUF)
         return false; /* no architecture */
-    if (s->format == FORMAT_ONNX && kind != MODEL_ONNX)
+    if (s->format == FORMAT_ONNX && kind != MODEL_ONNX && kind != MODEL_FOLDER &&
+        kind != MODEL_GGUF)
         return false;
     if (s->format == FORMAT_MMPROJ && kind != MODEL_FOLDER)
         return false;
-    if (s->format == FORMAT_HF && kind != MODEL_FOLDER)
+    if (s->format == FORMAT_HF && kind != MODEL_FOLDER && kind != MODEL_GGUF)
         return false; /* no config.json */
     if (kind == MODEL_ADAPTER && s->format == FORMAT_GGUF && !s->type->is_float &&
         s->type->base != DTYPE_Q8_0)

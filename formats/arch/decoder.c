@@ -48,19 +48,17 @@ int decoder_window_pattern(struct arch_work *w) {
     return n ? work_array(w, ".attention.sliding_window_pattern", KV_BOOL, windows, n) : 0;
 }
 
-/* The factor by which llama3's scaling divides one frequency. The single steps are in f32 and in
- * torch's order: a number divided by a tensor is the reciprocal times the number. */
-static float llama3_factor(const struct rope *r, double absent, float freq) {
-    const double factor = rope_f64(r, "factor", absent), low = rope_f64(r, "low_freq_factor", 1);
-    const double high = rope_f64(r, "high_freq_factor", 4);
-    const double context = r->has_context ? (double)r->context : 8192;
+/* The single steps are in f32 and in torch's order: a number divided by a tensor is the reciprocal
+ * times the number. */
+float decoder_llama3_factor(const struct llama3 *s, float freq) {
     const float wavelen = (1 / freq) * (float)(2 * M_PI);
-    if (wavelen < (float)(context / high))
+    if (wavelen < (float)(s->context / s->high))
         return 1;
-    if (wavelen > (float)(context / low))
-        return (float)factor;
-    const float smooth = ((1 / wavelen) * (float)context - (float)low) / (float)(high - low);
-    return 1 / ((1 - smooth) / (float)factor + smooth);
+    if (wavelen > (float)(s->context / s->low))
+        return (float)s->factor;
+    const float smooth =
+        ((1 / wavelen) * (float)s->context - (float)s->low) / (float)(s->high - s->low);
+    return 1 / ((1 - smooth) / (float)s->factor + smooth);
 }
 
 /* rope_freqs: computed from config.json, the first tensor of the file. */
@@ -79,9 +77,14 @@ int decoder_rope_freqs(struct arch_work *w, double factor) {
     if (!factors)
         return work_no_memory(w);
     const double base = w->rope.has_theta ? w->rope.theta : 10000;
+    const struct llama3 scaling = { .factor = rope_f64(&w->rope, "factor", factor),
+                                    .low = rope_f64(&w->rope, "low_freq_factor", 1),
+                                    .high = rope_f64(&w->rope, "high_freq_factor", 4),
+                                    .context =
+                                        w->rope.has_context ? (double)w->rope.context : 8192 };
     for (uint64_t i = 0; i < n; i++) {
         const float exponent = (float)(2 * i) / (float)dim;
-        factors[i] = llama3_factor(&w->rope, factor, 1 / (float)pow((float)base, exponent));
+        factors[i] = decoder_llama3_factor(&scaling, 1 / (float)pow((float)base, exponent));
     }
     return work_target(w, STR("rope_freqs.weight"), &n, 1,
                        expr_literal(w->form->arena, factors, n));

@@ -70,6 +70,11 @@ int decoder_rope_dimension(struct arch_work *w);
 int decoder_partial_rope(struct arch_work *w);
 /* .attention.sliding_window_pattern: whether "layer_types" is "sliding_attention", each block. */
 int decoder_window_pattern(struct arch_work *w);
+/* llama3's scaling of frequencies, and the factor by which it divides one. */
+struct llama3 {
+    double factor, low, high, context;
+};
+float decoder_llama3_factor(const struct llama3 *s, float freq);
 /* rope_freqs: computed from config.json where the scaling is llama3's. @factor: its default. */
 int decoder_rope_freqs(struct arch_work *w, double factor);
 int decoder_llama_freqs(struct arch_work *w); /* with Llama's factor */

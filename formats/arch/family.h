@@ -6,6 +6,7 @@
 #include "formats/arch/hf_config.h"
 #include "formats/form.h"
 
+struct arch_back; /* formats/arch/back.h */
 struct arch_work;
 struct tokenizer_kind; /* formats/tokenizer/tokenizer.h */
 
@@ -145,6 +146,7 @@ struct arch {
     int (*extra)(struct arch_work *w); /* tensors that are computed, written first; or NULL */
     int (*vocab)(struct arch_work *w); /* pairs before those of the tokenizer; or NULL */
     int (*after)(struct arch_work *w); /* pairs behind them; or NULL */
+    const struct arch_back *back;      /* how config.json comes back; NULL: it does not */
 };
 
 struct family {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/gemma.c - Gemma 1 to 3. Source: conversion/gemma.py; configuration_gemma.py,
  * _gemma2.py, _gemma3.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
 #include "formats/arch/work.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -165,15 +166,33 @@ static const struct hparam gemma3_hparams[] = {
 static const struct tokenizer_kind *const spm[] = { &tokenizer_spm, NULL };
 static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 
+static const struct arch_back gemma_back = { "gemma", "GemmaForCausalLM", NULL, NULL, NULL };
+
+/* As llama.cpp chooses it, which has no pair for it: by the largest model's layers. */
+static void say_query_scale(struct back *w) {
+    enum { LARGEST = 46 };
+    uint64_t layers = 0, hidden = 0, heads = 0, dim = 0;
+    back_find_u64(w, ".block_count", &layers);
+    back_find_u64(w, ".embedding_length", &hidden);
+    back_find_u64(w, ".attention.head_count", &heads);
+    back_find_u64(w, ".attention.key_length", &dim);
+    back_u64(w, "query_pre_attn_scalar", layers == LARGEST && heads ? hidden / heads : dim);
+}
+
+static const struct arch_back gemma2_back = { "gemma2", "Gemma2ForCausalLM", NULL, NULL,
+                                              say_query_scale };
+
 static const struct arch archs[] = {
     { .gguf = "gemma",
       .classes = "GemmaForCausalLM",
+      .back = &gemma_back,
       .rules = gemma_rules,
       .hparams = gemma_hparams,
       .tokenizers = spm,
       .after = add_turn },
     { .gguf = "gemma2",
       .classes = "Gemma2ForCausalLM",
+      .back = &gemma2_back,
       .rules = gemma2_rules,
       .hparams = gemma2_hparams,
       .tokenizers = spm,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/gpt.c - GPT-2, StarCoder and StarCoder 2. Source: conversion/gpt2.py,
  * starcoder.py; configuration_gpt2.py, _gpt_bigcode.py, _starcoder2.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
 #include "formats/arch/work.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -115,9 +116,25 @@ static const struct hparam starcoder_hparams[] = {
 
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+/* Fields of the class by other names, or not written at all. */
+static void say_sizes(struct back *w) {
+    const struct tensor *up = model_find(w->m, STR("blk.0.ffn_up.weight"));
+    uint64_t positions, hidden = 0;
+    if (back_find_u64(w, ".context_length", &positions)) {
+        back_u64(w, "n_positions", positions);
+        back_u64(w, "n_ctx", positions); /* of old, and what the converter asks for */
+    }
+    back_find_u64(w, ".embedding_length", &hidden);
+    if (up && up->n_dims == 2 && up->dims[0] != 4 * hidden)
+        back_u64(w, "n_inner", up->dims[0]);
+}
+
+static const struct arch_back gpt2_back = { "gpt2", "GPT2LMHeadModel", NULL, NULL, say_sizes };
+
 static const struct arch archs[] = {
     { .gguf = "gpt2",
       .classes = "GPT2LMHeadModel",
+      .back = &gpt2_back,
       .rules = gpt2_rules,
       .hparams = gpt2_hparams,
       .tokenizers = bpe },

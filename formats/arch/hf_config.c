@@ -4,7 +4,7 @@
 #include "formats/arch/family.h"
 #include <errno.h>
 
-static const struct hf_class *find_class(struct str model_type) {
+const struct hf_class *hf_class_find(struct str model_type) {
     for (const struct family *const *f = families; *f; f++)
         for (const struct hf_class *cls = (*f)->classes; cls && cls->model_type; cls++)
             if (str_is(model_type, cls->model_type))
@@ -88,7 +88,7 @@ int hf_config_init(struct hf_config *c, const struct json *config, struct err *e
     if (!json_str(json_get(config, "model_type"), &model_type))
         return 0;
     model_type = hf_text_type(model_type, c->text);
-    c->cls = model_type.p ? find_class(model_type) : NULL;
+    c->cls = model_type.p ? hf_class_find(model_type) : NULL;
     if (!c->cls)
         return 0;
     int rc = json_parse(&c->defaults, str_from(c->cls->defaults), err);

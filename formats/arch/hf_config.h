@@ -25,6 +25,9 @@ struct hf_class {
     } rename[8];
 };
 
+/* NULL: transformers does not know the model_type. */
+const struct hf_class *hf_class_find(struct str model_type);
+
 struct hf_config {
     const struct json *root;    /* config.json */
     const struct json *text;    /* its text_config; NULL: there is none */

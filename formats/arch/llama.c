@@ -2,6 +2,7 @@
  * formats/arch/llama.c - Llama, Mistral, Mixtral and what is built like them.
  * Source: conversion/llama.py; configuration_llama.py, _mistral.py, _mixtral.py. */
 #include "formats/arch/decoder.h"
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
 
@@ -110,7 +111,16 @@ static const struct name_edit model_edits[] = { { EDIT_ANYWHERE, "text_model.", 
 #define LLAMA_ROW(names)                                                                    \
     .gguf = "llama", .edits = (names), .rules = rules, .hparams = hparams,                  \
     .experts = "num_local_experts", .tokenizers = tokenizers, .extra = decoder_llama_freqs, \
-    .vocab = decoder_space_prefix, .after = decoder_llama_exceptions
+    .vocab = decoder_space_prefix, .after = decoder_llama_exceptions, .back = &back
+
+/* Biases where Llama has none. */
+static void say_biases(struct back *w) {
+    back_bool(w, "attention_bias", back_has_tensor(w, "blk.0.attn_output.bias"));
+    back_bool(w, "mlp_bias", back_has_tensor(w, "blk.0.ffn_down.bias"));
+}
+
+static const struct arch_back back = { "llama", "LlamaForCausalLM", "mixtral", "MixtralForCausalLM",
+                                       say_biases };
 
 static const struct arch archs[] = {
     { LLAMA_ROW(edits), .classes = "LlamaForCausalLM LLaMAForCausalLM MistralForCausalLM "

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/qwen.c - Qwen 2 and 3, dense and with experts.
  * Source: conversion/qwen.py; configuration_qwen2.py, _qwen3.py, _qwen2_moe.py, _qwen3_moe.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
 #include "formats/arch/work.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -126,9 +127,13 @@ static const struct name_edit bare[] = {
 
 #define EXPERTS .experts = "num_local_experts num_experts"
 
+static const struct arch_back qwen2_back = { "qwen2", "Qwen2ForCausalLM", NULL, NULL, NULL };
+static const struct arch_back qwen3_back = { "qwen3", "Qwen3ForCausalLM", NULL, NULL, NULL };
+
 static const struct arch archs[] = {
     { .gguf = "qwen2",
       .classes = "Qwen2ForCausalLM KORMoForCausalLM",
+      .back = &qwen2_back,
       .rules = rules,
       .hparams = dense,
       .tokenizers = either },
@@ -140,6 +145,7 @@ static const struct arch archs[] = {
       .tokenizers = either },
     { .gguf = "qwen3",
       .classes = "Qwen3ForCausalLM",
+      .back = &qwen3_back,
       .rules = rules,
       .hparams = dense,
       .tokenizers = either },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/onnx/hf_source.c - see hf_source.h. */
 #include "formats/onnx/hf_source.h"
+#include "formats/arch/arch_back.h"
 #include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/json.h"
@@ -23,14 +24,30 @@ static int sort(struct hf_source *s) {
     return 0;
 }
 
+static int open_gguf(struct hf_source *s, const struct model *m) {
+    struct buffer text = { 0 };
+    int rc = arch_config_add(&text, s->arena, m, NULL, s->err);
+    if (rc == 0 && text.failed)
+        rc = err_set(s->err, -ENOMEM, "no memory for config.json");
+    if (rc == 0)
+        rc = json_parse(&s->own, (struct str){ text.p, text.n }, s->err);
+    buffer_fini(&text);
+    if (rc == 0)
+        rc = hf_config_init(&s->config, s->own, s->err);
+    return rc < 0 ? rc : form_hf_from_gguf(&s->form, m, s->err);
+}
+
+static int open_folder(struct hf_source *s, const struct model *m) {
+    int rc = hf_config_init(&s->config, m->folder->config, s->err);
+    return rc < 0 ? rc : form_identity(&s->form, m, s->err);
+}
+
 int hf_source_open(struct hf_source *s, struct arena *a, const struct model *m, struct err *err) {
     *s = (struct hf_source){ .arena = a, .form.arena = a, .err = err };
-    if (!m->folder)
+    if (!m->folder && m->container->kind != CONTAINER_GGUF)
         return err_set(err, -ENOTSUP, "a graph needs a config.json: no ONNX is made of %s",
                        m->container->name);
-    int rc = hf_config_init(&s->config, m->folder->config, err);
-    if (rc == 0)
-        rc = form_identity(&s->form, m, err);
+    int rc = m->folder ? open_folder(s, m) : open_gguf(s, m);
     if (rc == 0)
         rc = sort(s);
     const struct json *type = hf_config_json(&s->config, "model_type");
@@ -41,6 +58,8 @@ int hf_source_open(struct hf_source *s, struct arena *a, const struct model *m, 
 
 void hf_source_close(struct hf_source *s) {
     hf_config_fini(&s->config);
+    json_free(s->own);
+    s->own = NULL;
 }
 
 /* Its place in by_name; n_targets if there is none. */

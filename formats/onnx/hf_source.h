@@ -7,6 +7,7 @@
 
 struct hf_source {
     struct arena *arena; /* the view's */
+    struct json *own;    /* config.json of a GGUF; NULL: the folder's is used */
     struct hf_config config;
     struct str model_type;
     struct form form;

@@ -13,6 +13,7 @@ typedef int onnx_build(struct onnx_graph *g, const struct model *m, const struct
 
 static onnx_build *const builders[CONTAINER_COUNT] = {
     [CONTAINER_FOLDER] = onnx_from_hf,
+    [CONTAINER_GGUF] = onnx_from_hf,
     [CONTAINER_ONNX] = onnx_from_onnx,
 };
 

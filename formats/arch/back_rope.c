@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/back_rope.c - rotary positions of a GGUF as config.json has them. llama3's scaling
+ * is a tensor there, of the factors that it makes: found again by trying what models use. */
+#include "formats/arch/back.h"
+#include "formats/arch/decoder.h"
+#include "formats/json.h"
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+
+enum { MAX_FREQS = 1 << 12 };
+
+static void add_scaling(struct back *w, const char *type, const char *const *names,
+                        const float *values, size_t n) {
+    char text[512];
+    size_t at = (size_t)snprintf(text, sizeof text, "{\"rope_type\": \"%s\"", type);
+    for (size_t i = 0; i < n && at < sizeof text; i++)
+        at += (size_t)snprintf(text + at, sizeof text - at, ", \"%s\": %.9g", names[i],
+                               (double)values[i]);
+    if (at + 1 < sizeof text)
+        snprintf(text + at, sizeof text - at, "}");
+    back_raw(w, "rope_scaling", text);
+}
+
+/* --- llama3 --- */
+
+static int read_factors(struct back *w, const struct tensor *t, float *out) {
+    if (t->dtype != DTYPE_F32 || t->elems > MAX_FREQS)
+        return err_set(w->err, -ENOTSUP, "rope_freqs.weight is not what llama3's scaling makes");
+    return source_pread(w->m->sources[t->src], out, t->bytes, t->off, w->err);
+}
+
+static bool fits(const float *factors, uint64_t n, float theta, const struct llama3 *s) {
+    for (uint64_t i = 0; i < n; i++) {
+        const float exponent = (float)(2 * i) / (float)(2 * n);
+        const float freq = 1 / (float)pow(theta, exponent);
+        if (fabsf(decoder_llama3_factor(s, freq) - factors[i]) > 1e-5f * factors[i])
+            return false;
+    }
+    return true;
+}
+
+static bool find_llama3(const float *factors, uint64_t n, float theta, struct llama3 *s) {
+    static const double contexts[] = { 8192, 4096, 16384, 32768, 2048, 1024, 512, 256, 128, 64 };
+    *s = (struct llama3){ .factor = 1, .low = 1, .high = 4 };
+    for (uint64_t i = 0; i < n; i++)
+        s->factor = factors[i] > s->factor ? factors[i] : s->factor;
+    for (size_t c = 0; c < sizeof contexts / sizeof *contexts; c++) {
+        s->context = contexts[c];
+        if (fits(factors, n, theta, s))
+            return true;
+    }
+    return false;
+}
+
+static void add_llama3(struct back *w, const struct tensor *t, float theta) {
+    static const char *const names[] = { "factor", "low_freq_factor", "high_freq_factor",
+                                         "original_max_position_embeddings" };
+    float factors[MAX_FREQS];
+    struct llama3 s;
+    const int rc = read_factors(w, t, factors);
+    if (rc < 0)
+        w->rc = w->rc ? w->rc : rc;
+    else if (!find_llama3(factors, t->elems, theta, &s))
+        back_fail(w, -ENOTSUP, "rope_freqs.weight is not what llama3's scaling makes");
+    else
+        add_scaling(
+            w, "llama3", names,
+            (const float[]){ (float)s.factor, (float)s.low, (float)s.high, (float)s.context }, 4);
+}
+
+/* --- the rest --- */
+
+static void add_typed(struct back *w) {
+    static const char *const names[] = { "factor", "original_max_position_embeddings" };
+    char key[128];
+    struct str type;
+    float factor = 1;
+    uint64_t context;
+    snprintf(key, sizeof key, "%s.rope.scaling.type", w->arch->gguf);
+    if (!kv_get_str(&w->m->kvs, key, &type) || str_is(type, "none"))
+        return;
+    back_find_f32(w, ".rope.scaling.factor", &factor);
+    if (str_is(type, "linear"))
+        add_scaling(w, "linear", names, &factor, 1);
+    else if (str_is(type, "yarn") &&
+             back_find_u64(w, ".rope.scaling.original_context_length", &context))
+        add_scaling(w, "yarn", names, (const float[]){ factor, (float)context }, 2);
+    else
+        back_fail(w, -ENOTSUP, "rotary positions of type \"%.*s\" have no way back", STR_ARG(type));
+}
+
+void back_rope(struct back *w) {
+    float theta = (float)w->cls->rope_theta;
+    const struct tensor *freqs = model_find(w->m, STR("rope_freqs.weight"));
+    back_find_f32(w, ".rope.freq_base", &theta);
+    back_f32(w, "rope_theta", theta);
+    if (back_has_tensor(w, "rope_factors_long.weight"))
+        back_fail(w, -ENOTSUP, "rotary positions of type \"longrope\" have no way back");
+    else if (freqs)
+        add_llama3(w, freqs, theta);
+    else
+        add_typed(w);
+}

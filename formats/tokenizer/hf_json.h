@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/tokenizer/hf_json.h - the tokenizer of a GGUF as the files of a Hugging Face folder. They
+ * split text as llama.cpp does with those pairs. Source: llama.cpp 0c1e570, src/llama-vocab.cpp;
+ * transformers 5.23, convert_slow_tokenizer.py; tokenizers 0.23. */
+#pragma once
+#include "formats/arena.h"
+#include "formats/buffer.h"
+#include "formats/err.h"
+#include "formats/kv.h"
+
+/* Append tokenizer.json. -ENOTSUP for a model of tokenizer, or a pre-tokenizer, that has no way
+ * back; -ENOENT: the GGUF has no tokenizer. */
+int hf_tokenizer_json_add(struct buffer *b, const struct kv_list *kvs, struct err *err);
+/* tokenizer_config.json: special tokens, chat template. */
+void hf_tokenizer_config_add(struct buffer *b, const struct kv_list *kvs);
+/* generation_config.json: which tokens begin and end. */
+void hf_generation_config_add(struct buffer *b, const struct kv_list *kvs);
+
+/* --- the inside --- */
+
+struct hf_vocab {
+    struct arena arena;
+    struct str *texts;    /* as tokenizer.json spells them */
+    const uint8_t *types; /* enum token_type */
+    const float *scores;  /* NULL: there are none */
+    uint64_t n;
+    uint32_t *slots; /* by text: id + 1; n_slots is a power of two */
+    uint64_t n_slots;
+};
+
+int hf_vocab_read(struct hf_vocab *v, const struct kv_list *kvs, struct err *err);
+void hf_vocab_fini(struct hf_vocab *v);
+bool hf_vocab_find(const struct hf_vocab *v, struct str text, uint32_t *id);
+
+/* hf_json_merges.c: of pieces with scores the merges that join them: those into pieces of higher
+ * scores come first. As transformers' generate_merges. Appends the list's elements. */
+int hf_merges_add(struct buffer *b, const struct hf_vocab *v, struct err *err);
+
+/* hf_json_pre.c: how text is cut before byte-level BPE. */
+struct hf_pre {
+    const char *names;      /* of llama.cpp's pre-tokenizers, separated by spaces */
+    const char *normalizer; /* JSON */
+    const char *regex;      /* of a Split; NULL: ByteLevel's own */
+    bool digits;            /* each digit alone, before that */
+    bool ignore_merges;     /* a whole word that is a token is that */
+    bool add_bos;           /* where no pair says */
+};
+const struct hf_pre *hf_pre_find(struct str name); /* NULL: not known */

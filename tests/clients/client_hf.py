@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Hugging Face folders that views of GGUFs are: the tensors, the numbers of config.json and the
+tokenizer of the folder that the GGUF was made of; and ONNX graphs of the same GGUFs."""
+
+import json
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import sentencepiece
+import tokenizers
+
+DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
+RECIPES = ["Qwen2.5-Nano-Instruct", "Llama-3.2-Nano-Instruct", "gemma-2-nano-it", "gpt2-nano",
+           "Phi-3-nano-4k-instruct", "Nano-Mixtral-8x1M-v0.1"]
+MODELS = ["tinylm", *RECIPES]
+PIECES = ["hello", "World", " ", "  ", "\n", "\r\n", "\t", "don't", "I'LL", "123", "4", "3.14", "café",
+          "Ünï", "中文字", "。", "日本語", "한국어", "Привет", "мир", "مرحبا", "שלום", "ไทย", "हिन्दी",
+          "🙂", "👩‍👧", "e\u0301", "ﬁ", "Ｆ", "_", "::", "()", "{", "\\", "\"", "'s", "--", "x=1;",
+          "\u00a0", "\u2581", "a" * 40, "<s>", "\x07", "ß", "İ"]
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory, program):
+    """Folders, and beside each the GGUF of it."""
+    out = tmp_path_factory.mktemp("hf")
+    make = [sys.executable, "-B", DATA / "corpus" / "make.py", out, *RECIPES]
+    subprocess.run(make, check=True, capture_output=True)
+    shutil.copytree(DATA / "models" / "tinylm", out / "tinylm")
+    for name in MODELS:
+        subprocess.run([program, "convert", out / f"{name}.gguf@f16", out / f"{name}-f16.gguf"],
+                       check=True)
+    return out
+
+
+@pytest.fixture(scope="session")
+def views(made, mounting):
+    return mounting(made, "nocache,views=none")
+
+
+def texts(n):
+    rng = random.Random(7)
+    return ["".join(rng.choices(PIECES, k=rng.randrange(1, 12))) for _ in range(n)]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_tensors_are_those_of_the_folder(views, name):
+    got = safetensors.numpy.load_file(views / f"{name}-f16.hf@f16" / "model.safetensors")
+    want = safetensors.numpy.load_file(views / f"{name}.safetensors@f16")
+    want = {n: x for n, x in want.items() if n in got or not n.startswith("lm_head")}
+    assert set(got) == set(want)
+    for tensor, x in want.items():
+        if not (name.startswith("gemma") and "norm" in tensor):  # stored with one added
+            assert np.array_equal(got[tensor], x), tensor
+        else:
+            assert np.allclose(got[tensor], x, atol=1e-3), tensor
+
+
+def describe(program, path):
+    done = subprocess.run([program, "info", "-v", "--json", path], check=True, capture_output=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", [n for n in MODELS if n[:3] not in ("gem", "Phi")])
+def test_the_config_gives_the_same_gguf_again(program, made, name, tmp_path):
+    """Every pair of the architecture, special tokens, and every tensor. (The converter makes Gemma
+    and Phi-3 of folders with SentencePiece's own file only.)"""
+    source, folder = made / f"{name}-f16.gguf", tmp_path / "folder"
+    subprocess.run([program, "convert", made / f"{name}-f16.gguf.hf@f16", folder], check=True)
+    a, b = describe(program, source), describe(program, tmp_path / "folder.gguf@f16")
+    architecture = a["architecture"] + "."
+    for key, value in a["metadata"].items():
+        if key.startswith(architecture) or key.endswith(("os_token_id", "add_bos_token")):
+            assert b["metadata"].get(key, False) == value, key
+    tensors = [{t["name"]: (t["type"], t["shape"]) for t in x["tensor_list"]} for x in (a, b)]
+    assert tensors[0] == tensors[1]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_texts_are_split_as_before(views, made, name):
+    got = tokenizers.Tokenizer.from_file(str(views / f"{name}-f16.hf@f16" / "tokenizer.json"))
+    if (made / name / "tokenizer.model").exists():
+        pieces = sentencepiece.SentencePieceProcessor(str(made / name / "tokenizer.model"))
+        # SentencePiece has no control tokens in a text, and Gemma's are not its own
+        want, sample = pieces.encode, [t for t in texts(400) if "<s>" not in t]
+    else:
+        original = tokenizers.Tokenizer.from_file(str(made / name / "tokenizer.json"))
+        want = lambda t: original.encode(t, add_special_tokens=False).ids
+        sample = texts(400)
+    for text in sample:
+        assert got.encode(text, add_special_tokens=False).ids == want(text), repr(text)
+
+
+def test_special_tokens(views):
+    config = json.loads((views / "tinylm-f16.hf@f16" / "tokenizer_config.json").read_text())
+    assert (config["bos_token"], config["eos_token"]) == ("<s>", "</s>")
+    tokenizer = tokenizers.Tokenizer.from_file(
+        str(views / "tinylm-f16.hf@f16" / "tokenizer.json"))
+    assert tokenizer.encode("a").ids[0] == 1
+    assert tokenizer.encode("a</s>").ids[-1] == 2
+    generation = json.loads((views / "tinylm-f16.hf@f16" / "generation_config.json").read_text())
+    assert (generation["bos_token_id"], generation["eos_token_id"]) == (1, 2)
+
+
+@pytest.mark.parametrize("name", ["tinylm", "Qwen2.5-Nano-Instruct", "gpt2-nano"])
+def test_a_graph_of_a_gguf_has_the_weights_of_the_folder(program, made, name, tmp_path):
+    def data(view):
+        subprocess.run([program, "convert", "-f", view, tmp_path / "out"], check=True)
+        return (tmp_path / "out").read_bytes()
+
+    (tmp_path / "m.gguf").write_bytes(data(made / f"{name}.gguf@f32"))
+    got = data(tmp_path / "m.gguf.onnx@fp32.data")
+    assert got == data(made / f"{name}.onnx@fp32.data")
