@@ -89,6 +89,25 @@ int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum 
     return 0;
 }
 
+int layout_scaled(struct layout *l, struct str name, struct scaling *s, enum scaling_part part,
+                  struct err *err) {
+    const uint64_t bytes = scaling_bytes(s, part);
+    if (bytes == 0)
+        return 0;
+    struct conversion *c = arena_new(l->arena, struct conversion);
+    struct extent *x = c ? append(l, bytes, EXTENT_CONVERT, err) : NULL;
+    if (!x)
+        return err_set(err, -ENOMEM, "no memory for the layout");
+    *c = (struct conversion){ .name = name, .expr = s->expr, .scaling = s, .part = part };
+    c->to = part == SCALING_SCALE ? DTYPE_F32 : s->kind == LINEAR8_SIGNED ? DTYPE_I8 : DTYPE_U8;
+    c->bytes = bytes;
+    c->elems = bytes / dtype_info[c->to].block_bytes;
+    c->cached = part == SCALING_LEVELS && bytes >= CACHE_MIN_BYTES;
+    x->convert = c;
+    l->convert += c->cached ? bytes : 0;
+    return 0;
+}
+
 int layout_crc32(struct layout *l, uint64_t off, uint64_t len, struct err *err) {
     struct extent *e = append(l, sizeof(uint32_t), EXTENT_CRC32, err);
     if (!e)
@@ -110,7 +129,21 @@ const struct extent *layout_find(const struct layout *l, uint64_t off) {
     return &l->extents[lo];
 }
 
+/* The fact is the same whichever part, and in whichever file, is read. */
+static int hash_scaling(struct scaling *s, const struct hash128 *source_hash, struct err *err) {
+    struct hasher *h = hasher_new();
+    if (!h)
+        return err_set(err, -ENOMEM, "no memory for the layout");
+    hasher_bytes(h, "scale", 5);
+    hasher_u64(h, s->kind);
+    hasher_u64(h, s->channels);
+    expr_hash(s->expr, h, source_hash);
+    s->key = hasher_end(h);
+    return 0;
+}
+
 int layout_hash(struct layout *l, const struct hash128 *source_hash, struct err *err) {
+    int rc;
     for (uint32_t i = 0; i < l->n; i++) {
         if (l->extents[i].kind != EXTENT_CONVERT)
             continue;
@@ -123,9 +156,16 @@ int layout_hash(struct layout *l, const struct hash128 *source_hash, struct err 
         expr_hash(c->expr, h, source_hash);
         if (c->strict)
             hasher_u64(h, c->strict);
+        if (c->scaling) {
+            hasher_bytes(h, "scaling", 7);
+            hasher_u64(h, c->scaling->kind);
+            hasher_u64(h, c->scaling->channels);
+        }
         if (c->importance)
             importance_hash(c->importance, h);
         c->key = hasher_end(h);
+        if (c->scaling && (rc = hash_scaling(c->scaling, source_hash, err)) < 0)
+            return rc;
     }
     return 0;
 }

@@ -5,6 +5,7 @@
 #include "formats/err.h"
 #include "formats/expr.h"
 #include "formats/importance.h"
+#include "formats/scaling.h"
 
 /* One tensor that has to be converted. Its bytes are cached under @key, in chunks. */
 struct conversion {
@@ -14,8 +15,10 @@ struct conversion {
     uint64_t elems, bytes;               /* of the whole tensor in @to */
     const struct importance *importance; /* NULL: every number counts alike */
     bool strict;                         /* struct layout_how */
-    bool cached;        /* false where making the bytes costs no more than finding them */
-    struct hash128 key; /* filled by layout_hash */
+    struct scaling *scaling; /* NULL, or what the type's numbers depend on: this is its */
+    enum scaling_part part;  /* ... part */
+    bool cached;             /* false where making the bytes costs no more than finding them */
+    struct hash128 key;      /* filled by layout_hash */
 };
 
 enum extent_kind { EXTENT_ZERO, EXTENT_LITERAL, EXTENT_COPY, EXTENT_CONVERT, EXTENT_CRC32 };
@@ -60,6 +63,10 @@ struct layout_how {
  * need no look, else a CONVERT. @how may be NULL. */
 int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum dtype to,
                   const struct layout_how *how, struct err *err);
+
+/* A part of a tensor in 8 bits: bytes, or floats of a scale. */
+int layout_scaled(struct layout *l, struct str name, struct scaling *s, enum scaling_part part,
+                  struct err *err);
 
 /* Four bytes: the CRC-32 of [off, off + len) of the view, computed when they are read. */
 int layout_crc32(struct layout *l, uint64_t off, uint64_t len, struct err *err);

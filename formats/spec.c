@@ -107,6 +107,11 @@ static bool set_pure(struct spec *s, struct str value) {
     return s->pure = true;
 }
 
+static bool set_per_channel(struct spec *s, struct str value) {
+    (void)value;
+    return s->per_channel = true;
+}
+
 static bool set_requantize(struct spec *s, struct str value) {
     (void)value;
     return s->requantize = true;
@@ -176,6 +181,11 @@ static const char *get_pure(const struct spec *s, char *buf) {
     return s->pure ? "" : NULL;
 }
 
+static const char *get_per_channel(const struct spec *s, char *buf) {
+    (void)buf;
+    return s->per_channel ? "" : NULL;
+}
+
 static const char *get_requantize(const struct spec *s, char *buf) {
     (void)buf;
     return s->requantize ? "" : NULL;
@@ -208,6 +218,7 @@ static const struct option {
     { "leave_output", TAKES_NOTHING, set_leave_output, get_leave_output, "leave_output" },
     { "opset", TAKES_VALUE, set_opset, get_opset, "opset=17 or opset=23" },
     { "output", TAKES_VALUE, set_output, get_output, "output=TYPE, as q8_0" },
+    { "per_channel", TAKES_NOTHING, set_per_channel, get_per_channel, "per_channel" },
     { "pre", TAKES_VALUE, set_pre, get_pre, "pre=NAME, as llama-bpe" },
     { "pure", TAKES_NOTHING, set_pure, get_pure, "pure" },
     { "requantize", TAKES_NOTHING, set_requantize, get_requantize, "requantize" },
@@ -295,7 +306,7 @@ static int check_options(const struct spec *s, struct err *err) {
                        format_name(s->format),
                        s->format == FORMAT_TORCH  ? " and crc"
                        : s->format == FORMAT_HF   ? " and split"
-                       : s->format == FORMAT_ONNX ? ", contrib and opset"
+                       : s->format == FORMAT_ONNX ? ", contrib, opset and per_channel"
                                                   : "");
     if (s->format != FORMAT_GGUF && s->pre[0])
         return err_set(err, -ENOENT,
@@ -304,6 +315,8 @@ static int check_options(const struct spec *s, struct err *err) {
         return err_set(err, -ENOENT, "crc is for pt views: no other format has checksums");
     if (s->format != FORMAT_ONNX && (s->contrib || s->opset))
         return err_set(err, -ENOENT, "contrib and opset are for onnx views");
+    if (s->per_channel && s->type->file_type != FILE_INT8)
+        return err_set(err, -ENOENT, "per_channel is for int8 views of ONNX");
     if (s->contrib && s->opset)
         return err_set(err, -ENOENT, "contrib has opset 17");
     if (s->type->file_type == FILE_AUTO && !s->profile[0] && spec_is_special(s))

@@ -39,6 +39,7 @@ struct spec {
     char imatrix_file[SPEC_MAX_WORD]; /* empty: NAME.imatrix.gguf or NAME.imatrix.dat */
 
     bool crc;  /* PyTorch: true checksums in the archive */
+    bool per_channel; /* ONNX, int8: a scale for each output of a product */
     bool data; /* ONNX: the data file beside the model, "NAME.onnx@SPEC.data" */
     bool contrib;   /* ONNX graphs that are built: operators of com.microsoft */
     uint32_t opset; /* likewise: of standard operators; 0: the default */

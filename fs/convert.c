@@ -5,6 +5,7 @@
 #include "fs/convert.h"
 #include "formats/cleanup.h"
 #include "fs/engine.h"
+#include "fs/scale.h"
 #include "fs/merge_elems.h"
 #include "fs/unpack_elems.h"
 #include "quant/codec.h"
@@ -398,6 +399,8 @@ static int convert_bytes(struct model *m, const struct kernels *k, const struct 
 
 int convert_range(struct view *v, const struct conversion *c, uint64_t off, uint64_t len,
                   uint8_t *dst, struct err *err) {
+    if (c->scaling)
+        return scale_range(v, c, off, len, dst, err);
     return convert_bytes(v->model, &v->engine->kernels, c, off, len, dst, err);
 }
 

@@ -22,7 +22,7 @@ static const char *const OFFERED[MODEL_KINDS][6] = {
     [MODEL_SAFETENSORS] = { "safetensors@bf16", "safetensors@f16", "safetensors@f32" },
     [MODEL_TORCH] = { "safetensors@auto", "safetensors@bf16", "safetensors@f16" },
     [MODEL_ADAPTER] = { "gguf@f16", "gguf@f32", "gguf@q8_0" },
-    [MODEL_ONNX] = { "onnx@fp16", "onnx@int4", "safetensors@auto" },
+    [MODEL_ONNX] = { "onnx@fp16", "onnx@int8", "onnx@int4", "safetensors@auto" },
 };
 static const char *const OFFERED_QUANTIZED[] = { "gguf@f16", "safetensors@bf16", NULL };
 

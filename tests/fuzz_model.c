@@ -42,9 +42,10 @@ static void look_at(const struct model *m) {
 
 /* Where an expression leads must lie within its leaf. */
 static void look_at_conversion(const struct conversion *c) {
-    for (uint64_t at = 0; at < c->elems;) {
+    const uint64_t elems = c->scaling ? c->expr->rows * c->expr->cols : c->elems;
+    for (uint64_t at = 0; at < elems;) {
         struct expr_run run;
-        expr_run(c->expr, at, c->elems - at, &run);
+        expr_run(c->expr, at, elems - at, &run);
         if (run.count == 0 || run.leaf_elem + run.count > run.leaf->rows * run.leaf->cols)
             abort();
         at += run.count;
@@ -105,5 +106,6 @@ void fuzz_model(const char *name, const uint8_t *data, size_t size) {
     plan(m, FORMAT_SAFETENSORS, "bf16");
     plan(m, FORMAT_ONNX, "fp32");
     plan(m, FORMAT_ONNX, "q4f16");
+    plan(m, FORMAT_ONNX, "int8+per_channel");
     model_unref(m);
 }

@@ -5,6 +5,7 @@
  */
 #include "tests/unit.h"
 #include "formats/container.h"
+#include "formats/onnx/onnx.pb-c.h"
 #include "fs/engine.h"
 #include "fs/render.h"
 #include <dirent.h>
@@ -20,28 +21,37 @@ static struct root *root;
 
 /* --- what is read --- */
 
-static void check_weights(const char *name) {
+/* The whole view of data/onnx/NAME.onnx, malloced. */
+static uint8_t *read_view(const char *name, enum format format, const char *type, uint64_t *size) {
     const struct engine_options options = { .cache_dir = "" };
-    char path[64], *want;
+    char path[64];
     struct engine *e;
     struct view *v;
     struct spec spec;
-    size_t n;
-    snprintf(path, sizeof path, "onnx/%s.safetensors", name);
-    assert_ok(source_slurp(root, path, 1 << 20, &want, &n, NULL, err));
-    assert_ok(spec_parse(&spec, FORMAT_SAFETENSORS, STR("auto"), err));
+    assert_ok(spec_parse(&spec, format, str_from(type), err));
     assert_ok(engine_open(&e, data, &options, err));
     snprintf(path, sizeof path, "onnx/%s.onnx", name);
     assert_ok(view_open(&v, e, path, &spec, err));
-    uint8_t *got = malloc(v->info.size);
-    assert_non_null(got);
-    assert_ok(render_read(v, got, v->info.size, 0, err));
-    assert_int_equal(v->info.size, n);
+    uint8_t *bytes = malloc(v->info.size);
+    assert_non_null(bytes);
+    assert_ok(render_read(v, bytes, v->info.size, 0, err));
+    *size = v->info.size;
+    view_unref(v);
+    engine_close(e);
+    return bytes;
+}
+
+static void check_weights(const char *name) {
+    char path[64], *want;
+    uint64_t size;
+    size_t n;
+    snprintf(path, sizeof path, "onnx/%s.safetensors", name);
+    assert_ok(source_slurp(root, path, 1 << 20, &want, &n, NULL, err));
+    uint8_t *got = read_view(name, FORMAT_SAFETENSORS, "auto", &size);
+    assert_int_equal(size, n);
     assert_memory_equal(got, want, n);
     free(got);
     free(want);
-    view_unref(v);
-    engine_close(e);
 }
 
 static void test_weights(void **state) {
@@ -50,6 +60,58 @@ static void test_weights(void **state) {
     check_weights("text");
     check_weights("typed");
     check_weights("external");
+}
+
+static const Onnx__TensorProto *find_tensor(const Onnx__GraphProto *g, const char *name) {
+    for (size_t i = 0; i < g->n_initializer; i++)
+        if (!strcmp(g->initializer[i]->name, name))
+            return g->initializer[i];
+    return NULL;
+}
+
+/* As many nodes as ONNX Runtime's tool made (data/onnx/make_ort.py), and the same numbers. Nodes by
+ * name and place are compared in clients/client_onnx.py. */
+static void check_tool(const char *name, const char *type) {
+    char path[64], *want;
+    uint64_t size;
+    size_t n, compared = 0, constants = 0;
+    snprintf(path, sizeof path, "onnx/ort/%s@%s.onnx", name, type);
+    assert_ok(source_slurp(root, path, 1 << 20, &want, &n, NULL, err));
+    uint8_t *bytes = read_view(name, FORMAT_ONNX, type, &size);
+    Onnx__ModelProto *tool = onnx__model_proto__unpack(NULL, n, (const uint8_t *)want);
+    Onnx__ModelProto *ours = onnx__model_proto__unpack(NULL, size, bytes);
+    assert_true(tool && ours);
+    for (size_t i = 0; i < tool->graph->n_node; i++) /* large ones are initializers here */
+        constants += !strcmp(tool->graph->node[i]->op_type, "Constant");
+    assert_int_equal(ours->graph->n_node, tool->graph->n_node - constants);
+    assert_int_equal(ours->graph->n_initializer, tool->graph->n_initializer + constants);
+    for (size_t i = 0; i < tool->graph->n_initializer; i++) {
+        const Onnx__TensorProto *t = tool->graph->initializer[i];
+        const Onnx__TensorProto *o = find_tensor(ours->graph, t->name);
+        if (!o || o->data_type != t->data_type || o->n_dims != t->n_dims || !o->has_raw_data)
+            fail_msg("%s@%s: %s is another tensor", name, type, t->name);
+        if (!t->has_raw_data)
+            continue;
+        assert_int_equal(o->raw_data.len, t->raw_data.len);
+        if (memcmp(o->raw_data.data, t->raw_data.data, t->raw_data.len))
+            fail_msg("%s@%s: %s has other numbers", name, type, t->name);
+        compared++;
+    }
+    assert_true(2 * compared > tool->graph->n_initializer);
+    onnx__model_proto__free_unpacked(tool, NULL);
+    onnx__model_proto__free_unpacked(ours, NULL);
+    free(bytes);
+    free(want);
+}
+
+static void test_tools(void **state) {
+    (void)state;
+    static const char *const types[] = { "fp16", "int4", "q4f16", "int8", "int8+per_channel" };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        check_tool("cnn", types[i]);
+        check_tool("text", types[i]);
+    }
+    check_tool("edges", "fp16");
 }
 
 static void check_pair(const struct model *m, const char *key, const char *want) {
@@ -181,9 +243,8 @@ int main(int argc, char **argv) {
     data = argv[1];
     assert_int_equal(root_open(&root, data, NULL), 0);
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_weights),
-        cmocka_unit_test(test_described),
-        cmocka_unit_test(test_bad),
+        cmocka_unit_test(test_weights),   cmocka_unit_test(test_tools),
+        cmocka_unit_test(test_described), cmocka_unit_test(test_bad),
         cmocka_unit_test(test_truncated),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

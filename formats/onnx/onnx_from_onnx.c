@@ -63,6 +63,8 @@ int onnx_from_onnx(struct onnx_graph *g, const struct model *m, const struct ext
         return 0;
     case FILE_F32:
         return onnx_to_fp32(g, err);
+    case FILE_INT8:
+        return onnx_to_int8(g, x->spec.per_channel, err);
     case FILE_INT4:
         return onnx_to_nbits(g, err);
     case FILE_F16:

@@ -7,6 +7,13 @@
 /* Weights of products in blocks of 4 bits (onnx_nbits.c). */
 int onnx_to_nbits(struct onnx_graph *g, struct err *err);
 
+/* Products and convolutions in 8 bits, their activations scaled as they come; tables of 8 bits
+ * (onnx_int8.c). @per_channel: a scale for each output of a product. */
+int onnx_to_int8(struct onnx_graph *g, bool per_channel, struct err *err);
+
+/* General products as plain ones and sums (onnx_gemm.c). */
+int onnx_split_gemm(struct onnx_graph *g, struct err *err);
+
 /* Float16 wherever operators have it (onnx_half.c). */
 int onnx_to_fp16(struct onnx_graph *g, struct err *err);
 

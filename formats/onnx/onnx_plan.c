@@ -43,12 +43,15 @@ static int no_memory(const struct plan *p) {
 /* --- sizes --- */
 
 static int weight_bytes(const struct plan *p, const struct onnx_weight *w, uint64_t *out) {
-    uint64_t elems = 1, bits, bytes;
+    uint64_t elems = 1, bits = 0, bytes = 0;
     bool fits = true;
     for (uint32_t i = 0; i < w->n_dims; i++)
         fits = fits && checked_mul(elems, w->dims[i], &elems);
-    fits = fits && checked_mul(elems, onnx_type_bits(w->type), &bits) && bits < UINT64_MAX - 7 &&
-           dtype_bytes(w->to, w->expr->rows * w->expr->cols, &bytes);
+    fits = fits && checked_mul(elems, onnx_type_bits(w->type), &bits) && bits < UINT64_MAX - 7;
+    if (fits && w->scaling)
+        bytes = scaling_bytes(w->scaling, w->part);
+    else
+        fits = fits && dtype_bytes(w->to, w->expr->rows * w->expr->cols, &bytes);
     if (!fits || bytes != (bits + 7) / 8)
         return err_set(p->err, -ENOTSUP, "%s: its numbers do not fill its shape", w->name);
     *out = bytes;
@@ -143,7 +146,7 @@ static int place_all(struct plan *p, bool external) {
         struct place *at = &p->places[i];
         *at = (struct place){ 0 };
         int rc = weight_bytes(p, w, &at->bytes);
-        if (rc == 0 && external && at->bytes >= INLINE_BYTES)
+        if (rc == 0 && external && (at->bytes >= INLINE_BYTES || w->scaling))
             rc = place_external(p, w, i);
         if (rc == 0)
             rc = pack_fields(p, w, at);
@@ -183,6 +186,12 @@ static uint64_t graph_bytes(const struct plan *p) {
     return n;
 }
 
+static int lay_numbers(struct plan *p, const struct onnx_weight *w) {
+    const struct str name = str_from(w->name);
+    return w->scaling ? layout_scaled(p->l, name, w->scaling, w->part, p->err)
+                      : layout_tensor(p->l, name, w->expr, w->to, NULL, p->err);
+}
+
 static int lay_weight(struct plan *p, size_t i, struct buffer *b) {
     const struct onnx_weight *w = p->g->weights[i];
     const struct place *at = &p->places[i];
@@ -192,7 +201,7 @@ static int lay_weight(struct plan *p, size_t i, struct buffer *b) {
         return 0;
     add_tag(b, FIELD_RAW_DATA, at->bytes);
     int rc = flush(p, b);
-    return rc < 0 ? rc : layout_tensor(p->l, str_from(w->name), w->expr, w->to, NULL, p->err);
+    return rc < 0 ? rc : lay_numbers(p, w);
 }
 
 /* Protobuf does not mind the order of fields: the graph comes last, in it the weights. */
@@ -221,7 +230,7 @@ static int lay_data(struct plan *p) {
             continue;
         rc = layout_zero(p->l, at->off - p->l->size, p->err);
         if (rc == 0)
-            rc = layout_tensor(p->l, str_from(w->name), w->expr, w->to, NULL, p->err);
+            rc = lay_numbers(p, w);
     }
     return rc;
 }

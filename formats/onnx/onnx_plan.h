@@ -11,7 +11,8 @@ enum onnx_file { ONNX_FILE_MODEL, ONNX_FILE_DATA };
  * less than 2 GiB (what protobuf allows) and the graph does not ask for a data file; else they lie
  * in the data file, which the model calls @location (a name in its own folder). There those of
  * 64 KiB and more begin at a multiple of 4096 bytes, others of 64; those below 1 KiB stay in the
- * model file. -ENOTSUP: the data file of a model that has none; a weight whose dims and bytes do
- * not agree. The layout keeps nothing of @g but its expressions and the names of weights. */
+ * model file, unless a pass over a tensor has to be made for them. -ENOTSUP: the data file of a
+ * model that has none; a weight whose dims and bytes do not agree. The layout keeps nothing of @g
+ * but its expressions and the names of weights. */
 int onnx_plan(struct layout *l, const struct onnx_graph *g, const char *location,
               enum onnx_file which, struct err *err);

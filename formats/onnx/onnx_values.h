@@ -12,7 +12,8 @@ struct onnx_val {
     Onnx__NodeProto *producer;   /* NULL: an input, or a constant */
     struct onnx_weight *weight;  /* of the main graph; or NULL */
     Onnx__TensorProto *constant; /* an initializer with its numbers; or NULL */
-    uint32_t flags;              /* the caller's */
+    uint32_t flags;              /* the caller's, as the next */
+    void *user;
 };
 
 struct onnx_values {

@@ -13,7 +13,8 @@ import pytest
 from onnx import numpy_helper
 
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data" / "onnx"
-TOOLS = [(name, spec) for name in ("cnn", "text") for spec in ("fp16", "int4", "q4f16")]
+TOOLS = [(name, spec) for name in ("cnn", "text") for spec in
+         ("fp16", "int4", "q4f16", "int8", "int8+per_channel")]
 TOOLS += [("edges", "fp16")]
 
 
