@@ -4,7 +4,7 @@
 
 need_fuse
 say "Building weightfs"
-build release -Dbuildtype=release -Dtests=disabled
+build release -Dbuildtype=release -Dtests=disabled -Dcuda=disabled
 mkdir -p "$out/bench"
 if [ -n "${WEIGHTFS_BENCH_QUANTIZE:-}" ]; then
     venv

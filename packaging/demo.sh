@@ -3,7 +3,7 @@
 
 need_fuse
 say "Building weightfs"
-build release -Dbuildtype=release -Dtests=disabled
+build release -Dbuildtype=release -Dtests=disabled -Dcuda=disabled
 venv
 program=$out/release/weightfs
 mnt=$(mktemp -d "${TMPDIR:-/tmp}/weightfs-demo.XXXXXX")

@@ -89,6 +89,12 @@ say "== arm64: kernels, under qemu"
 build arm64 --cross-file "$top/packaging/aarch64.ini" -Dkernels_only=true -Dwerror=true
 meson_tests arm64 --timeout-multiplier 4
 
+if command -v nvcc >/dev/null; then
+    say "== CUDA: compiled, and run where there is a device"
+    build cuda -Dkernels_only=true -Dcuda=enabled -Dgpu_arch=sm_75 -Dwerror=true
+    meson_tests cuda --suite gpu
+fi
+
 say "== clients"
 client_tests
 
