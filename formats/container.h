@@ -2,6 +2,7 @@
  * formats/container.h - the formats that can be read; the table is the list. */
 #pragma once
 #include "formats/model.h"
+#include <limits.h>
 
 enum container_kind {
     CONTAINER_GGUF,
@@ -37,6 +38,10 @@ int safetensors_read(struct model *m, struct root *root, const char *path, struc
 int torch_read(struct model *m, struct root *root, const char *path, struct err *err);
 int onnx_read(struct model *m, struct root *root, const char *path, struct err *err);
 int folder_read(struct model *m, struct root *root, const char *path, struct err *err);
+
+/* The folder of the config.json that belongs to the file @path: its own, or the one above where that
+ * is called "onnx", as exporters lay it out. False: there is none. */
+bool model_config_dir(struct root *root, const char *path, char out[PATH_MAX]);
 
 /* The identity of everything that lies at @path and that a view of it may depend on: of the file,
  * of all parts of a split GGUF, of a folder's files. *mtime_ns: of the newest. Reads no content. */

@@ -80,6 +80,49 @@ static int add_siblings(struct hasher *h, struct root *root, const char *path, i
     return rc;
 }
 
+/* Without the last component. */
+static size_t parent(const char *path, size_t n) {
+    const char *slash = n ? memrchr(path, '/', n) : NULL;
+    return slash ? (size_t)(slash - path) : 0;
+}
+
+static bool has_config(struct root *root, const char *dir, size_t n, char out[PATH_MAX]) {
+    char path[PATH_MAX];
+    struct stat st;
+    if (snprintf(path, sizeof path, "%.*s%sconfig.json", (int)n, dir, n ? "/" : "") >= PATH_MAX ||
+        root_stat(root, path, &st) < 0 || !S_ISREG(st.st_mode))
+        return false;
+    memcpy(out, dir, n);
+    out[n] = 0;
+    return true;
+}
+
+bool model_config_dir(struct root *root, const char *path, char out[PATH_MAX]) {
+    const size_t n = strlen(path), dir = parent(path, n);
+    const struct str own = { path, dir };
+    if (n >= PATH_MAX)
+        return false;
+    return has_config(root, path, dir, out) ||
+           ((str_is(own, "onnx") || str_ends(own, STR("/onnx"))) &&
+            has_config(root, path, parent(path, dir), out));
+}
+
+/* Of the folder whose config.json makes an ONNX model known. */
+static int add_config(struct hasher *h, struct root *root, const char *path, int64_t *mtime_ns,
+                      struct err *err) {
+    char dir[PATH_MAX];
+    struct hash128 folder;
+    int64_t newest;
+    if (!model_config_dir(root, path, dir))
+        return 0;
+    int rc = folder_hash(root, dir, &folder, &newest, err);
+    if (rc < 0)
+        return rc;
+    hasher_add(h, folder.b, sizeof folder.b);
+    *mtime_ns = newest > *mtime_ns ? newest : *mtime_ns;
+    return 0;
+}
+
 static int identity_of(struct root *root, const char *path, struct hash128 *out,
                        int64_t *mtime_ns, struct err *err) {
     struct stat st;
@@ -100,6 +143,8 @@ static int identity_of(struct root *root, const char *path, struct hash128 *out,
                : add_file(h, root, path, mtime_ns, err);
     if (rc == 0 && str_ends(str_from(path), STR(".onnx")))
         rc = add_siblings(h, root, path, mtime_ns, err);
+    if (rc == 0 && str_ends(str_from(path), STR(".onnx")))
+        rc = add_config(h, root, path, mtime_ns, err);
     *out = hasher_end(h);
     return rc;
 }

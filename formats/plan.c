@@ -77,10 +77,11 @@ static int form_gguf(struct form *f, const struct model *m, const struct extras 
             return form_quantize(f, x, err);
         join_parts(f);
         return 0;
-    case CONTAINER_FOLDER: {
+    case CONTAINER_FOLDER:
+    case CONTAINER_ONNX: {
         bool is_final = begin_folder(x, &out);
         f->pre = x->spec.pre[0] ? x->spec.pre : NULL;
-        ret = form_gguf_from_hf(f, m, out, err);
+        ret = m->onnx ? onnx_form_gguf(f, m, out, err) : form_gguf_from_hf(f, m, out, err);
         return ret < 0 || is_final ? ret : form_quantize(f, x, err);
     }
     case CONTAINER_ADAPTER:

@@ -13,6 +13,11 @@ int onnx_view(struct layout *l, const struct model *m, const struct extras *x, s
     return refuse(err);
 }
 
+int onnx_form_gguf(struct form *f, const struct model *m, enum outtype out, struct err *err) {
+    (void)f, (void)m, (void)out;
+    return refuse(err);
+}
+
 int onnx_read(struct model *m, struct root *root, const char *path, struct err *err) {
     (void)m, (void)root, (void)path;
     return refuse(err);

@@ -2,6 +2,7 @@
  * formats/onnx/onnx_read.c - an ONNX file as a model: scanned, its graph unpacked, its weights
  * found. The graph itself is kept packed, and unpacked for each view that is planned. */
 #include "formats/container.h"
+#include "formats/folder.h"
 #include "formats/onnx/onnx_model.h"
 #include <errno.h>
 
@@ -149,6 +150,16 @@ static int read_graph(struct model *m, struct root *root, const struct onnx_scan
     return rc < 0 ? rc : onnx_name_tensors(m, p, err);
 }
 
+/* What lies beside the model says of which architecture it is. One that cannot be read is none: the
+ * graph does not need it. */
+static void read_folder(struct model *m, struct root *root, const char *path) {
+    char dir[PATH_MAX];
+    if (model_config_dir(root, path, dir) && folder_open(m, root, dir, NULL) < 0) {
+        folder_free(m->folder);
+        m->folder = NULL;
+    }
+}
+
 int onnx_read(struct model *m, struct root *root, const char *path, struct err *err) {
     struct source *s;
     struct onnx_scan scan = { .n = 0 };
@@ -163,5 +174,7 @@ int onnx_read(struct model *m, struct root *root, const char *path, struct err *
         rc = read_graph(m, root, &scan, &a, err);
     arena_fini(&a);
     onnx_scan_fini(&scan);
+    if (rc == 0)
+        read_folder(m, root, path);
     return rc;
 }

@@ -2,8 +2,13 @@
  * formats/onnx/onnx_view.h - what the rest knows of ONNX; built without protobuf-c it refuses. */
 #pragma once
 #include "formats/extras.h"
+#include "formats/form.h"
 #include "formats/layout.h"
 #include "formats/model.h"
 
 /* The view of @m by @x->spec, whose format is ONNX: the model file, or its data file. */
 int onnx_view(struct layout *l, const struct model *m, const struct extras *x, struct err *err);
+
+/* @m, an ONNX model, as form_gguf_from_hf makes it of a folder: where config.json lies beside it, and
+ * its weights are those of a known architecture. -ENOTSUP, with the reason, for others. */
+int onnx_form_gguf(struct form *f, const struct model *m, enum outtype out, struct err *err);

@@ -5,6 +5,7 @@ source gives."""
 
 import pathlib
 import shutil
+import subprocess
 
 import numpy as np
 import onnx
@@ -13,6 +14,7 @@ import pytest
 from onnx import numpy_helper
 
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data" / "onnx"
+MODELS = DATA.parent / "models"
 TOOLS = [(name, spec) for name in ("cnn", "text") for spec in
          ("fp16", "int4", "q4f16", "int8", "int8+per_channel")]
 TOOLS += [("edges", "fp16")]
@@ -106,6 +108,23 @@ def test_positions_stay_exact_in_float16(onnx_mount):
     feeds = {"positions": np.array([1, 2047, 3001, 70001])}
     got = run(onnx_mount / "positions.onnx@fp16", feeds)
     assert np.abs(got - run(DATA / "positions.onnx", feeds)).max() <= 2**-10  # of a number below 2
+
+
+@pytest.mark.parametrize("spec", ["f32", "q8_0", "q4_k_m"])
+def test_an_exported_folder_becomes_the_gguf_of_the_folder(program, tmp_path, spec):
+    folder, exported = MODELS / "tinylm", tmp_path / "export" / "tinylm"
+    ignore = shutil.ignore_patterns("*.safetensors*")
+    shutil.copytree(folder, exported, ignore=ignore)
+    made = []
+    for view, out in [(MODELS / "tinylm.onnx@fp32", exported / "model.onnx"),
+                      (MODELS / "tinylm.onnx@fp32.data", exported / "tinylm.onnx@fp32.data"),
+                      (exported / f"model.gguf@{spec}", tmp_path / "of-onnx.gguf"),
+                      (MODELS / f"tinylm.gguf@{spec}+from=f32", tmp_path / "of-folder.gguf")]:
+        if spec in ("f32", "q8_0"):
+            view = pathlib.Path(str(view).removesuffix("+from=f32"))
+        subprocess.run([program, "convert", "-q", view, out], check=True)
+        made.append(out)
+    assert made[2].read_bytes() == made[3].read_bytes()
 
 
 def test_weights_lie_where_they_do_in_the_source(onnx_mount):
