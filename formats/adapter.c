@@ -178,6 +178,11 @@ bool adapter_find_base(struct root *root, const char *path, char out[PATH_MAX]) 
 
 /* --- the folder --- */
 
+static int by_offset(const void *a, const void *b) {
+    const struct tensor *x = a, *y = b;
+    return x->off != y->off ? (x->off > y->off) - (x->off < y->off) : str_cmp(x->name, y->name);
+}
+
 static int read_weights(struct model *m, struct root *root, const char *path, struct err *err) {
     for (size_t i = 0; i < 2; i++) {
         char file[PATH_MAX];
@@ -191,8 +196,8 @@ static int read_weights(struct model *m, struct root *root, const char *path, st
             err_prefix(err, WEIGHTS[i]);
             return rc;
         }
-        if (i == 0)
-            model_sort(m, 0);
+        if (i == 0 && m->n_tensors > 1) /* as load_file of safetensors gives them */
+            qsort(m->tensors, m->n_tensors, sizeof *m->tensors, by_offset);
         return model_index(m, err);
     }
     return err_set(err, -ENOENT, "neither adapter_model.safetensors nor adapter_model.bin");

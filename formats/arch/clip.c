@@ -42,6 +42,15 @@ static const struct {
     "\"patch_size\":32}"
     { "idefics3", NULL, IDEFICS_VISION },
     { "smolvlm", NULL, IDEFICS_VISION },
+    { "minicpmv4_6", NULL, JSON_TEXT({
+          "hidden_size" : 768,
+          "image_size" : 224,
+          "intermediate_size" : 3072,
+          "layer_norm_eps" : 1e-6,
+          "num_attention_heads" : 12,
+          "num_hidden_layers" : 12,
+          "patch_size" : 16
+      }) },
     { NULL, "siglip_vision_model", JSON_TEXT({
           "hidden_size" : 768,
           "image_size" : 224,

@@ -247,7 +247,88 @@ static const struct hparam internvl_hparams[] = {
     HPARAM_END,
 };
 
+/* --- MiniCPM-V 4.6 --- */
+
+#define MERGER(part, name) \
+    { "model.vision_tower.vit_merger." part, "v.vit_merger." name, OP_OWN, NULL }
+
+static const struct tensor_rule minicpm_rules[] = {
+    SAME("model.merger.mlp.0.pre_norm", "mm.input_norm"),
+    SAME("model.merger.mlp.0.linear_1", "mm.up"),
+    SAME("model.merger.mlp.0.linear_2", "mm.down"),
+    MERGER("layer_norm1", "ln1"),
+    MERGER("self_attn.q_proj", "attn_q"),
+    MERGER("self_attn.k_proj", "attn_k"),
+    MERGER("self_attn.v_proj", "attn_v"),
+    MERGER("self_attn.out_proj", "attn_out"),
+    MERGER("pre_norm", "ds_ln"),
+    MERGER("linear_1", "ds_ffn_up"),
+    MERGER("linear_2", "ds_ffn_down"),
+    SIGLIP_ENDS("model.vision_tower."),
+    SIGLIP_LAYERS("model.vision_tower."),
+    RULES_END,
+};
+
+/* How many patches become one: "16x", or "4x", which goes without the merger between blocks. */
+static int downsampling(struct arch_work *w, bool *all) {
+    struct str mode = STR("16x");
+    json_str(clip_preprocessor(w, "downsample_mode"), &mode);
+    *all = str_is(mode, "16x");
+    return *all || str_is(mode, "4x")
+               ? 0
+               : err_set(w->err, -ENOTSUP,
+                         "preprocessor_config.json: \"downsample_mode\": \"%.*s\"", STR_ARG(mode));
+}
+
+static int minicpm_merger(struct arch_work *w, const struct tensor *t,
+                          const struct tensor_rule *rule, const struct name_match *match) {
+    const struct tensor_rule same = { rule->hf, rule->gguf, OP_SAME, NULL };
+    bool all;
+    int rc = downsampling(w, &all);
+    return rc < 0 || !all ? rc : op_to_gguf(w, t, &same, match);
+}
+
+/* Of a slice, not of the grid of positions. */
+static int minicpm_image_size(struct arch_work *w) {
+    uint64_t size;
+    return json_u64(clip_preprocessor(w, "scale_resolution"), &size)
+               ? work_u32(w, ".vision.image_size", size)
+               : clip_image_size(w);
+}
+
+static int minicpm_pairs(struct arch_work *w) {
+    bool all = true;
+    uint64_t block = 6;
+    int rc = clip_projector(w, "minicpmv4_6");
+    if (rc == 0)
+        rc = downsampling(w, &all);
+    if (rc == 0)
+        rc = work_u32(w, ".vision.projector.scale_factor", all ? 4 : 2);
+    json_u64(clip_whole(w, "insert_layer_id"), &block);
+    const int32_t blocks[1] = { (int32_t)block };
+    if (rc == 0 && block > INT32_MAX)
+        rc = err_set(w->err, -EBADMSG, "config.json: \"insert_layer_id\" is not a layer");
+    if (rc == 0)
+        rc = work_array(w, ".vision.wa_layer_indexes", KV_I32, blocks, 1);
+    if (rc == 0)
+        rc = clip_use_gelu(w);
+    return rc < 0 ? rc : clip_eps(w, 1e-6);
+}
+
+static const struct hparam minicpm_hparams[] = {
+    CLIP_HPARAMS(minicpm_image_size, "hidden_size", "intermediate_size"),
+    HPARAM_CALL(minicpm_pairs),
+    HPARAM_END,
+};
+
 const struct arch projectors_siglip[] = {
+    { .gguf = "clip",
+      .classes = "MiniCPMV4_6ForConditionalGeneration",
+      .prefixes = "model.vision_tower. model.merger.",
+      .rules = minicpm_rules,
+      .own = minicpm_merger,
+      .hparams = minicpm_hparams,
+      .types = types },
     { .gguf = "clip",
       .classes = "Gemma3ForConditionalGeneration",
       .prefixes = "multi_modal_projector. vision_tower. multimodal_projector. vision_model.",
