@@ -6,7 +6,7 @@
 
 enum {
     BUCKETS = 1024, /* a power of two; there are a few hundred slots */
-    ASKED = 64
+    ASKED = 16
 };
 
 struct slot {
