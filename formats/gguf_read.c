@@ -168,8 +168,9 @@ static int read_tensors(struct model *m, struct part *p, struct err *err) {
     uint32_t n = p->header.n_tensors, first = m->n_tensors, cap = first;
     for (uint32_t i = 0; i < n; i++) {
         struct tensor *t = next_tensor(m, &cap);
-        int ret =
-            t ? read_tensor(t, p, &off, err) : err_set(err, -EFBIG, "%u tensors are too many", n);
+        const bool full = m->n_tensors >= MODEL_MAX_TENSORS;
+        int ret = t ? read_tensor(t, p, &off, err)
+                    : err_set(err, full ? -EFBIG : -ENOMEM, "%u tensors are too many", n);
         if (ret < 0)
             return ret;
     }

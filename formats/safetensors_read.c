@@ -120,7 +120,8 @@ static int read_header(struct model *m, uint32_t src, const struct json *header,
         return err_set(err, -EBADMSG, "the header is not an object");
     struct tensor *all = grow_tensors(m, json_len(header));
     if (!all)
-        return err_set(err, -EFBIG, "%zu tensors are too many", json_len(header));
+        return err_set(err, json_len(header) > MODEL_MAX_TENSORS - m->n_tensors ? -EFBIG : -ENOMEM,
+                       "%zu tensors are too many", json_len(header));
     struct tensor *t = all + m->n_tensors;
     for (struct json_iter it = json_iter(header); json_next(&it);) {
         int ret;
