@@ -4,6 +4,7 @@
 #include "fs/cache.h"
 #include "fs/convert.h"
 #include "fs/engine.h"
+#include "fs/gpu_batch.h"
 #include "fs/worker.h"
 #include "quant/codec.h"
 #include <errno.h>
@@ -14,7 +15,8 @@ enum {
     FIRST_SLICE = 8 << 10, /* bytes, to see how long they take */
     SLICE_NS = 4000000, /* a slice is to take that long: whether anybody is left is asked before */
     TURN_NS = 16000000, /* then others have their turn */
-    AHEAD_QUEUED = 4    /* jobs a worker */
+    AHEAD_QUEUED = 4,   /* jobs a worker */
+    BATCH_MAX = 32      /* chunks */
 };
 
 static const char NO_MEMORY[] = "no memory for a chunk";
@@ -141,23 +143,79 @@ static void take_turn(struct job *j) {
     land(m, rc, err.msg);
 }
 
-static void begin(struct making *m) {
+/* False: no memory, and it has landed. */
+static bool prepare(struct making *m) {
     const struct chunk_key key = key_of(m);
     m->job.run = take_turn;
     m->view->engine->stats.converting++;
     m->chunk = chunk_new(&key, chunk_bytes(m->c, m->index));
     if (m->chunk)
-        take_turn(&m->job);
-    else
-        land(m, -ENOMEM, NO_MEMORY);
+        return true;
+    land(m, -ENOMEM, NO_MEMORY);
+    return false;
 }
 
-void chunk_make(struct view *v, const struct conversion *c, uint64_t index,
+/* The chunk @behind @m, claimed and prepared; NULL: it is there, or another makes it. */
+static struct making *claim(const struct making *m, unsigned behind) {
+    struct engine *e = m->view->engine;
+    const struct chunk_key key = { m->c->key, m->index + behind };
+    struct chunk *there = NULL;
+    struct making *next = cache_has(e->cache, &key)
+                              ? NULL
+                              : making_new(m->view, m->c, key.index, m->interest, take_turn);
+    if (!next)
+        return NULL;
+    if (flight_join(e->flight, &key, NULL, &there) == FLIGHT_MINE)
+        return prepare(next) ? next : NULL;
+    chunk_unref(there);
+    making_free(next);
+    return NULL;
+}
+
+/* On a GPU, @n chunks at once, less if another has one; what it does not make is made as always. */
+static void make_batch(struct making *m, uint64_t n) {
+    struct making *batch[BATCH_MAX] = { m };
+    const uint64_t left = chunk_count(m->c) - m->index, stride = chunk_stride(m->c);
+    unsigned got = 1;
+    n = n < left ? n : left;
+    n = n < BATCH_MAX ? n : BATCH_MAX;
+    while (got < n && (batch[got] = claim(m, got)))
+        got++;
+    const uint64_t bytes = (got - 1) * stride + batch[got - 1]->chunk->len, start = now_ns();
+    struct err err = { 0 };
+    uint8_t *made = malloc(bytes);
+    const int rc = made ? convert_range(m->view, m->c, m->index * stride, bytes, made, &err)
+                        : -ENOMEM;
+    const uint64_t each = (now_ns() - start) / got;
+    for (unsigned i = 0; i < got; i++) {
+        if (rc < 0) {
+            take_turn(&batch[i]->job);
+            continue;
+        }
+        memcpy(chunk_data(batch[i]->chunk), made + i * stride, batch[i]->chunk->len);
+        batch[i]->ns = each;
+        land(batch[i], 0, NULL);
+    }
+    free(made);
+}
+
+/* @most: chunks that are wanted, this one included. */
+static void begin(struct making *m, uint64_t most) {
+    const uint64_t together = gpu_batch_chunks(m->view->engine->gpu, m->c);
+    if (!prepare(m))
+        return;
+    if (together > 0)
+        make_batch(m, most < together ? most : together);
+    else
+        take_turn(&m->job);
+}
+
+void chunk_make(struct view *v, const struct conversion *c, uint64_t index, uint64_t most,
                 struct interest *interest) {
     struct making *m = making_new(v, c, index, interest, take_turn);
     const struct chunk_key key = { c->key, index };
     if (m)
-        begin(m);
+        begin(m, most);
     else
         flight_land(v->engine->flight, &key, NULL, -ENOMEM, NO_MEMORY);
 }
@@ -169,7 +227,7 @@ static void run_ahead(struct job *j) {
     struct chunk *there = NULL;
     if (is_wanted(m) && !cache_has(e->cache, &key) &&
         flight_join(e->flight, &key, NULL, &there) == FLIGHT_MINE) {
-        begin(m);
+        begin(m, BATCH_MAX);
         return;
     }
     chunk_unref(there);

@@ -20,8 +20,8 @@ bool chunk_in_pieces(const struct conversion *c);
 
 /* Make the chunk that the caller has claimed (FLIGHT_MINE), beginning on this thread, which is a
  * worker's. It lands when it is finished or has failed, or with -EINTR as soon as nobody wants it:
- * no waiter, and no @interest (NULL: none). */
-void chunk_make(struct view *v, const struct conversion *c, uint64_t index,
+ * no waiter, and no @interest (NULL: none). A GPU makes those behind it too, @most with it. */
+void chunk_make(struct view *v, const struct conversion *c, uint64_t index, uint64_t most,
                 struct interest *interest);
 
 /* The same as a job that runs when no read is there, unless the chunk is there by then. False: too

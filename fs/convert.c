@@ -5,6 +5,7 @@
 #include "fs/convert.h"
 #include "formats/cleanup.h"
 #include "fs/engine.h"
+#include "fs/gpu_batch.h"
 #include "fs/scale.h"
 #include "fs/merge_elems.h"
 #include "fs/unpack_elems.h"
@@ -30,6 +31,8 @@ struct convert {
     uint64_t tile_elems;  /* TILE_ELEMS, or a row where importance data asks for it */
     float *weights;       /* of the columns: c->importance, one slice; or NULL */
     uint64_t slice;       /* which; UINT64_MAX: none yet */
+    struct gpu *gpu;
+    struct gpu_queue *queue; /* whose input is the tile; NULL: the CPU does it */
 };
 
 static int fail(struct convert *cv, int code, const char *why) {
@@ -228,6 +231,14 @@ struct sink {
     uint64_t filled; /* elements in the tile */
 };
 
+static int load_slice(struct convert *cv, uint64_t slice) {
+    int rc = 0;
+    if (slice != cv->slice)
+        rc = importance_read(cv->c->importance, slice, cv->weights, cv->err);
+    cv->slice = rc == 0 ? slice : UINT64_MAX;
+    return rc;
+}
+
 /* Elements [elem, elem + n) of the target, in the tile, row by row. */
 static int encode_weighted(struct convert *cv, uint64_t elem, uint64_t n, uint8_t *dst) {
     const struct dtype_info *d = &dtype_info[cv->c->to];
@@ -237,9 +248,7 @@ static int encode_weighted(struct convert *cv, uint64_t elem, uint64_t n, uint8_
     while (n > 0 && rc == 0) {
         const uint64_t row = elem / w->cols, col = elem % w->cols, slice = row / w->rows;
         const uint64_t count = n < w->cols - col ? n : w->cols - col;
-        if (slice != cv->slice)
-            rc = importance_read(w, slice, cv->weights, cv->err);
-        cv->slice = rc == 0 ? slice : UINT64_MAX;
+        rc = load_slice(cv, slice);
         if (rc == 0 && codec_encode_weighted(cv->k, cv->c->to, dst, x, cv->weights + col, 1, count))
             rc = fail(cv, -ENOTSUP, "no encoder for its type");
         x += count;
@@ -250,7 +259,22 @@ static int encode_weighted(struct convert *cv, uint64_t elem, uint64_t n, uint8_
     return rc;
 }
 
+/* The one place where a batch is offered to the GPU: a whole tile, of one slice. */
+static bool encode_on_gpu(struct convert *cv, const struct sink *s) {
+    const struct importance *w = cv->c->importance;
+    if (!cv->queue)
+        return false;
+    if (w) {
+        const uint64_t slice = s->elem / w->cols / w->rows;
+        if (slice != (s->elem + s->filled - 1) / w->cols / w->rows || load_slice(cv, slice) < 0)
+            return false;
+    }
+    return gpu_batch_encode(cv->gpu, cv->queue, cv->c, cv->weights, s->elem, s->filled, s->dst);
+}
+
 static int encode_tile(struct convert *cv, const struct sink *s) {
+    if (encode_on_gpu(cv, s))
+        return 0;
     if (cv->weights)
         return encode_weighted(cv, s->elem, s->filled, s->dst);
     if (codec_encode(cv->k, cv->c->to, s->dst, cv->tile, s->filled) < 0)
@@ -373,15 +397,16 @@ static int convert_units(struct convert *cv, uint64_t off, uint64_t len, uint8_t
     return rc < 0 ? rc : reader_check(&cv->reader);
 }
 
-static int convert_bytes(struct model *m, const struct kernels *k, const struct conversion *c,
-                         uint64_t off, uint64_t len, uint8_t *dst, struct err *err) {
+static int convert_bytes(struct model *m, const struct kernels *k, struct gpu *gpu,
+                         const struct conversion *c, uint64_t off, uint64_t len, uint8_t *dst, struct err *err) {
     const struct importance *w = c->importance;
     struct convert cv = { .k = k,
                           .reader = { .model = m, .err = err },
                           .c = c,
                           .err = err,
                           .tile_elems = TILE_ELEMS,
-                          .slice = UINT64_MAX };
+                          .slice = UINT64_MAX,
+                          .gpu = gpu };
     if (w && w->cols > MAX_ROW_ELEMS)
         return fail(&cv, -ENOTSUP, "its rows are too long for importance data");
     if (w && codec_importance(c->to) == IMPORTANCE_ROW)
@@ -394,18 +419,26 @@ static int convert_bytes(struct model *m, const struct kernels *k, const struct 
     cv.tile = scratch;
     cv.weights = w ? cv.tile + tile : NULL;
     cv.piece = (uint8_t *)(cv.tile + floats);
-    return convert_units(&cv, off, len, dst);
+    cv.queue = gpu_batch_take(gpu, c, len / dtype_info[c->to].block_bytes *
+                                          dtype_info[c->to].block_elems);
+    if (!cv.queue)
+        return convert_units(&cv, off, len, dst);
+    cv.tile = cv.queue->input;
+    cv.tile_elems = gpu_batch_elems(cv.queue, c);
+    const int rc = convert_units(&cv, off, len, dst);
+    gpu_give(gpu, cv.queue);
+    return rc;
 }
 
 int convert_range(struct view *v, const struct conversion *c, uint64_t off, uint64_t len,
                   uint8_t *dst, struct err *err) {
     if (c->scaling)
         return scale_range(v, c, off, len, dst, err);
-    return convert_bytes(v->model, &v->engine->kernels, c, off, len, dst, err);
+    return convert_bytes(v->model, &v->engine->kernels, v->engine->gpu, c, off, len, dst, err);
 }
 
 int convert_floats(struct model *m, const struct kernels *k, struct str name, const struct expr *e,
                    uint64_t elem, uint64_t count, float *dst, struct err *err) {
     const struct conversion c = { .name = name, .expr = e, .to = DTYPE_F32 };
-    return convert_bytes(m, k, &c, elem * sizeof *dst, count * sizeof *dst, (uint8_t *)dst, err);
+    return convert_bytes(m, k, NULL, &c, elem * sizeof *dst, count * sizeof *dst, (uint8_t *)dst, err);
 }

@@ -54,6 +54,10 @@ static void open_cache(struct engine *e, const struct engine_options *o) {
         log_warning("no cache, every read converts: %s", err.msg);
 }
 
+static void report_gpu(const char *reason) {
+    log_warning("no GPU, the CPU does its work: %s", reason);
+}
+
 int engine_open(struct engine **out, const char *src, const struct engine_options *o,
                 struct err *err) {
     struct engine *e = calloc(1, sizeof *e);
@@ -61,6 +65,7 @@ int engine_open(struct engine **out, const char *src, const struct engine_option
         return err_set(err, -ENOMEM, "no memory");
     mallopt(M_ARENA_MAX, 2); /* many threads plan now and then: one heap each would be a waste */
     kernels_init(&e->kernels, cpu_detect());
+    e->gpu = gpu_open(o->gpu, report_gpu);
     e->requantize = o->requantize;
     int rc = root_open(&e->root, src, err);
     if (rc == 0)
@@ -93,6 +98,7 @@ void engine_close(struct engine *e) {
     views_free(e->views);
     flight_free(e->flight);
     cache_close(e->cache);
+    gpu_close(e->gpu);
     root_close(e->root);
     free(e);
 }

@@ -3,6 +3,7 @@
 #pragma once
 #include "formats/model.h"
 #include "fs/log.h"
+#include "kernels/gpu.h"
 #include "kernels/kernels.h"
 #include <stdatomic.h>
 
@@ -16,6 +17,7 @@ struct engine_options {
     uint64_t cache_bytes;  /* 0: the smaller of 20 GiB and a fifth of what is free */
     unsigned threads;      /* that convert; 0: one a core that the process may run on */
     bool requantize;       /* as if every spec said +requantize */
+    int gpu;               /* GPU_AUTO (0), GPU_OFF, or GPU_DEVICE_0 + N */
 };
 
 /* Counted since the engine was opened; any thread may add. */
@@ -31,6 +33,7 @@ struct engine_stats {
 struct engine {
     struct root *root;
     struct kernels kernels;
+    struct gpu *gpu;     /* NULL: off */
     struct cache *cache; /* NULL: none, or it failed to open */
     struct flight *flight;
     struct workers *workers;

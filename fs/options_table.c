@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fs/options_table.c - what each option behind -o means. */
 #include "fs/options_table.h"
+#include "fs/gpu_batch.h"
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -67,6 +68,11 @@ static bool set_threads(struct options *o, const char *value, char *why) {
         return refuse(why, "a number from 1 to 1024 is wanted");
     o->engine.threads = (unsigned)n;
     return true;
+}
+
+static bool set_gpu(struct options *o, const char *value, char *why) {
+    return gpu_batch_parse(value, &o->engine.gpu) ||
+           refuse(why, "auto, off or the number of a device is wanted");
 }
 
 static bool set_views(struct options *o, const char *value, char *why) {
@@ -167,6 +173,8 @@ const struct option_row option_table[] = {
       "of 20G and a fifth of the free disk]", set_cache_size },
     { "nocache", NULL, "convert anew on every read that memory cannot serve [off]", set_nocache },
     { "threads=", "N", "threads that convert [one a core]", set_threads },
+    { "gpu=", "WHICH", "auto: a CUDA device helps, if there is one; off; or N: device N\n"
+      "[auto]", set_gpu },
     { "views=", "LIST", "views that `ls` shows for each model, joined by ':', for\n"
       "example gguf@q4_0:safetensors@bf16; or none, or all\n"
       "[at most three that fit]", set_views },

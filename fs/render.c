@@ -66,6 +66,7 @@ static int step_chunk(struct render *r, const struct conversion *c, uint64_t off
     const uint64_t index = off / chunk_stride(c), in_chunk = off % chunk_stride(c);
     const uint32_t bytes = chunk_bytes(c, index);
     const struct chunk_key key = key_of(c, index);
+    const uint64_t wanted = (off + len - 1) / chunk_stride(c) - index + 1; /* chunks */
     if (len > bytes - in_chunk)
         len = bytes - in_chunk;
 
@@ -93,7 +94,7 @@ static int step_chunk(struct render *r, const struct conversion *c, uint64_t off
         if (state == FLIGHT_MINE) {
             struct view *v = view_ref(r->view); /* the read may be over before the chunk is */
             e->stats.cache_misses++;
-            chunk_make(v, c, index, NULL);
+            chunk_make(v, c, index, wanted, NULL);
             view_unref(v);
             return STEP_PARKED;
         }

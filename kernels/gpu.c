@@ -10,13 +10,13 @@
 
 struct gpu {
     int device;
-    char *path;
+    const char *path;
     gpu_report_fn *report;
     pthread_t opener;
 
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t opened;
-    bool done, failed; /* the opener is through; there is no GPU (any more) */
+    bool started, done, failed; /* the opener is there; is through; there is no GPU (any more) */
     void *library;
     const struct gpu_module *module; /* set once, before there are queues */
     struct gpu_queue *queues[GPU_QUEUES], *idle[GPU_QUEUES];
@@ -57,7 +57,7 @@ static void *open_device(void *arg) {
     char why[GPU_WHY] = "";
     bool ok = load(g, why);
     for (unsigned i = 0; ok && i < GPU_QUEUES; i++) {
-        struct gpu_queue *q = g->module->queue_new(g->device, GPU_ELEMS, why);
+        struct gpu_queue *q = g->module->queue_new(g->device - GPU_DEVICE_0, GPU_ELEMS, why);
         ok = q != NULL || i > 0; /* with less memory fewer will do */
         if (!q)
             break;
@@ -66,7 +66,7 @@ static void *open_device(void *arg) {
         pthread_mutex_unlock(&g->lock);
     }
     if (!ok)
-        fail(g, why, g->device >= 0);
+        fail(g, why, g->device >= GPU_DEVICE_0);
     pthread_mutex_lock(&g->lock);
     g->done = true;
     pthread_cond_broadcast(&g->opened);
@@ -83,42 +83,45 @@ static bool start(struct gpu *g) {
     return started;
 }
 
-struct gpu *gpu_open(int device, const char *module, gpu_report_fn *report) {
+struct gpu *gpu_open(int device, gpu_report_fn *report) {
     const char *named = getenv("WEIGHTFS_GPU_MODULE");
-    if (!module)
-        module = named && *named ? named : WEIGHTFS_GPU_MODULE;
     struct gpu *g = device == GPU_OFF ? NULL : calloc(1, sizeof *g);
     if (!g)
         return NULL;
     g->device = device;
     g->report = report;
-    g->path = strdup(module);
+    g->path = named && *named ? named : WEIGHTFS_GPU_MODULE;
     pthread_mutex_init(&g->lock, NULL);
     pthread_cond_init(&g->opened, NULL);
-    if (g->path && start(g))
-        return g;
-    free(g->path);
-    free(g);
-    return NULL;
+    return g;
 }
 
 void gpu_close(struct gpu *g) {
     if (!g)
         return;
-    pthread_join(g->opener, NULL);
+    if (g->started)
+        pthread_join(g->opener, NULL);
     while (g->n_queues > 0)
         g->module->queue_free(g->queues[--g->n_queues]);
     /* The library stays: CUDA's runtime has handlers in it that run at exit. */
     pthread_cond_destroy(&g->opened);
     pthread_mutex_destroy(&g->lock);
-    free(g->path);
     free(g);
+}
+
+/* With the lock. */
+static void begin(struct gpu *g) {
+    if (g->started || g->done)
+        return;
+    g->started = start(g);
+    g->done = g->failed = !g->started;
 }
 
 bool gpu_wait(struct gpu *g) {
     if (!g)
         return false;
     pthread_mutex_lock(&g->lock);
+    begin(g);
     while (!g->done)
         pthread_cond_wait(&g->opened, &g->lock);
     const bool there = !g->failed;
@@ -129,7 +132,10 @@ bool gpu_wait(struct gpu *g) {
 const struct gpu_type *gpu_type(struct gpu *g, const char *name) {
     if (!g)
         return NULL;
+    if (g->device >= GPU_DEVICE_0)
+        gpu_wait(g);
     pthread_mutex_lock(&g->lock);
+    begin(g);
     const struct gpu_module *m = g->failed || g->n_queues == 0 ? NULL : g->module;
     pthread_mutex_unlock(&g->lock);
     for (size_t i = 0; m && i < m->n_types; i++)

@@ -4,8 +4,8 @@
 #pragma once
 #include "kernels/gpu_module.h"
 
-/* Which device: none, the first that will do, or (0 and up) its number as CUDA counts. */
-enum { GPU_OFF = -2, GPU_AUTO = -1 };
+/* Which device: none, the first that will do, or GPU_DEVICE_0 plus its number as CUDA counts. */
+enum { GPU_OFF = -1, GPU_AUTO = 0, GPU_DEVICE_0 = 1 };
 
 enum { GPU_QUEUES = 3, GPU_ELEMS = 4 << 20 }; /* batches at once; floats of each: 16 MiB */
 
@@ -15,15 +15,15 @@ struct gpu;
  * failed while it was used. */
 typedef void gpu_report_fn(const char *reason);
 
-/* Begins to open a device, in a thread of its own, as that takes a while; until it is there
- * gpu_take gives nothing. @module: the path of a module; NULL: $WEIGHTFS_GPU_MODULE, or else where
- * it is installed. NULL when @device is GPU_OFF, and where a thread cannot be had. After it no
- * fork. */
-struct gpu *gpu_open(int device, const char *module, gpu_report_fn *report);
+/* The device is opened by the first gpu_type, in a thread of its own, as that takes a while; the
+ * module is $WEIGHTFS_GPU_MODULE, or else where it is installed. NULL when @device is GPU_OFF, and
+ * without memory. */
+struct gpu *gpu_open(int device, gpu_report_fn *report);
 void gpu_close(struct gpu *g); /* waits for that thread; NULL is fine; no queue may be held */
-bool gpu_wait(struct gpu *g);  /* until it is open; false: there is none. For tests */
+bool gpu_wait(struct gpu *g);  /* until it is open; false: there is none */
 
-/* The module's row of a type of kernels.h, by name; NULL: it has none, or there is no GPU (yet). */
+/* The module's row of a type of kernels.h, by name; NULL: it has none, or there is no GPU, or none
+ * yet: only one that was asked for by number is waited for. */
 const struct gpu_type *gpu_type(struct gpu *g, const char *name);
 
 /* A queue of one's own until gpu_give; NULL: all are busy, or there is no GPU (any more). */

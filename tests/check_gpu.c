@@ -141,7 +141,7 @@ int main(int argc, char **argv) {
         if (!strcmp(argv[i], "--bench"))
             bench = true;
         else if (!strcmp(argv[i], "--device"))
-            device = atoi(value), i++;
+            device = GPU_DEVICE_0 + atoi(value), i++;
         else if (!strcmp(argv[i], "--seed"))
             t.seed = strtoull(value, NULL, 0), i++;
         else if (!strcmp(argv[i], "--rounds"))
@@ -149,7 +149,7 @@ int main(int argc, char **argv) {
         else
             return fprintf(stderr, "check_gpu: what is %s?\n", argv[i]), 2;
     }
-    struct gpu *g = gpu_open(device, NULL, say);
+    struct gpu *g = gpu_open(device, say);
     if (!gpu_wait(g)) {
         gpu_close(g);
         return 77;

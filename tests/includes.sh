@@ -31,7 +31,7 @@ folder 'kernels/' $(files kernels)
 folder 'quant/|kernels/' $(files quant)
 folder 'formats/|quant/' $(files formats)
 mount='fs/(main|options|ops|node|xattr|dir|mount)[a-z_]*\.[ch]'
-folder 'fs/|formats/|quant/|kernels/kernels.h' $(files fs | grep -vE "^$mount")
+folder 'fs/|formats/|quant/|kernels/(kernels|gpu).h' $(files fs | grep -vE "^$mount")
 folder 'fs/|formats/|quant/|tools/tools.h' $(files fs | grep -E "^$mount")
 folder 'tools/|fs/|formats/|quant/' $(files tools)
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tools/convert_tool.c - `weightfs convert`: a view as an ordinary file. */
 #include "tools/convert_tool.h"
+#include "fs/gpu_batch.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/pump.h"
@@ -23,13 +24,14 @@ static const char help[] =
     "      --range OFF:LEN   only these bytes of the view (K, M, G: powers of 1024)\n"
     "      --cache DIR       take chunks from a cache and leave new ones there (default: none)\n"
     "      --threads N       that convert (default: one a core)\n"
+    "      --gpu WHICH       auto, off, or the number of a CUDA device (default: auto)\n"
     "      --requantize      make a quantized type from a quantized source\n"
     "\n"
     "Exit status: 0 done, 1 wrong usage, 2 failed.\n"
     "\n"
     "  weightfs convert models/tinylm.gguf@q4_0 tinylm-q4_0.gguf\n";
 
-enum { OPT_RANGE = 256, OPT_CACHE, OPT_THREADS, OPT_REQUANTIZE };
+enum { OPT_RANGE = 256, OPT_CACHE, OPT_THREADS, OPT_GPU, OPT_REQUANTIZE };
 static const struct option options[] = {
     { "force", no_argument, NULL, 'f' },
     { "quiet", no_argument, NULL, 'q' },
@@ -37,6 +39,7 @@ static const struct option options[] = {
     { "range", required_argument, NULL, OPT_RANGE },
     { "cache", required_argument, NULL, OPT_CACHE },
     { "threads", required_argument, NULL, OPT_THREADS },
+    { "gpu", required_argument, NULL, OPT_GPU },
     { "requantize", no_argument, NULL, OPT_REQUANTIZE },
     { 0 },
 };
@@ -78,6 +81,10 @@ static int parse(struct convert *c, int argc, char **argv) {
         case OPT_THREADS:
             if (!text_parse_threads(optarg, &c->engine.threads))
                 return text_usage("convert", "--threads wants a number, not %s", optarg);
+            break;
+        case OPT_GPU:
+            if (!gpu_batch_parse(optarg, &c->engine.gpu))
+                return text_usage("convert", "--gpu wants auto, off or a number, not %s", optarg);
             break;
         case OPT_REQUANTIZE:
             c->engine.requantize = true;

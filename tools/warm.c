@@ -3,6 +3,7 @@
  * wait. A path in a mount is read through it; a path without one goes to the cache directly. */
 #include "formats/cleanup.h"
 #include "fs/cache.h"
+#include "fs/gpu_batch.h"
 #include "tools/place.h"
 #include "tools/progress.h"
 #include "tools/pump.h"
@@ -24,16 +25,18 @@ static const char help[] =
     "  -q, --quiet        no progress\n"
     "      --cache DIR    the cache of views without a mount (default: as the mount's)\n"
     "      --threads N    that convert, or read from a mount (default: one a core)\n"
+    "      --gpu WHICH    auto, off, or the number of a CUDA device (default: auto)\n"
     "      --requantize   make a quantized type from a quantized source\n"
     "\n"
     "Exit status: 0 all are warm, 1 wrong usage, 2 some failed (each with a line on stderr).\n";
 
-enum { OPT_CACHE = 256, OPT_THREADS, OPT_REQUANTIZE, PIECE = 1 << 20, READERS = 8 };
+enum { OPT_CACHE = 256, OPT_THREADS, OPT_GPU, OPT_REQUANTIZE, PIECE = 1 << 20, READERS = 8 };
 static const struct option options[] = {
     { "quiet", no_argument, NULL, 'q' },
     { "help", no_argument, NULL, 'h' },
     { "cache", required_argument, NULL, OPT_CACHE },
     { "threads", required_argument, NULL, OPT_THREADS },
+    { "gpu", required_argument, NULL, OPT_GPU },
     { "requantize", no_argument, NULL, OPT_REQUANTIZE },
     { 0 },
 };
@@ -154,6 +157,10 @@ static int parse(struct warm *w, int argc, char **argv) {
         case OPT_THREADS:
             if (!text_parse_threads(optarg, &w->engine.threads))
                 return text_usage("warm", "--threads wants a number, not %s", optarg);
+            break;
+        case OPT_GPU:
+            if (!gpu_batch_parse(optarg, &w->engine.gpu))
+                return text_usage("warm", "--gpu wants auto, off or a number, not %s", optarg);
             break;
         case OPT_REQUANTIZE:
             w->engine.requantize = true;
