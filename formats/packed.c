@@ -107,6 +107,8 @@ const struct tensor *packed_blocks(struct arena *a, const struct tensor *t) {
 }
 
 enum dtype packed_type(const struct packed *p) {
+    if (p->type != DTYPE_NONE)
+        return p->type;
     return p->scales->dtype == DTYPE_F16 ? DTYPE_F16 : DTYPE_BF16;
 }
 

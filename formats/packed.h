@@ -30,6 +30,7 @@ struct packed {
     bool one_scale;                  /* for all matrices of a stack */
     enum dtype blocks; /* a type of GGUF that holds the same bits, but for @factor: NVFP4, MXFP4 */
     float input_scale; /* of the activations; 1: none */
+    enum dtype type;   /* of the plain weight; NONE: by its scales */
 };
 
 /* Do the parts have the shapes and types that follow? Fills @t: f32, its dims (@n_dims of them, the
@@ -41,7 +42,7 @@ int packed_tensor(struct tensor *t, const struct packed *p, const uint64_t *dims
  * bytes are made by fs/unpack_blocks.c. NULL: no memory, or rows that are no whole blocks. */
 const struct tensor *packed_blocks(struct arena *a, const struct tensor *t);
 
-/* The type that the plain model would have: that of the scales, bf16 where they are wider or
+/* The type that the plain model would have: p->type, else that of the scales, bf16 where they are wider or
  * narrower. */
 enum dtype packed_type(const struct packed *p);
 

@@ -60,6 +60,7 @@ static void test_weights(void **state) {
     check_weights("text");
     check_weights("typed");
     check_weights("external");
+    check_weights("qdq");
 }
 
 static const Onnx__TensorProto *find_tensor(const Onnx__GraphProto *g, const char *name) {

@@ -38,5 +38,13 @@ int onnx_tensor_read(struct tensor *out, bool *is_weight, struct model *m, struc
  * was exported. onnx_names.c. */
 int onnx_name_tensors(struct model *m, const Onnx__ModelProto *p, struct err *err);
 
+/* What the module calls a weight that node @n uses under @name, if that is a number: a name in @a. */
+struct str onnx_module_name(struct arena *a, const Onnx__NodeProto *n, struct str name);
+
+/* Weights in small integers as floats, in m->tensors, which are those of the graph so far. Their
+ * scales and zero points are marked in *dropped, by tensor. onnx_packed.c. */
+int onnx_unpack_weights(struct model *m, const Onnx__ModelProto *p, bool **dropped,
+                        struct err *err);
+
 /* m->kvs: opsets, producer, inputs and outputs. onnx_describe.c. */
 int onnx_describe(struct model *m, const Onnx__ModelProto *p, struct err *err);

@@ -138,9 +138,26 @@ static int take_back(struct model *m, struct err *err) {
     return model_index(m, err);
 }
 
+struct str onnx_module_name(struct arena *a, const Onnx__NodeProto *n, struct str name) {
+    const struct str scope =
+        is_anonymous(name) && n->name ? scope_name(a, n->name, "weight") : (struct str){ NULL, 0 };
+    return scope.p ? scope : arena_str(a, name);
+}
+
+/* The parts of weights are no tensors of their own. */
+static int remove_parts(struct model *m, const bool *dropped, struct err *err) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < m->n_tensors; i++)
+        if (!dropped[i])
+            m->tensors[n++] = m->tensors[i];
+    m->n_tensors = n;
+    return model_index(m, err);
+}
+
 int onnx_name_tensors(struct model *m, const Onnx__ModelProto *p, struct err *err) {
     struct tensor *named = m->tensors;
-    int rc = 0;
+    bool *dropped;
+    int rc = onnx_unpack_weights(m, p, &dropped, err);
     for (size_t i = 0; rc == 0 && i < p->graph->n_node; i++) {
         const Onnx__NodeProto *n = p->graph->node[i];
         for (size_t j = 0; rc == 0 && j < n->n_input; j++) {
@@ -150,5 +167,7 @@ int onnx_name_tensors(struct model *m, const Onnx__ModelProto *p, struct err *er
                 rc = rename_tensor(m, t, n, j, err);
         }
     }
-    return rc < 0 ? rc : take_back(m, err);
+    if (rc == 0)
+        rc = take_back(m, err);
+    return rc < 0 ? rc : remove_parts(m, dropped, err);
 }

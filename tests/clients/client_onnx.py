@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import safetensors.numpy
 from onnx import numpy_helper
 
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data" / "onnx"
@@ -125,6 +126,20 @@ def test_an_exported_folder_becomes_the_gguf_of_the_folder(program, tmp_path, sp
         subprocess.run([program, "convert", "-q", view, out], check=True)
         made.append(out)
     assert made[2].read_bytes() == made[3].read_bytes()
+
+
+def test_blocks_of_four_bits_are_floats_in_safetensors(program, tmp_path):
+    source = {t.name: numpy_helper.to_array(t)
+              for t in onnx.load(DATA / "ort" / "text@int4.onnx").graph.initializer}
+    levels, scales = source["onnx::MatMul_104_Q4"], source["onnx::MatMul_104_scales"]
+    q = np.stack([levels & 15, levels >> 4], -1).reshape(*scales.shape, 32).astype(np.float32)
+    want = ((q - 8) * scales[..., None]).reshape(len(scales), -1)
+    shutil.copy(DATA / "ort" / "text@int4.onnx", tmp_path / "blocks.onnx")
+    out = tmp_path / "out.safetensors"
+    subprocess.run([program, "convert", "-q", tmp_path / "blocks.safetensors@f32", out], check=True)
+    got = safetensors.numpy.load_file(out)
+    assert np.array_equal(got["layers.0.down.weight"], want)
+    assert "onnx::MatMul_104_scales" not in got
 
 
 def test_weights_lie_where_they_do_in_the_source(onnx_mount):

@@ -21,7 +21,7 @@ def rand(*shape, scale=1.0):
 
 def save(name, nodes, inputs, outputs, inits, weights, opset=17, **kwargs):
     graph = h.make_graph(nodes, name, inputs, outputs, inits)
-    model = h.make_model(graph, opset_imports=[h.make_opsetid("", opset)], ir_version=8,
+    model = h.make_model(graph, opset_imports=[h.make_opsetid("", opset)], ir_version=10 if opset > 20 else 8,
                          producer_name="make.py", producer_version="1")
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, f"{DIR}/{name}.onnx", **kwargs)
@@ -175,5 +175,33 @@ def positions():
     save("positions", nodes, [p], [y], inits, None)
 
 
-for make in cnn, text, typed, external, edges, positions:
+def qdq():
+    """Weights in integers: a scale for all, for each row, each column, each block; int4; MatMulNBits."""
+    rng, nodes, inits, outs, want = np.random.default_rng(3), [], [], [], {}
+
+    def add(name, q, kind, scale, zero=None, **kwargs):
+        zero_in = [] if zero is None else [f"{name}_zero_point"]
+        names = [f"{name}_quantized", f"{name}_scale", *zero_in]
+        stored = q if kind in (T.INT8, T.UINT8) else None
+        inits.append(h.make_tensor(names[0], kind, q.shape, (stored if stored is not None else q).ravel().tolist()))
+        inits.append(nh.from_array(scale, names[1]))
+        if zero is not None:
+            inits.append(h.make_tensor(names[2], kind, scale.shape, np.full(scale.shape, zero).ravel().tolist()))
+        nodes.append(h.make_node("DequantizeLinear", names, [name], f"{name}_DequantizeLinear", **kwargs))
+        outs.append(h.make_tensor_value_info(name, T.FLOAT, q.shape))
+        block, axis = kwargs.get("block_size", 0), kwargs.get("axis", 1)
+        s = np.repeat(scale, block, axis) if block else scale if scale.ndim == 0 else np.expand_dims(scale, 1 - axis)
+        want[name] = (q.astype(np.float32) - np.float32(zero or 0)) * s
+
+    scales = lambda *shape: (rng.random(shape) + 0.5).astype(np.float32)
+    add("tensor", rng.integers(-128, 128, (6, 10)), T.INT8, np.float32(0.25) * np.ones((), np.float32))
+    add("table", rng.integers(0, 256, (5, 8)), T.UINT8, np.float32(0.5) * np.ones((), np.float32), 131)
+    add("rows", rng.integers(-128, 128, (4, 6)), T.INT8, scales(4), 0, axis=0)
+    add("cols", rng.integers(-128, 128, (4, 6)), T.INT8, scales(6), 0, axis=1)
+    add("blocks", rng.integers(-8, 8, (32, 6)), T.INT4, scales(2, 6), axis=0, block_size=16)
+    order = sorted(want)
+    save("qdq", nodes, [], outs, inits, {k: want[k] for k in order}, opset=21)
+
+
+for make in cnn, text, typed, external, edges, positions, qdq:
     make()
