@@ -59,7 +59,8 @@ static bool find_in_window(void *user, struct str stem, enum model_kind prefer,
     const struct found_model *best = NULL;
     for (uint32_t i = 0; i < w->n->catalog.n; i++) {
         const struct found_model *m = &w->n->catalog.models[i];
-        if (in_window(w, m) && str_is(stem, m->name) &&
+        const bool here = prefer == MODEL_ADAPTER || in_window(w, m); /* adapters are elsewhere */
+        if (here && str_is(stem, m->name) &&
             (!best || (m->kind == prefer && best->kind != prefer) ||
              (best->kind != prefer && m->kind < best->kind)))
             best = m;

@@ -167,6 +167,25 @@ class Names(Case):
         for f in files:
             self.assertGreater(os.stat(self.at(f)).st_size, 0)
 
+    def test_merged(self):
+        """BASE+ADAPTER in every layout; the adapter's names need not be in the base's folder."""
+        self.put("x/base.safetensors")
+        safetensors(os.path.join(self.src, "x", "base.safetensors"))
+        self.put("x/ada+pter/adapter_config.json", b'{"peft_type": "LORA", "r": 1, "lora_alpha": 2}')
+        head = (b'{"a.lora_A.weight":{"dtype":"F32","shape":[1,64],"data_offsets":[0,256]},'
+                b'"a.lora_B.weight":{"dtype":"F32","shape":[4,1],"data_offsets":[256,272]}}')
+        self.put("x/ada+pter/adapter_model.safetensors",
+                 len(head).to_bytes(8, "little") + head + b"\0\0\x80?" * 68)
+        merged = "base+ada+pter.safetensors@f32"
+        for layout, where in (("source", "x"), ("flat", ""), ("hub", "x/base")):
+            self.mount("layout=" + layout)
+            got, base = self.read(where, merged), self.read(where, "base.safetensors@f32")
+            self.assertEqual(len(got), len(base))
+            self.assertNotEqual(got, base)
+            self.assertFalse(os.path.exists(self.at(where, "base+gone.safetensors@f32")))
+            self.assertNotIn(merged, self.names(where))
+            self.unmount()
+
 
 class Attributes(Case):
     def setUp(self):
