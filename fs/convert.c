@@ -105,6 +105,29 @@ static int move_elems(struct convert *cv, uint64_t elem, uint64_t count, uint8_t
     return 0;
 }
 
+/* Blocks in another layout, one for one. */
+static int repack_elems(struct convert *cv, uint64_t elem, uint64_t count, uint8_t *dst) {
+    const enum dtype from = expr_copies(cv->c->expr);
+    const struct dtype_info *s = &dtype_info[from], *d = &dtype_info[cv->c->to];
+    while (count > 0) {
+        struct expr_run run;
+        expr_run(cv->c->expr, elem, count, &run);
+        uint64_t blocks = run.count / s->block_elems;
+        if (blocks > PIECE_BYTES / s->block_bytes)
+            blocks = PIECE_BYTES / s->block_bytes;
+        const uint64_t n = blocks * s->block_elems;
+        int rc = read_source(cv, run.leaf->tensor, run.leaf_elem / s->block_elems * s->block_bytes,
+                             blocks * s->block_bytes, cv->piece);
+        if (rc < 0)
+            return rc;
+        codec_repack(from, cv->c->to, dst, cv->piece, blocks);
+        dst += blocks * d->block_bytes;
+        elem += n;
+        count -= n;
+    }
+    return 0;
+}
+
 /* --- numbers that are changed --- */
 
 static int apply_steps(struct convert *cv, const struct expr_run *run, float *x, uint64_t n) {
@@ -349,6 +372,8 @@ static int convert_blocks(struct convert *cv, uint64_t block, uint64_t blocks, u
     const struct dtype_info *d = &dtype_info[cv->c->to];
     const uint64_t elem = block * d->block_elems, count = blocks * d->block_elems;
     const struct expr *e = cv->c->expr;
+    if (codec_can_repack(expr_copies(e), cv->c->to) && !expr_unpacks(e))
+        return repack_elems(cv, elem, count, dst);
     if (e->op == EXPR_TRANSPOSE && expr_leaf_type(e) == cv->c->to)
         return move_strips(cv, elem, count, dst);
     return expr_copies(e) == cv->c->to ? move_elems(cv, elem, count, dst)

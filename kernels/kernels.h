@@ -52,6 +52,11 @@ struct kernels {
     struct block_kernel nb4, nb4_scale, nb4_f16, nb4_f16_scale; /* kernels/nbits.c */
 };
 
+/* Blocks of ggml as levels or scales of MatMulNBits, one for one: repack.c. */
+typedef void block_repack_fn(void *dst, const void *src, size_t blocks);
+block_repack_fn repack_q4_0_levels, repack_q4_0_scales, repack_q4_0_scales_f16;
+block_repack_fn repack_q8_0_levels, repack_q8_0_scales, repack_q8_0_scales_f16;
+
 enum cpu { CPU_AVX2 = 1 << 0, CPU_AVX512 = 1 << 1, CPU_NEON = 1 << 2, CPU_ALL = ~0 };
 
 /* What the CPU *and* the OS allow, less what the environment forbids: WEIGHTFS_CPU=none leaves

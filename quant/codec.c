@@ -106,3 +106,31 @@ int codec_narrow(enum dtype to, void *dst, const float *src, uint64_t elems) {
     kernels_init(&portable, 0);
     return codec_encode(&portable, to, dst, src, elems);
 }
+
+static const struct {
+    enum dtype from, to;
+    block_repack_fn *repack;
+} repacks[] = {
+    { DTYPE_Q4_0, DTYPE_NB4, repack_q4_0_levels },
+    { DTYPE_Q4_0, DTYPE_NB4_SCALE, repack_q4_0_scales },
+    { DTYPE_Q4_0, DTYPE_NB4_F16, repack_q4_0_levels },
+    { DTYPE_Q4_0, DTYPE_NB4_F16_SCALE, repack_q4_0_scales_f16 },
+    { DTYPE_Q8_0, DTYPE_NB8, repack_q8_0_levels },
+    { DTYPE_Q8_0, DTYPE_NB8_SCALE, repack_q8_0_scales },
+    { DTYPE_Q8_0, DTYPE_NB8_F16_SCALE, repack_q8_0_scales_f16 },
+};
+
+bool codec_repack(enum dtype from, enum dtype to, void *dst, const void *src, uint64_t blocks) {
+    for (size_t i = 0; i < sizeof repacks / sizeof *repacks; i++) {
+        if (repacks[i].from != from || repacks[i].to != to)
+            continue;
+        if (blocks)
+            repacks[i].repack(dst, src, blocks);
+        return true;
+    }
+    return false;
+}
+
+bool codec_can_repack(enum dtype from, enum dtype to) {
+    return codec_repack(from, to, NULL, NULL, 0);
+}

@@ -24,6 +24,11 @@ enum codec_importance codec_importance(enum dtype to);
 int codec_encode_weighted(const struct kernels *k, enum dtype to, void *dst, const float *src,
                           const float *importance, uint64_t rows, uint64_t row_elems);
 
+/* Blocks of @from as those of @to without decoding them, which would lose something: of the same
+ * number of elements. False: there is no such way. */
+bool codec_repack(enum dtype from, enum dtype to, void *dst, const void *src, uint64_t blocks);
+bool codec_can_repack(enum dtype from, enum dtype to);
+
 /* Whether the calls above would return 0. */
 bool codec_can_decode(enum dtype from);
 bool codec_can_encode(enum dtype to);

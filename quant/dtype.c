@@ -81,6 +81,9 @@ const struct dtype_info dtype_info[DTYPE_COUNT] = {
     [DTYPE_NB4_F16] = { "nb4_f16", 32, 16, .rev = 1, .gguf_id = -1, KERNEL(nb4_f16) },
     [DTYPE_NB4_F16_SCALE] = { "nb4_f16_scale", 32, 2, .rev = 1, .gguf_id = -1,
                               KERNEL(nb4_f16_scale) },
+    [DTYPE_NB8] = { "nb8", 32, 32, .rev = 1, .gguf_id = -1 },
+    [DTYPE_NB8_SCALE] = { "nb8_scale", 32, 4, .rev = 1, .gguf_id = -1 },
+    [DTYPE_NB8_F16_SCALE] = { "nb8_f16_scale", 32, 2, .rev = 1, .gguf_id = -1 },
 };
 
 enum dtype dtype_from_gguf(uint32_t id) {

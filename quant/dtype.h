@@ -73,6 +73,9 @@ enum dtype {
     DTYPE_NB4_SCALE,
     DTYPE_NB4_F16, /* those with scales in f16 */
     DTYPE_NB4_F16_SCALE,
+    DTYPE_NB8, /* the same in 8 bits: only of blocks of ggml, codec_repack */
+    DTYPE_NB8_SCALE,
+    DTYPE_NB8_F16_SCALE,
     DTYPE_COUNT,
 };
 

@@ -54,8 +54,42 @@ static void check_codec(struct check *t) {
     expect(t, back[3] > 0.999f && back[3] < 1.001f && back[2] == 0, "round trip");
 }
 
+/* (level - middle) * scale is what the block decodes to, bit for bit. */
+static void check_repack_of(struct check *t, enum dtype from, enum dtype levels, enum dtype scales,
+                            int bits) {
+    enum { BLOCKS = 64, ELEMS = 32 };
+    uint8_t src[BLOCKS * 34], level[BLOCKS * ELEMS];
+    float scale[BLOCKS], want[BLOCKS * ELEMS];
+    const uint32_t bytes = dtype_info[from].block_bytes;
+    uint32_t seed = 1;
+    for (uint32_t i = 0; i < BLOCKS * bytes; i++) {
+        seed = seed * 1664525 + 1013904223;
+        src[i] = (uint8_t)(seed >> 24);
+        if (i % bytes == 1)
+            src[i] = (uint8_t)((src[i] & 0x83) | 0x28); /* the scale is finite */
+    }
+    expect(t, codec_repack(from, levels, level, src, BLOCKS), "levels");
+    expect(t, codec_repack(from, scales, scale, src, BLOCKS), "scales");
+    codec_decode(&t->tested, from, want, src, BLOCKS * ELEMS);
+    bool same = true;
+    for (int i = 0; i < BLOCKS * ELEMS; i++) {
+        const int q = bits == 8 ? level[i] - 128 : (level[i / 2] >> i % 2 * 4 & 15) - 8;
+        const float x = (float)q * scale[i / ELEMS];
+        same = same && memcmp(&x, &want[i], sizeof x) == 0;
+    }
+    expect(t, same, "repacked numbers");
+}
+
+static void check_repack(struct check *t) {
+    check_repack_of(t, DTYPE_Q4_0, DTYPE_NB4, DTYPE_NB4_SCALE, 4);
+    check_repack_of(t, DTYPE_Q8_0, DTYPE_NB8, DTYPE_NB8_SCALE, 8);
+    expect(t, !codec_can_repack(DTYPE_Q8_0, DTYPE_NB4), "8 bits are not 4");
+    expect(t, !codec_can_repack(DTYPE_NONE, DTYPE_NB4), "none");
+}
+
 void check_dtype(struct check *t) {
     check_names(t);
     check_sizes(t);
     check_codec(t);
+    check_repack(t);
 }

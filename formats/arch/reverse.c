@@ -206,12 +206,14 @@ static int add_tensor(struct reverse *r, const struct tensor *t) {
                    STR_ARG(t->name), r->arch->gguf);
 }
 
+/* Several classes become one architecture: the one that the way back is told of stands for it. */
 const struct arch *arch_by_gguf(struct str name) {
+    const struct arch *found = NULL;
     for (const struct family *const *f = families; *f; f++)
         for (const struct arch *a = (*f)->archs; a->gguf; a++)
-            if (str_is(name, a->gguf))
-                return a;
-    return NULL;
+            if (str_is(name, a->gguf) && (!found || (a->back && !found->back)))
+                found = a;
+    return found;
 }
 
 static int by_name(const void *a, const void *b) {

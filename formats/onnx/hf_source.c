@@ -87,6 +87,13 @@ bool hf_source_has(const struct hf_source *s, const char *name) {
     return find(s, name) < s->form.n_targets;
 }
 
+bool hf_source_has_blocks(const struct hf_source *s) {
+    for (uint32_t i = 0; i < s->form.n_targets; i++)
+        if (s->form.targets[i].dtype == DTYPE_Q8_0 || s->form.targets[i].dtype == DTYPE_Q4_0)
+            return true;
+    return false;
+}
+
 static bool is_buffer(struct str name, const char *const *buffers) {
     for (; *buffers; buffers++)
         if (str_ends(name, str_from(*buffers)))

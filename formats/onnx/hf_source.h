@@ -23,6 +23,8 @@ void hf_source_close(struct hf_source *s);
 
 /* The tensor of that name, which counts as used then; NULL: there is none. */
 const struct target *hf_source_find(struct hf_source *s, const char *name);
+/* Are weights stored in blocks of 8 or 4 bits, as Q8_0 or Q4_0? */
+bool hf_source_has_blocks(const struct hf_source *s);
 bool hf_source_has(const struct hf_source *s, const char *name);
 
 /* -ENOTSUP with its name where a tensor was not used. Those that end in one of @buffers, which

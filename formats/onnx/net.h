@@ -8,6 +8,7 @@
 #pragma once
 #include "formats/onnx/hf_source.h"
 #include "formats/onnx/onnx_graph.h"
+#include "formats/spec.h"
 
 enum net_ops {
     NET_STANDARD, /* opset 17: runs everywhere */
@@ -19,6 +20,8 @@ enum net_ops {
 enum net_linear {
     NET_GEMM,   /* Gemm with transB: W as it is stored */
     NET_MATMUL, /* MatMul with W turned over, as tools that quantize graphs expect it */
+    NET_NBITS,  /* MatMulNBits: blocks of 32 numbers in 4 bits */
+    NET_BLOCKS, /* MatMulNBits of what is stored as Q4_0 or Q8_0; Gemm of the rest */
 };
 
 struct net_constant {
@@ -45,8 +48,9 @@ struct net {
     struct err *err;
 };
 
-void net_init(struct net *n, struct onnx_graph *g, struct hf_source *src, bool half,
-              struct err *err);
+/* An empty graph by @spec; @newest: of opset 23, else 17. */
+void net_begin(struct net *n, struct onnx_graph *g, struct hf_source *src, const struct spec *spec,
+               bool newest, struct err *err);
 /* Remember a failure; the first one counts. */
 void net_fail(struct net *n, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void net_scope(struct net *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

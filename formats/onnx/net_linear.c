@@ -47,6 +47,58 @@ static const char *matmul(struct net *n, const char *x, const struct target *t, 
     return bias ? NET_OP(n, "Add", onnx_text(n->g, "%s/Add", name), y, bias) : y;
 }
 
+enum { BLOCK = 32 };
+
+static bool is_stored(const struct expr *e, enum dtype type) {
+    return expr_copies(e) == type && !expr_unpacks(e);
+}
+
+/* W [out, in] in blocks along its rows. Those of ggml keep their levels and scales; others get
+ * those of ORT's quantizer, of the numbers in the graph's type. */
+static const char *nbits(struct net *n, const char *x, const char *label, const struct expr *e,
+                         const char *bias, const char *name) {
+    struct arena *a = n->g->arena;
+    const bool wide = is_stored(e, DTYPE_Q8_0) && n->linear == NET_BLOCKS;
+    const uint64_t in = e->cols, bits = wide ? 8 : 4, blocks = (in + BLOCK - 1) / BLOCK;
+    const enum dtype levels = wide ? DTYPE_NB8 : n->half ? DTYPE_NB4_F16 : DTYPE_NB4;
+    const enum dtype scales = wide      ? n->half ? DTYPE_NB8_F16_SCALE : DTYPE_NB8_SCALE
+                              : n->half ? DTYPE_NB4_F16_SCALE
+                                        : DTYPE_NB4_SCALE;
+    if (!wide && !is_stored(e, DTYPE_Q4_0))
+        e = expr_pad(a, expr_round(a, e, n->dtype), blocks * BLOCK);
+    struct onnx_weight w = { .name = onnx_text(n->g, "%s_Q%llu", label, (unsigned long long)bits),
+                             .type = ONNX__TENSOR_PROTO__DATA_TYPE__UINT8,
+                             .n_dims = 3,
+                             .dims = { e ? e->rows : 0, blocks, 4 * bits },
+                             .expr = e,
+                             .to = levels };
+    struct onnx_weight s = { .name = onnx_text(n->g, "%s_scales", label),
+                             .type = n->type,
+                             .n_dims = 2,
+                             .dims = { e ? e->rows : 0, blocks },
+                             .expr = e,
+                             .to = scales };
+    n->g->failed |= !e;
+    if (!n->g->failed && !has_weight(n, w.name)) {
+        onnx_add_weight(n->g, &w);
+        onnx_add_weight(n->g, &s);
+    }
+    const char *op = onnx_text(n->g, "%s/MatMulNBits", name), *y = net_output(n, op, 0);
+    net_node(n, NET_MS, "MatMulNBits", op,
+             bias ? ONNX_NAMES(x, w.name, s.name, "", "", bias) : ONNX_NAMES(x, w.name, s.name),
+             ONNX_NAMES(y));
+    net_int(n, "K", (int64_t)in);
+    net_int(n, "N", (int64_t)w.dims[0]);
+    net_int(n, "bits", (int64_t)bits);
+    net_int(n, "block_size", BLOCK);
+    return y;
+}
+
+static bool in_blocks(const struct net *n, const struct expr *e) {
+    return n->linear == NET_NBITS ||
+           (n->linear == NET_BLOCKS && (is_stored(e, DTYPE_Q4_0) || is_stored(e, DTYPE_Q8_0)));
+}
+
 static const char *gemm(struct net *n, const char *x, const char *w, const char *bias,
                         const char *name) {
     const char *op = onnx_text(n->g, "%s/Gemm", name);
@@ -61,8 +113,11 @@ const char *net_linear(struct net *n, const char *x, const char *weight, const c
         return "";
     if (n->linear == NET_MATMUL)
         return matmul(n, x, t, label, rows, in, b, name);
+    const struct expr *part = take_rows(n, t, rows);
+    if (part && in_blocks(n, part))
+        return nbits(n, x, label, part, b, name);
     if (!has_weight(n, label))
-        net_weight(n, label, take_rows(n, t, rows), 2, rows.out, in);
+        net_weight(n, label, part, 2, rows.out, in);
     const char *y = gemm(n, x, label, b, name);
     net_int(n, "transB", 1);
     return y;
@@ -70,9 +125,18 @@ const char *net_linear(struct net *n, const char *x, const char *weight, const c
 
 const char *net_conv1d(struct net *n, const char *x, const char *prefix, uint64_t in, uint64_t out,
                        const char *name) {
-    const char *w = net_matrix(n, net_name(n, prefix, ".weight"), in, out);
+    const char *weight = net_name(n, prefix, ".weight");
     const char *b = net_vector(n, net_name(n, prefix, ".bias"), out);
-    if (n->linear == NET_GEMM)
+    if (n->linear == NET_NBITS) {
+        const struct target *t = net_tensor(n, weight, in, out);
+        const struct expr *e = !t ? NULL
+                               : t->expr->op == EXPR_TRANSPOSE
+                                   ? t->expr->transpose.in
+                                   : expr_transpose(n->g->arena, t->expr, in);
+        return t ? nbits(n, x, weight, e, b, name) : "";
+    }
+    const char *w = net_matrix(n, weight, in, out);
+    if (n->linear != NET_MATMUL)
         return gemm(n, x, w, b, name);
     const char *y = NET_OP(n, "MatMul", onnx_text(n->g, "%s/MatMul", name), x, w);
     return NET_OP(n, "Add", onnx_text(n->g, "%s/Add", name), y, b);

@@ -147,9 +147,7 @@ static void add_graph(struct decoder *d) {
 void decoder_begin(struct decoder *d, struct onnx_graph *g, struct hf_source *src,
                    const struct spec *spec, struct err *err) {
     const bool new_opset = spec->opset == 23;
-    onnx_graph_init(g, g->arena, new_opset ? 11 : 8, new_opset ? 23 : 17, spec->contrib);
-    g->external = true;
-    net_init(&d->n, g, src, spec->type->base == DTYPE_F16, err);
+    net_begin(&d->n, g, src, spec, new_opset, err);
     d->n.ops = new_opset ? NET_OPSET23 : spec->contrib ? NET_CONTRIB : NET_STANDARD;
 }
 

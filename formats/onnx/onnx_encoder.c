@@ -339,9 +339,7 @@ int encoder_build(struct onnx_graph *g, struct hf_source *src, const struct spec
     struct encoder e = { .f = encoder_find(src->model_type) };
     if (spec->contrib || spec->opset == 23)
         return err_set(err, -ENOTSUP, "encoders have opset 17 and standard operators");
-    onnx_graph_init(g, g->arena, 8, 17, false);
-    g->external = true;
-    net_init(&e.n, g, src, spec->type->base == DTYPE_F16, err);
+    net_begin(&e.n, g, src, spec, false, err);
     read_config(&e);
     if (e.n.rc == 0 && !g->failed)
         add_graph(&e);

@@ -3,13 +3,14 @@
 #include "formats/onnx/onnx_from_hf.h"
 #include "formats/onnx/onnx_decoder.h"
 #include "formats/onnx/onnx_encoder.h"
+#include "formats/onnx/onnx_pass.h"
 #include <errno.h>
 
 static int build(struct onnx_graph *g, struct hf_source *src, const struct spec *spec,
                  struct err *err) {
-    const enum dtype type = spec->type->base;
-    if (type != DTYPE_F32 && type != DTYPE_F16)
-        return err_set(err, -ENOTSUP, "onnx@%s of a folder is not made", spec->type->name);
+    const enum file_type type = spec->type->file_type;
+    if (type == FILE_AUTO)
+        return err_set(err, -ENOTSUP, "onnx@auto is for ONNX models");
     if (decoder_find(src->model_type))
         return decoder_build(g, src, spec, err);
     if (str_is(src->model_type, "gpt2"))
@@ -26,6 +27,8 @@ int onnx_from_hf(struct onnx_graph *g, const struct model *m, const struct extra
     int rc = hf_source_open(&src, g->arena, m, err);
     if (rc == 0)
         rc = build(g, &src, &x->spec, err);
+    if (rc == 0 && x->spec.type->file_type == FILE_INT8 && !hf_source_has_blocks(&src))
+        rc = onnx_to_int8(g, x->spec.per_channel, err);
     hf_source_close(&src);
     return rc;
 }

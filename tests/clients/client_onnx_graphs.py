@@ -70,7 +70,10 @@ def encoders(out):
 
 
 @pytest.fixture(scope="session")
-def graphs(folders, mounting):
+def graphs(folders, mounting, program):
+    for view in ("q4_0", "q8_0", "q4_0+pure"):
+        out = folders / f"tinylm-{view}.gguf"
+        subprocess.run([program, "convert", folders / f"tinylm.gguf@{view}", out], check=True)
     return mounting(folders, "nocache,views=none")
 
 
@@ -122,6 +125,33 @@ def test_logits(graphs, folders, name, spec):
             valid = mask[row] > 0
             want = decoder.logits(ids[row, valid])
             assert np.abs(got[row, valid] - want).max() < BOUNDS[spec] * max(1, np.abs(want).max())
+
+
+def logits_of(graphs, name):
+    ids = np.random.default_rng(3).integers(3, 1500, (2, PROMPT + STEPS))
+    return run(session(graphs / name), ids, np.ones_like(ids)).astype(np.float64)
+
+
+@pytest.mark.parametrize("name", ["tinylm-q4_0", "tinylm-q8_0"])
+def test_blocks_of_a_gguf_are_those_of_the_graph(graphs, name):
+    """What MatMulNBits computes with them is what the decoded numbers give."""
+    want = logits_of(graphs, f"{name}.gguf.onnx@fp32")
+    got = logits_of(graphs, f"{name}.gguf.onnx@int8")
+    assert np.abs(got - want).max() < 2e-5 * np.abs(want).max()
+    size = (graphs / f"{name}.gguf.onnx@int8.data").stat().st_size
+    assert size < 0.6 * (graphs / f"{name}.gguf.onnx@fp32.data").stat().st_size
+
+
+def test_few_bits(graphs):
+    """Of blocks of 4 bits those bits, exactly; of floats what 4 and 8 bits hold."""
+    exact = logits_of(graphs, "tinylm-q4_0+pure.gguf.onnx@fp32")
+    got = logits_of(graphs, "tinylm-q4_0+pure.gguf.onnx@int4")
+    assert np.abs(got - exact).max() < 2e-5 * np.abs(exact).max()
+    want = logits_of(graphs, "tinylm.onnx@fp32")
+    for spec in ("int4", "q4f16", "int8"):
+        got = logits_of(graphs, f"tinylm.onnx@{spec}")
+        rms = np.sqrt(np.mean((got - want) ** 2) / np.mean(want**2))
+        assert 0.001 < rms < 0.2, spec
 
 
 @pytest.mark.parametrize("name", [BERT, "roberta", "distilbert"])
