@@ -2,6 +2,7 @@
  * tools/convert_tool.c - `weightfs convert`: a view as an ordinary file. */
 #include "tools/convert_tool.h"
 #include "fs/gpu_batch.h"
+#include "formats/onnx/onnx_view.h"
 #include "tools/output.h"
 #include "tools/progress.h"
 #include "tools/pump.h"
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -17,7 +19,8 @@ static const char help[] =
     "\n"
     "Write a view to OUT, an ordinary file: the bytes that a mount of DIR shows. OUT appears when\n"
     "it is complete; a folder gets a file of the view's name; - is stdout. A view that is a\n"
-    "folder becomes one.\n"
+    "folder becomes one. The data file of an ONNX model is written beside it, under the name that\n"
+    "the model knows.\n"
     "\n"
     "  -f, --force           replace OUT if it exists\n"
     "  -q, --quiet           no progress\n"
@@ -135,6 +138,32 @@ int convert_view(struct convert *c, struct view *v, const char *name, struct err
     return rc;
 }
 
+/* The data file of an ONNX model goes where the model went, under the name that stands in it. */
+static int convert_data(struct convert *c, const struct place *p, struct err *err) {
+    struct spec spec = p->spec;
+    struct err none = { 0 };
+    struct arena a = { 0 };
+    struct stat st;
+    struct view *v;
+    spec.data = true;
+    int rc = view_open(&v, p->engine, p->source, &spec, &none);
+    if (rc < 0) /* the model's view could be opened: this one has no bytes */
+        return rc == -ENOTSUP ? 0 : err_set(err, rc, "%s", none.msg);
+    const struct str name = onnx_data_name(&a, v->model, &spec);
+    const char *slash = strrchr(c->out, '/');
+    const int n = slash ? (int)(slash + 1 - c->out) : 0;
+    const struct str folder = stat(c->out, &st) == 0 && S_ISDIR(st.st_mode)
+                                  ? str_from(c->out)
+                                  : arena_printf(&a, "%.*s.", n, c->out);
+    struct convert data = *c;
+    data.out = folder.p;
+    rc = name.p && folder.p ? convert_view(&data, v, name.p, err)
+                            : err_set(err, -ENOMEM, "no memory");
+    view_unref(v);
+    arena_fini(&a);
+    return rc;
+}
+
 int tool_convert(int argc, char **argv) {
     struct convert c;
     struct place p;
@@ -155,6 +184,8 @@ int tool_convert(int argc, char **argv) {
         rc = view_open(&v, p.engine, p.source, &p.spec, &err);
     if (rc == 0 && !folder)
         rc = convert_view(&c, v, p.name, &err);
+    if (rc == 0 && p.spec.format == FORMAT_ONNX && !p.spec.data && !c.range && strcmp(c.out, "-"))
+        rc = convert_data(&c, &p, &err);
     view_unref(v);
     place_close(&p);
     return rc < 0 ? text_fail("convert", &err) : TOOL_OK;

@@ -13,6 +13,11 @@ int onnx_view(struct layout *l, const struct model *m, const struct extras *x, s
     return refuse(err);
 }
 
+struct str onnx_data_name(struct arena *a, const struct model *m, const struct spec *spec) {
+    (void)a, (void)m, (void)spec;
+    return (struct str){ NULL, 0 };
+}
+
 int onnx_form_gguf(struct form *f, const struct model *m, enum outtype out, struct err *err) {
     (void)f, (void)m, (void)out;
     return refuse(err);

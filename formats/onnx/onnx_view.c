@@ -17,9 +17,9 @@ static onnx_build *const builders[CONTAINER_COUNT] = {
     [CONTAINER_ONNX] = onnx_from_onnx,
 };
 
-/* What the model file calls its data file: a name that leads to this source from its own folder,
- * whatever else lies there. So a file's own suffix stands in it, if that is not .onnx. */
-static struct str data_name(struct arena *a, const struct model *m, const struct spec *spec) {
+/* A name that leads to this source from its own folder, whatever else lies there. So a file's own
+ * suffix stands in it, if that is not .onnx. */
+struct str onnx_data_name(struct arena *a, const struct model *m, const struct spec *spec) {
     char text[SPEC_MAX_TEXT];
     struct str name = m->name;
     spec_text(spec, text, sizeof text);
@@ -35,7 +35,7 @@ int onnx_view(struct layout *l, const struct model *m, const struct extras *x, s
     onnx_build *build = builders[m->container->kind];
     if (!build)
         return err_set(err, -ENOTSUP, "no ONNX is made of %s", m->container->name);
-    const struct str location = data_name(l->arena, m, &x->spec);
+    const struct str location = onnx_data_name(l->arena, m, &x->spec);
     int rc = location.p ? build(&g, m, x, err) : err_set(err, -ENOMEM, "no memory for the model");
     return rc < 0
                ? rc
