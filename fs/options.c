@@ -114,9 +114,10 @@ static bool parse_list(struct options *o, const char *list) {
 }
 
 static bool parse_places(struct options *o, int argc, char **argv) {
-    static const char *const missing[] = { "SRC and MNT are", "MNT is" };
+    if (argc < 1)
+        return usage("SRC and MNT are missing%s%s", "", "");
     if (argc < 2)
-        return usage("%s missing%s", missing[argc], "");
+        return usage("%s: no such command, and as SRC it lacks a MNT%s", argv[0], "");
     if (argc > 2)
         return usage("too much: %s%s", argv[2], "");
     o->src = argv[0];

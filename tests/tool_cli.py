@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import struct
@@ -286,6 +287,39 @@ class Cli(unittest.TestCase):
                 self.assertEqual(done.stdout, b"")
                 self.assertTrue(done.stderr.startswith(f"weightfs {args[0]}: ".encode()))
                 self.assertLessEqual(done.stderr.count(b"\n"), 2)
+
+    def test_completion(self):
+        """What bash offers for a verb are the options that its help tells of, and views that are."""
+        bash = shutil.which("bash")
+        if not bash:
+            self.skipTest("no bash")
+        script = f'''
+            _init_completion() {{ words=("${{COMP_WORDS[@]}}") cword=$COMP_CWORD
+                cur=${{words[cword]}} prev=${{words[cword - 1]}}; }}
+            compopt() {{ :; }}
+            weightfs() {{ {PROGRAM} "$@"; }}
+            . {MODELS.parents[2]}/packaging/completions/weightfs
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+            _weightfs; printf '%s\\n' "${{COMPREPLY[@]}}"'''
+
+        def offered(*words):
+            done = subprocess.run([bash, "-c", script, "bash", "weightfs", *map(str, words)],
+                                  capture_output=True, check=True, timeout=60, cwd=self.dir)
+            return done.stdout.decode().split()
+
+        verbs = offered("")
+        for verb in ("ls", "info", "compare", "validate", "types", "convert", "warm", "status",
+                     "cache"):
+            self.assertIn(verb, verbs)
+            told = set(re.findall(r"--[a-z][a-z-]*", self.run_program(verb, "--help").stdout.decode()))
+            self.assertEqual(set(offered(verb, "--")), told | {"--help"}, verb)
+        self.assertIn("models/tinylm.gguf@q8_0", offered("info", "models/tiny"))
+        self.assertEqual(offered("cache", "ver"), ["verify"])
+        options = re.findall(r"^  ([a-z_]+)(?:=\S+)?(?:  |$)", self.run_program("--help").stdout
+                             .decode().partition("Verbs")[0], re.M)
+        self.assertGreater(len(options), 10)
+        self.assertEqual({o.partition("=")[0] for o in offered("models", "mnt", "-o", "")},
+                         set(options))
 
     def test_help(self):
         for verb in ("ls", "info", "compare", "validate", "types", "convert", "warm", "status", "cache"):
