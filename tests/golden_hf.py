@@ -22,9 +22,9 @@ READY = os.path.join(HERE, "data", "models")  # models that are checked in with 
 # "wi" of the first T5 and "wi_1" of the later have one name; operations of an architecture's own;
 # parts that are no text model.
 NO_WAY_BACK = {
-    "InternVL2_5-Nano", "Llama-4-nano-text", "Qwen2-VL-Nano-Instruct", "deepseek-v2-lite-nano",
-    "deepseek-v3-nano", "glm4-moe-lite-nano", "granite-moe-nano", "internlm2-nano",
-    "qwen3-next-nano", "rwkv7-nano-world", "t5-nano-v1_0",
+    "InternVL2_5-Nano", "Llama-4-nano-text", "Qwen2-VL-Nano-Instruct", "dbrx-nano",
+    "deepseek-v2-lite-nano", "deepseek-v3-nano", "glm4-moe-lite-nano", "granite-moe-nano",
+    "hunyuan-nano", "internlm2-nano", "qwen3-next-nano", "rwkv7-nano-world", "t5-nano-v1_0",
 }
 NOT_WRITTEN = re.compile(r"^pooler\.dense\.|position_ids$")
 MODELS = [
@@ -62,6 +62,7 @@ MODELS = [
     "bloom-nano",
     "c4ai-command-nano",
     "c4ai-command-r7b-nano",
+    "dbrx-nano",
     "deepseek-moe-nano",
     "deepseek-v2-lite-nano",
     "deepseek-v3-nano",
@@ -77,6 +78,7 @@ MODELS = [
     "granite-moe-nano",
     "grok-nano",
     "gte-modernbert-nano",
+    "hunyuan-nano",
     "internlm2-nano",
     "llama-288-mixed",
     "llama-tied-rope3",

@@ -139,6 +139,7 @@ struct arch {
                       * further tokens and are written too; or NULL */
     bool skip_mtp;   /* blocks beyond those that are counted are left out, not an error */
     const struct named_token *tokens; /* or NULL */
+    bool all_narrow; /* matrices that are no norms get the wanted type, whatever their names */
     bool raw_config;                  /* the converter reads config.json without transformers */
     uint32_t vocab_multiple; /* the vocabulary is padded to one of "pad_vocab_size_multiple", or
                               * of this; 0: it is not */

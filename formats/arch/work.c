@@ -74,10 +74,13 @@ static const char *const f32_names[] = {
     "ssm_conv1d_q", "ssm_conv1d_k",       "ssm_conv1d_v",      "indexer.proj",
 };
 
-static bool stays_f32(struct str name, uint32_t n_dims) {
+static bool stays_f32(const struct arch_work *w, struct str name, uint32_t n_dims) {
     struct name_match m;
-    if (n_dims <= 1 || str_ends(name, STR("_norm.weight")) ||
-        !(str_ends(name, STR(".weight")) || str_ends(name, STR(".lora_a")) ||
+    if (n_dims <= 1 || str_ends(name, STR("_norm.weight")))
+        return true;
+    if (w->arch->all_narrow)
+        return false;
+    if (!(str_ends(name, STR(".weight")) || str_ends(name, STR(".lora_a")) ||
           str_ends(name, STR(".lora_b"))))
         return true;
     for (size_t i = 0; i < sizeof f32_names / sizeof *f32_names; i++) {
@@ -106,7 +109,7 @@ static enum dtype choose_dtype(const struct arch_work *w, struct str name, const
     enum dtype dtype;
     if (n_dims > 1 && is_forced(w, name, &dtype))
         return dtype;
-    if (stays_f32(name, n_dims))
+    if (stays_f32(w, name, n_dims))
         return DTYPE_F32;
     switch (w->out) {
     case OUTTYPE_F32:
