@@ -15,6 +15,7 @@
 enum {
     TILE_ELEMS = 4096,       /* 16 KiB of floats; a multiple of every block */
     PIECE_BYTES = 256 << 10, /* read at once: stays in the second-level cache */
+    STRIP_BYTES = 4 << 20,   /* likewise of a transpose: each of its rows is a read of its own */
     MAX_BLOCK_ELEMS = 256,
     MAX_BLOCK_BYTES = 1024,
     MAX_ROW_ELEMS = 16 << 20, /* of a row that must be seen as a whole: 64 MiB of floats */
@@ -26,7 +27,8 @@ struct convert {
     struct reader reader;
     const struct conversion *c;
     struct err *err;
-    uint8_t *piece;       /* PIECE_BYTES */
+    uint8_t *piece;       /* PIECE_BYTES, or STRIP_BYTES */
+    uint64_t strip_bytes; /* of a transpose that the piece has room for */
     float *tile;          /* tile_elems */
     uint64_t tile_elems;  /* TILE_ELEMS, or a row where importance data asks for it */
     float *weights;       /* of the columns: c->importance, one slice; or NULL */
@@ -189,7 +191,7 @@ static int64_t read_strip(struct convert *cv, const struct expr *e, uint64_t ele
     const struct expr *in = e->transpose.in;
     const uint64_t rows = e->cols, size = dtype_info[expr_copies(in)].block_bytes;
     const uint64_t line = elem / rows, col = line % in->cols, row = elem % rows;
-    const uint64_t limit = PIECE_BYTES / size < count ? PIECE_BYTES / size : count;
+    const uint64_t room = cv->strip_bytes / size, limit = room < count ? room : count;
     uint64_t n = rows - row < limit ? rows - row : limit, cols = 1;
     if (row == 0 && n == rows) {
         cols = limit / rows;
@@ -422,6 +424,15 @@ static int convert_units(struct convert *cv, uint64_t off, uint64_t len, uint8_t
     return rc < 0 ? rc : reader_check(&cv->reader);
 }
 
+/* Other leaves need no more than a piece. */
+static bool begins_with_transpose(const struct expr *e) {
+    struct expr_run run;
+    if (!e->rows || !e->cols)
+        return false;
+    expr_run(e, 0, 1, &run);
+    return run.leaf->op == EXPR_TRANSPOSE;
+}
+
 static int convert_bytes(struct model *m, const struct kernels *k, struct gpu *gpu,
                          const struct conversion *c, uint64_t off, uint64_t len, uint8_t *dst, struct err *err) {
     const struct importance *w = c->importance;
@@ -438,7 +449,8 @@ static int convert_bytes(struct model *m, const struct kernels *k, struct gpu *g
         cv.tile_elems = w->cols;
     const uint64_t tile = cv.tile_elems > TILE_ELEMS ? cv.tile_elems : TILE_ELEMS;
     const size_t floats = tile + (w ? w->cols : 0);
-    auto_free void *scratch = malloc(PIECE_BYTES + floats * sizeof(float));
+    cv.strip_bytes = begins_with_transpose(c->expr) ? STRIP_BYTES : PIECE_BYTES;
+    auto_free void *scratch = malloc(cv.strip_bytes + floats * sizeof(float));
     if (!scratch)
         return err_set(err, -ENOMEM, "no memory to convert %.*s", STR_ARG(c->name));
     cv.tile = scratch;

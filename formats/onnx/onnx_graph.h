@@ -19,8 +19,8 @@ struct onnx_weight {
     uint64_t dims[TENSOR_MAX_DIMS]; /* as ONNX lists them: the slowest first */
     const struct expr *expr;        /* the numbers */
     enum dtype to;                  /* how they are written: as many bytes as type and dims say */
-    struct scaling *scaling; /* instead of @expr and @to: the weight is its */
-    enum scaling_part part;  /* ... part */
+    struct scaling *scaling;        /* instead of @expr and @to: the weight is its */
+    enum scaling_part part;         /* ... part */
     const struct onnx_weight *same; /* has the same bytes: they share a place in the data file */
 };
 

@@ -38,7 +38,8 @@ int onnx_tensor_read(struct tensor *out, bool *is_weight, struct model *m, struc
  * was exported. onnx_names.c. */
 int onnx_name_tensors(struct model *m, const Onnx__ModelProto *p, struct err *err);
 
-/* What the module calls a weight that node @n uses under @name, if that is a number: a name in @a. */
+/* What the module calls a weight that node @n uses under @name, if that is a number: a name in @a.
+ */
 struct str onnx_module_name(struct arena *a, const Onnx__NodeProto *n, struct str name);
 
 /* Weights in small integers as floats, in m->tensors, which are those of the graph so far. Their

@@ -9,9 +9,10 @@
 /* The view of @m by @x->spec, whose format is ONNX: the model file, or its data file. */
 int onnx_view(struct layout *l, const struct model *m, const struct extras *x, struct err *err);
 
-/* What the model file of a view calls its data file, which lies in the same folder. p NULL: no memory. */
+/* What the model file of a view calls its data file, which lies in the same folder. p NULL: no
+ * memory. */
 struct str onnx_data_name(struct arena *a, const struct model *m, const struct spec *spec);
 
-/* @m, an ONNX model, as form_gguf_from_hf makes it of a folder: where config.json lies beside it, and
- * its weights are those of a known architecture. -ENOTSUP, with the reason, for others. */
+/* @m, an ONNX model, as form_gguf_from_hf makes it of a folder: where config.json lies beside it,
+ * and its weights are those of a known architecture. -ENOTSUP, with the reason, for others. */
 int onnx_form_gguf(struct form *f, const struct model *m, enum outtype out, struct err *err);
