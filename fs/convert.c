@@ -458,12 +458,14 @@ static int convert_bytes(struct model *m, const struct kernels *k, struct gpu *g
     cv.piece = (uint8_t *)(cv.tile + floats);
     cv.queue = gpu_batch_take(gpu, c, len / dtype_info[c->to].block_bytes *
                                           dtype_info[c->to].block_elems);
-    if (!cv.queue)
-        return convert_units(&cv, off, len, dst);
-    cv.tile = cv.queue->input;
-    cv.tile_elems = gpu_batch_elems(cv.queue, c);
+    if (cv.queue) {
+        cv.tile = cv.queue->input;
+        cv.tile_elems = gpu_batch_elems(cv.queue, c);
+    }
     const int rc = convert_units(&cv, off, len, dst);
-    gpu_give(gpu, cv.queue);
+    if (cv.queue)
+        gpu_give(gpu, cv.queue);
+    unpack_fini(&cv.reader);
     return rc;
 }
 

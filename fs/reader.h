@@ -5,11 +5,14 @@
 #include "formats/model.h"
 #include <stdbool.h>
 
+struct unpacking; /* fs/unpack_elems.c */
+
 struct reader {
     struct model *model;
     struct err *err;
     uint32_t checked_src; /* the source that was read last, not yet checked */
     bool dirty;
+    struct unpacking *unpacking; /* what unpack_elems has read last; unpack_fini frees it */
 };
 
 /* Bytes [off, off + len) of a stored tensor. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fs/unpack_elems.c - see unpack_elems.h. A range of elements is cut into rectangles of one matrix;
- * of each the words, scales and zeros that it needs are read, and made into floats row by row. */
+ * of each the words, scales and zeros that it needs are read, and made into floats row by row.
+ * Where columns are stored as rows, what is read is a wider strip, which the reader keeps: the next
+ * rows lie in it. */
 #include "fs/unpack_elems.h"
 #include "formats/cleanup.h"
 #include "formats/packed.h"
@@ -10,7 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECT_ELEMS = 256 << 10 };
+enum {
+    RECT_ELEMS = 256 << 10,
+    STRIP_WORDS = 128,      /* of a line of a strip */
+    STRIP_LINES = 16 << 10, /* at most: a strip has 8 MiB of words */
+    WHOLE_WORDS = 4 << 20,  /* of a matrix that is read as a whole, as its lines are short: one */
+    SHORT_LINE = 1024,      /* read of all costs less than one of each then; words */
+};
 
 /* Rows [row, row + rows) and columns [col, col + cols) of matrix number @matrix. */
 struct rect {
@@ -30,7 +38,7 @@ struct unpacking {
     const struct kernels *k;
     const struct tensor *t;
     const struct packed *p;
-    struct rect rect;
+    struct rect rect;           /* what is read */
     struct patch words, scales; /* u32 or the words' own type; f32 */
     float *zeros;               /* as scales, in rows; NULL: none */
     int32_t *index;             /* of the rectangle's columns; NULL: none */
@@ -188,58 +196,110 @@ static int read_zeros(struct unpacking *u) {
     return 0;
 }
 
-/* The words of row @row as floats. */
-static int decode_row(const struct unpacking *u, uint64_t row, float *dst) {
+/* The words of row @row as floats: columns of @want. */
+static int decode_row(const struct unpacking *u, const struct rect *want, uint64_t row,
+                      float *dst) {
     const struct packing *g = &u->p->packing;
     const struct patch *x = &u->words;
     const uint64_t rows = packing_rows(g, u->p->rows);
-    const uint64_t at = (packing_row(g, row, rows) - x->row) * x->row_step;
+    const uint64_t at = (packing_row(g, row, rows) - x->row) * x->row_step +
+                        (packing_col(g, want->col) - x->col) * x->col_step;
     if (g->lanes != LANES_NONE) {
         const uint32_t *words = x->data;
-        unpack_row(dst, g, words + at, x->col_step, rows, row, u->rect.col, u->rect.cols);
+        unpack_row(dst, g, words + at, x->col_step, rows, row, want->col, want->cols);
         return 0;
     }
     if (u->p->words->dtype == DTYPE_I8) {
         const int8_t *words = x->data;
-        for (uint64_t i = 0; i < u->rect.cols; i++)
+        for (uint64_t i = 0; i < want->cols; i++)
             dst[i] = words[at + i];
         return 0;
     }
     const uint64_t size = dtype_info[u->p->words->dtype].block_bytes;
     if (codec_decode(u->k, u->p->words->dtype, dst, (const uint8_t *)x->data + at * size,
-                     u->rect.cols) == 0)
+                     want->cols) == 0)
         return 0;
     return err_set(u->reader->err, -ENOTSUP, "%s: tensor %.*s: no decoder for its type",
                    u->p->method, STR_ARG(u->p->words->name));
 }
 
-/* How many columns from the rectangle's column @i on are of one group, and which. */
-static uint64_t group_run(const struct unpacking *u, uint64_t i, uint64_t *group) {
-    const uint64_t size = u->p->group_cols, col = u->rect.col + i, left = u->rect.cols - i;
+/* How many of @left columns from @col on are of one group, and which. */
+static uint64_t group_run(const struct unpacking *u, uint64_t col, uint64_t left, uint64_t *group) {
+    const uint64_t size = u->p->group_cols;
     uint64_t n = 1;
     if (!u->index) {
         *group = col / size - u->first_group;
         return size - col % size < left ? size - col % size : left;
     }
-    while (n < left && u->index[i + n] == u->index[i])
+    const int32_t *index = u->index + (col - u->rect.col);
+    while (n < left && index[n] == *index)
         n++;
-    *group = (uint64_t)u->index[i] - u->first_group;
+    *group = (uint64_t)*index - u->first_group;
     return n;
 }
 
-static void scale_row(const struct unpacking *u, uint64_t row, float *dst) {
+static void scale_row(const struct unpacking *u, const struct rect *want, uint64_t row,
+                      float *dst) {
     const struct patch *s = &u->scales;
     const uint64_t line = row / u->p->group_rows - s->row;
     const float *scales = (const float *)s->data + line * s->row_step;
-    for (uint64_t i = 0, n; i < u->rect.cols; i += n) {
+    for (uint64_t i = 0, n; i < want->cols; i += n) {
         uint64_t group;
-        n = group_run(u, i, &group);
+        n = group_run(u, want->col + i, want->cols - i, &group);
         const float zero = u->zeros ? u->zeros[line * u->n_groups + group] : 0;
         unpack_scale(dst + i, n, zero + u->p->zero, scales[group * s->col_step], u->p->divide);
     }
 }
 
-static int unpack_rect(struct unpacking *u, float *dst) {
+static void forget(struct unpacking *u) {
+    free(u->words.data);
+    free(u->scales.data);
+    free(u->zeros);
+    free(u->index);
+    *u = (struct unpacking){ .reader = u->reader, .k = u->k };
+}
+
+void unpack_fini(struct reader *r) {
+    if (r->unpacking)
+        forget(r->unpacking);
+    free(r->unpacking);
+    r->unpacking = NULL;
+}
+
+/* What to read for @want. */
+static struct rect widen_rect(const struct packed *p, const struct rect *want) {
+    const uint64_t count = p->packing.lanes == LANES_ROWS ? packing_count(&p->packing) : 1;
+    const uint64_t lines = packing_cols(&p->packing, p->cols), strip = STRIP_WORDS * count;
+    struct rect r = *want;
+    if (!p->transposed || lines > STRIP_LINES)
+        return r;
+    r.col = 0;
+    r.cols = p->cols;
+    r.row = want->row / strip * strip;
+    r.rows = p->rows - r.row;
+    const uint64_t words = packing_rows(&p->packing, p->rows);
+    if (words <= SHORT_LINE && words <= WHOLE_WORDS / lines) {
+        r.row = 0;
+        r.rows = p->rows;
+    } else if (r.rows > strip && want->row + want->rows <= r.row + strip) {
+        r.rows = strip;
+    } else if (want->row + want->rows < r.row + r.rows) {
+        r.rows = want->row + want->rows - r.row;
+    }
+    return r;
+}
+
+static bool holds(const struct unpacking *u, const struct tensor *t, const struct rect *want) {
+    const struct rect *r = &u->rect;
+    return u->t == t && r->matrix == want->matrix && want->row >= r->row && want->col >= r->col &&
+           want->row + want->rows <= r->row + r->rows && want->col + want->cols <= r->col + r->cols;
+}
+
+static int read_rect(struct unpacking *u, const struct tensor *t, const struct rect *want) {
+    forget(u);
+    u->t = t;
+    u->p = t->packed;
+    u->rect = widen_rect(u->p, want);
     int rc = read_words(u);
     if (rc == 0)
         rc = read_groups(u);
@@ -247,16 +307,20 @@ static int unpack_rect(struct unpacking *u, float *dst) {
         rc = read_scales(u);
     if (rc == 0)
         rc = read_zeros(u);
-    for (uint64_t i = 0; i < u->rect.rows && rc == 0; i++) {
-        rc = decode_row(u, u->rect.row + i, dst);
+    if (rc < 0)
+        forget(u);
+    return rc;
+}
+
+static int unpack_rect(struct unpacking *u, const struct tensor *t, const struct rect *want,
+                       float *dst) {
+    int rc = holds(u, t, want) ? 0 : read_rect(u, t, want);
+    for (uint64_t row = want->row; row < want->row + want->rows && rc == 0; row++) {
+        rc = decode_row(u, want, row, dst);
         if (rc == 0)
-            scale_row(u, u->rect.row + i, dst);
-        dst += u->rect.cols;
+            scale_row(u, want, row, dst);
+        dst += want->cols;
     }
-    free(u->words.data);
-    free(u->scales.data);
-    free(u->zeros);
-    free(u->index);
     return rc;
 }
 
@@ -283,11 +347,16 @@ static struct rect next_rect(const struct packed *p, uint64_t elem, uint64_t cou
 int unpack_elems(struct reader *r, const struct kernels *k, const struct tensor *t, uint64_t elem,
                  uint64_t count, float *dst) {
     int rc = 0;
+    if (!r->unpacking)
+        r->unpacking = calloc(1, sizeof *r->unpacking);
+    if (!r->unpacking)
+        return err_set(r->err, -ENOMEM, "no memory to read %.*s", STR_ARG(t->name));
+    r->unpacking->reader = r;
+    r->unpacking->k = k;
     while (count > 0 && rc == 0) {
-        struct unpacking u = { .reader = r, .k = k, .t = t, .p = t->packed };
-        u.rect = next_rect(u.p, elem, count);
-        const uint64_t n = u.rect.rows * u.rect.cols;
-        rc = unpack_rect(&u, dst);
+        const struct rect want = next_rect(t->packed, elem, count);
+        const uint64_t n = want.rows * want.cols;
+        rc = unpack_rect(r->unpacking, t, &want, dst);
         elem += n;
         count -= n;
         dst += n;

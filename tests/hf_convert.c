@@ -91,6 +91,7 @@ static void decode(struct model *m, const struct tensor *t, uint64_t elem, uint6
     if (t->packed && t->dtype == DTYPE_F32) {
         if (unpack_elems(&reader, &kernels, t, elem, count, out) < 0)
             fail();
+        unpack_fini(&reader);
         return;
     }
     if (!dtype_bytes(t->dtype, elem, &first) || !dtype_bytes(t->dtype, count, &bytes))

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FILE_BYTES = 1 << 16 };
+enum { FILE_BYTES = 1 << 20, LARGE = 1 << 17 /* elements */ };
 
 static char dir[] = "/tmp/weightfs-packed.XXXXXX";
 static uint8_t bytes[FILE_BYTES];
@@ -133,12 +133,13 @@ static void check_elems(const struct tensor *t) {
     struct reader reader = { .model = model, .err = &err };
     for (uint64_t i = 0; i < t->elems; i++)
         want[i] = define(t->packed, i);
-    for (int i = 0; i < 60; i++) {
+    for (int i = 0; i < (t->elems > LARGE ? 15 : 60); i++) {
         const uint64_t at = i ? rnd(t->elems) : 0, n = i ? 1 + rnd(t->elems - at) : t->elems;
         if (unpack_elems(&reader, &kernels, t, at, n, got))
             fail_msg("%s", err.msg);
         assert_memory_equal(got, want + at, n * sizeof *got);
     }
+    unpack_fini(&reader);
     free(want);
     free(got);
 }
@@ -198,6 +199,22 @@ static const struct packed shapes[] = {
       .group_cols = 8,
       .groups = 4,
       .one_scale = true },
+    /* read in strips */
+    { .packing = { LANES_COLS, 4, 32, NULL, NULL },
+      .zero = 1,
+      .transposed = true,
+      .rows = 1200,
+      .cols = 1024,
+      .group_rows = 1,
+      .group_cols = 128,
+      .groups = 8 },
+    { .packing = { LANES_ROWS, 4, 32, mixed, NULL },
+      .transposed = true,
+      .rows = 9000,
+      .cols = 90,
+      .group_rows = 1,
+      .group_cols = 45,
+      .groups = 2 },
     /* BitNet */
     { .packing = { .lanes = LANES_PLANES, .bits = 2, .word_bits = 8 },
       .zero = 1,
@@ -261,7 +278,8 @@ static void numbers_are_as_defined(void **state) {
             struct packed p = shapes[i];
             struct tensor parts[4], t;
             const bool zeros = how & 1 && p.packing.lanes != LANES_PLANES && !p.one_scale;
-            assert_ok(build(&p, parts, &t, how & 2 ? 3 : 1, zeros, how & 4, err));
+            assert_ok(build(&p, parts, &t, how & 2 && p.rows * p.cols < LARGE ? 3 : 1, zeros,
+                            how & 4, err));
             if (p.index) {
                 put_index(&p, &parts[3]);
                 write_again();
@@ -286,7 +304,7 @@ static void groups_out_of_range(void **state) {
         fault = (struct err){ 0 };
         assert_int_equal(unpack_elems(&reader, &kernels, &t, 0, 64, x), -EBADMSG);
         assert_non_null(strstr(fault.msg, "column 7"));
-        assert_int_equal(unpack_elems(&reader, &kernels, &t, 0, 7, x), 0);
+        unpack_fini(&reader);
     }
 }
 
