@@ -1,29 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/check.c - checkkernel: runs the tests of kernels for one set of CPU features.
- *   checkkernel [--cpu none|avx2|avx512|neon] [--type NAME] [--seed N] [--blocks N] [--golden FILE]
+ *   checkkernel [--cpu none|avx2|avx512|neon|plain] [--type NAME] [--seed N] [--blocks N] [--golden
+ * FILE]
  *               [--ggml libggml-base.so] [--bench]
  * --ggml compares with that library instead, --bench prints rates instead. Exits 77, a skip, where
  * the CPU lacks the set. Without a seed, the time is one; it is printed. */
 #include "tests/check.h"
+#include "kernels/simd/add.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-static const struct {
+/* plain: the lanes in plain C, 16 of them. */
+static const struct set {
     const char *name;
     unsigned cpu;
+    void (*add)(struct kernels *k);
 } sets[] = {
-    { "none", 0 },
-    { "avx2", CPU_AVX2 },
-    { "avx512", CPU_AVX2 | CPU_AVX512 },
-    { "neon", CPU_NEON },
+    { "none", 0, NULL },
+    { "avx2", CPU_AVX2, NULL },
+    { "avx512", CPU_AVX2 | CPU_AVX512, NULL },
+    { "neon", CPU_NEON, NULL },
+    { "plain", 0, lanes_add_plain },
 };
 
-static unsigned find_set(const char *name) {
+static const struct set *find_set(const char *name) {
     for (size_t i = 0; i < sizeof sets / sizeof *sets; i++)
         if (!strcmp(sets[i].name, name))
-            return sets[i].cpu;
+            return &sets[i];
     fprintf(stderr, "checkkernel: no such CPU set: %s\n", name);
     exit(2);
 }
@@ -62,13 +67,15 @@ int main(int argc, char **argv) {
     struct options options = { NULL, NULL, false };
     if (!read_options(&t, &options, argc, argv))
         return 2;
-    const unsigned cpu = find_set(t.cpu_name);
-    if ((cpu_detect() & cpu) != cpu)
+    const struct set *set = find_set(t.cpu_name);
+    if ((cpu_detect() & set->cpu) != set->cpu)
         return 77;
     if (options.ggml && !check_ggml_load(&t.ggml, options.ggml))
         return 2;
     kernels_init(&t.portable, 0);
-    kernels_init(&t.tested, cpu);
+    kernels_init(&t.tested, set->cpu);
+    if (set->add)
+        set->add(&t.tested);
     t.random = t.seed;
     if (options.bench)
         return check_bench(&t), 0;

@@ -4,5 +4,6 @@
 #include "kernels/kernels.h"
 
 void lanes_add_avx2(struct kernels *k);
+void lanes_add_plain(struct kernels *k); /* for tests */
 void lanes_add_avx512(struct kernels *k);
 void lanes_add_neon(struct kernels *k);

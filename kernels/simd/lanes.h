@@ -26,6 +26,9 @@
 #elif defined LANES_NEON
 #include "kernels/simd/vec_neon.h"
 #define LANES(name) name##_neon
+#elif defined LANES_PLAIN
+#include "kernels/simd/vec_plain.h"
+#define LANES(name) name##_plain
 #else
 #error "compiled once for each instruction set: see kernels/meson.build"
 #endif
@@ -48,6 +51,12 @@ block_encode_weighted_fn LANES(q4_1_encode_weighted), LANES(q5_1_encode_weighted
 block_encode_weighted_fn LANES(q2_k_encode_weighted), LANES(q4_k_encode_weighted);
 block_encode_weighted_fn LANES(q5_k_encode_weighted);
 
+block_encode_weighted_fn LANES(q4_0_encode_weighted), LANES(q5_0_encode_weighted);
+block_encode_weighted_fn LANES(q3_k_encode_weighted), LANES(q6_k_encode_weighted);
+
+block_encode_fn LANES(iq1_m_encode), LANES(iq4_nl_encode), LANES(iq4_xs_encode);
+block_encode_weighted_fn LANES(iq1_s_encode_weighted), LANES(iq1_m_encode_weighted);
+block_encode_weighted_fn LANES(iq4_nl_encode_weighted), LANES(iq4_xs_encode_weighted);
 block_encode_fn LANES(iq2_s_encode), LANES(iq3_xxs_encode), LANES(iq3_s_encode);
 block_encode_weighted_fn LANES(iq2_xxs_encode_weighted), LANES(iq2_xs_encode_weighted);
 block_encode_weighted_fn LANES(iq2_s_encode_weighted), LANES(iq3_xxs_encode_weighted);

@@ -44,6 +44,18 @@ void LANES(lanes_add)(struct kernels *k) {
     WEIGHTED(q2_k);
     WEIGHTED(q4_k);
     WEIGHTED(q5_k);
+    WEIGHTED(q4_0);
+    WEIGHTED(q5_0);
+    WEIGHTED(q3_k);
+    WEIGHTED(q6_k);
+
+    ENCODE(iq4_nl);
+    ENCODE(iq4_xs);
+    WEIGHTED(iq4_nl);
+    WEIGHTED(iq4_xs);
+    ENCODE(iq1_m);
+    WEIGHTED(iq1_s);
+    WEIGHTED(iq1_m);
 
     ENCODE(iq2_s);
     ENCODE(iq3_xxs);

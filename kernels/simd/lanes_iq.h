@@ -90,9 +90,9 @@ INLINE vi iq_look_up(const struct lanes_iq *s, const struct iq_how *how, int g, 
         struct point_errors errors;
         point_errors_init(&errors, how->digits, odd_levels(how->levels), scales[k],
                           s->by_sub[k] + first, s->root[k] + first);
-        points[k] =
-            nearest_of_list(&errors, how->book->lists + IQ_LIST_UNIT * how->book->at[codes[k]],
-                            how->book->units[codes[k]]);
+        const uint16_t *list = how->book->lists + IQ_LIST_UNIT * how->book->at[codes[k]];
+        const int point = nearest_of_list(&errors, list, how->book->units[codes[k]]);
+        points[k] = point < 0 ? list[0] : point;
     }
     *on_grid = vi_load(points) == digits;
     return vi_load(points);
@@ -205,14 +205,11 @@ INLINE void iq_store_subs(struct iq_sub *out, const struct lanes_iq *s, const st
     }
 }
 
-/* How many super-blocks fill a vector. */
-#define IQ_SUPERS(sub_elems) (VL * (sub_elems) > SUPER_ELEMS ? VL * (sub_elems) / SUPER_ELEMS : 1)
-
-/* Encode IQ_SUPERS finite blocks, without importance data where it is NULL. */
+/* Encode SUPERS_OF(elems) finite blocks, without importance data where it is NULL. */
 INLINE void iq_encode_group(const struct iq_how *how, void *dst, const float *src,
                             const float *importance, size_t block_bytes, iq_store_fn *store) {
     enum { SUPERS_MAX = 2, SUBS_MAX = SUPERS_MAX * SUPER_ELEMS / 16 };
-    const int supers = IQ_SUPERS(how->elems), subs = SUPER_ELEMS / how->elems;
+    const int supers = SUPERS_OF(how->elems), subs = SUPER_ELEMS / how->elems;
     struct iq_sub found[SUBS_MAX];
     float mean[SUPERS_MAX], means[SUBS_MAX];
     super_mean_squares(mean, src, supers, how->mean_factor);

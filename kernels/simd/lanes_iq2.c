@@ -13,7 +13,7 @@ static bool iq2_xxs_weighted(void *dst, const float *src, const float *importanc
 void LANES(iq2_xxs_encode_weighted)(void *dst, const float *src, const float *importance,
                                     size_t rows, size_t row_elems) {
     const struct weighted_job job = {
-        SUPER_ELEMS, sizeof(struct iq2_xxs), IQ_SUPERS(32),
+        SUPER_ELEMS, sizeof(struct iq2_xxs), SUPERS_OF(32),
         false,       iq2_xxs_weighted,       iq2_xxs_encode_weighted_c
     };
     encode_weighted_groups(&job, dst, src, importance, rows, row_elems);
@@ -29,7 +29,7 @@ static bool iq2_xs_weighted(void *dst, const float *src, const float *importance
 void LANES(iq2_xs_encode_weighted)(void *dst, const float *src, const float *importance,
                                    size_t rows, size_t row_elems) {
     const struct weighted_job job = {
-        SUPER_ELEMS, sizeof(struct iq2_xs), IQ_SUPERS(16),
+        SUPER_ELEMS, sizeof(struct iq2_xs), SUPERS_OF(16),
         false,       iq2_xs_weighted,       iq2_xs_encode_weighted_c
     };
     encode_weighted_groups(&job, dst, src, importance, rows, row_elems);
@@ -44,19 +44,19 @@ static bool iq2_s_weighted(void *dst, const float *src, const float *importance,
 
 void LANES(iq2_s_encode_weighted)(void *dst, const float *src, const float *importance, size_t rows,
                                   size_t row_elems) {
-    const struct weighted_job job = { SUPER_ELEMS, sizeof(struct iq2_s), IQ_SUPERS(16),
+    const struct weighted_job job = { SUPER_ELEMS, sizeof(struct iq2_s), SUPERS_OF(16),
                                       false,       iq2_s_weighted,       iq2_s_encode_weighted_c };
     encode_weighted_groups(&job, dst, src, importance, rows, row_elems);
 }
 
 static bool iq2_s_group(void *dst, const float *src) {
-    if (!LANES(f32_all_finite)(src, SUPER_ELEMS * IQ_SUPERS(16)))
+    if (!LANES(f32_all_finite)(src, SUPER_ELEMS * SUPERS_OF(16)))
         return false;
     iq_encode_group(&iq2_s_how, dst, src, NULL, sizeof(struct iq2_s), store_iq2_s);
     return true;
 }
 
 void LANES(iq2_s_encode)(void *dst, const float *src, size_t blocks) {
-    encode_groups(dst, src, blocks, SUPER_ELEMS, sizeof(struct iq2_s), IQ_SUPERS(16), iq2_s_group,
+    encode_groups(dst, src, blocks, SUPER_ELEMS, sizeof(struct iq2_s), SUPERS_OF(16), iq2_s_group,
                   iq2_s_encode_c);
 }

@@ -13,21 +13,21 @@ static bool iq3_xxs_weighted(void *dst, const float *src, const float *importanc
 void LANES(iq3_xxs_encode_weighted)(void *dst, const float *src, const float *importance,
                                     size_t rows, size_t row_elems) {
     const struct weighted_job job = {
-        SUPER_ELEMS, sizeof(struct iq3_xxs), IQ_SUPERS(32),
+        SUPER_ELEMS, sizeof(struct iq3_xxs), SUPERS_OF(32),
         false,       iq3_xxs_weighted,       iq3_xxs_encode_weighted_c
     };
     encode_weighted_groups(&job, dst, src, importance, rows, row_elems);
 }
 
 static bool iq3_xxs_group(void *dst, const float *src) {
-    if (!LANES(f32_all_finite)(src, SUPER_ELEMS * IQ_SUPERS(32)))
+    if (!LANES(f32_all_finite)(src, SUPER_ELEMS * SUPERS_OF(32)))
         return false;
     iq_encode_group(&iq3_xxs_how, dst, src, NULL, sizeof(struct iq3_xxs), store_iq3_xxs);
     return true;
 }
 
 void LANES(iq3_xxs_encode)(void *dst, const float *src, size_t blocks) {
-    encode_groups(dst, src, blocks, SUPER_ELEMS, sizeof(struct iq3_xxs), IQ_SUPERS(32),
+    encode_groups(dst, src, blocks, SUPER_ELEMS, sizeof(struct iq3_xxs), SUPERS_OF(32),
                   iq3_xxs_group, iq3_xxs_encode_c);
 }
 
@@ -40,19 +40,19 @@ static bool iq3_s_weighted(void *dst, const float *src, const float *importance,
 
 void LANES(iq3_s_encode_weighted)(void *dst, const float *src, const float *importance, size_t rows,
                                   size_t row_elems) {
-    const struct weighted_job job = { SUPER_ELEMS, sizeof(struct iq3_s), IQ_SUPERS(32),
+    const struct weighted_job job = { SUPER_ELEMS, sizeof(struct iq3_s), SUPERS_OF(32),
                                       false,       iq3_s_weighted,       iq3_s_encode_weighted_c };
     encode_weighted_groups(&job, dst, src, importance, rows, row_elems);
 }
 
 static bool iq3_s_group(void *dst, const float *src) {
-    if (!LANES(f32_all_finite)(src, SUPER_ELEMS * IQ_SUPERS(32)))
+    if (!LANES(f32_all_finite)(src, SUPER_ELEMS * SUPERS_OF(32)))
         return false;
     iq_encode_group(&iq3_s_how, dst, src, NULL, sizeof(struct iq3_s), store_iq3_s);
     return true;
 }
 
 void LANES(iq3_s_encode)(void *dst, const float *src, size_t blocks) {
-    encode_groups(dst, src, blocks, SUPER_ELEMS, sizeof(struct iq3_s), IQ_SUPERS(32), iq3_s_group,
+    encode_groups(dst, src, blocks, SUPER_ELEMS, sizeof(struct iq3_s), SUPERS_OF(32), iq3_s_group,
                   iq3_s_encode_c);
 }

@@ -67,7 +67,7 @@ INLINE uint32_t unit_places(const vf error[UNIT_VECS], vf least) {
     return places;
 }
 
-/* nearest_point() of iq_search.h, for a list of more than one unit. */
+/* The point of the least error, for a list of more than one unit. */
 INLINE int nearest_of_long_list(const struct point_errors *e, const uint16_t *list, int units) {
     vf error[LIST_VECS_MAX], least = vf_set1(FLT_MAX);
     for (int u = 0; u < units; u++)
@@ -78,14 +78,16 @@ INLINE int nearest_of_long_list(const struct point_errors *e, const uint16_t *li
         if (places)
             return list[IQ_LIST_UNIT * u + __builtin_ctz(places)];
     }
-    return list[0];
+    return -1;
 }
 
+/* The first point of the least error, as nearest_point() of iq_search.h; negative where no error is
+ * finite. */
 INLINE int nearest_of_list(const struct point_errors *e, const uint16_t *list, int units) {
     vf error[UNIT_VECS];
     if (units > 1)
         return nearest_of_long_list(e, list, units);
     const vf least = unit_errors(e, list, vf_set1(FLT_MAX), error);
     const uint32_t places = unit_places(error, vf_least(least));
-    return list[places ? __builtin_ctz(places) : 0];
+    return places ? list[__builtin_ctz(places)] : -1;
 }

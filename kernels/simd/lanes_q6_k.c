@@ -2,7 +2,7 @@
  * kernels/simd/lanes_q6_k.c - the encoder of q6_k, a sub-block of 16 in each lane. */
 #include "kernels/pack.h"
 #include "kernels/scalar.h"
-#include "kernels/simd/lanes.h"
+#include "kernels/simd/lanes_weighted.h"
 
 /* Two super-blocks at once: their vectors are independent, which hides latency. */
 enum { SUBS = 16, SUB_ELEMS = 16, SUPERS = 2, VECS = SUPERS * SUBS / VL };
@@ -10,7 +10,7 @@ enum { STEPS = 18, TOGETHER = 3 }; /* candidate scales, and how many are tried i
 #define TINY 1e-15f
 
 struct search {
-    vf x[VECS][SUB_ELEMS], w[VECS][SUB_ELEMS], wx[VECS][SUB_ELEMS]; /* w = x^2 */
+    vf x[VECS][SUB_ELEMS], w[VECS][SUB_ELEMS], wx[VECS][SUB_ELEMS];
     vf max[VECS], scale[VECS], best[VECS], inverse[VECS];
 };
 
@@ -20,16 +20,22 @@ INLINE vf clamp_level(vf l) {
     return (vf)vi_min_unsigned(vi_min((vi)l, (vi)vf_set1(31)), (vi)vf_set1(-32));
 }
 
-/* Loads a vector of sub-blocks and finds max, the first of the greatest magnitude. */
-INLINE bool load_subs(struct search *s, int g, const float *src) {
-    for (int i = 0; i < SUB_ELEMS; i += VL)
-        vf_load_columns(s->x[g] + i, src + (size_t)SUB_ELEMS * VL * (size_t)g + i, SUB_ELEMS);
+/* Loads a vector of sub-blocks and finds max, the first of the greatest magnitude. The weights are
+ * the importance data, or x^2. False: not finite. */
+INLINE bool load_subs(struct search *s, int g, const float *src, const float *importance) {
+    const size_t first = (size_t)SUB_ELEMS * VL * (size_t)g;
+    for (int i = 0; i < SUB_ELEMS; i += VL) {
+        vf_load_columns(s->x[g] + i, src + first + i, SUB_ELEMS);
+        if (importance)
+            vf_load_columns(s->w[g] + i, importance + first + i, SUB_ELEMS);
+    }
     vi absmax = { 0 };
     for (int i = 0; i < SUB_ELEMS; i++) {
         const vf x = s->x[g][i];
         absmax = vi_max(absmax, vi_abs_bits(x));
-        s->w[g][i] = x * x;
-        s->wx[g][i] = x * x * x;
+        if (!importance)
+            s->w[g][i] = x * x;
+        s->wx[g][i] = s->w[g][i] * x;
     }
     s->max[g] = vf_set1(0);
     for (int i = SUB_ELEMS - 1; i >= 0; i--) /* backwards: the first one is then the last written */
@@ -143,17 +149,34 @@ INLINE void encode_super(struct q6_k *b, const struct search *s, int first) {
     sixes_pack(b, q);
 }
 
-static bool q6_k_group(void *dst, const float *src) {
+INLINE bool encode_group(void *dst, const float *src, const float *importance) {
     struct search s;
     bool finite = true;
     for (int g = 0; g < VECS; g++)
-        finite &= load_subs(&s, g, src);
+        finite &= load_subs(&s, g, src, importance);
     if (!finite)
         return false;
     search_scales(&s);
     for (int i = 0; i < SUPERS; i++)
         encode_super((struct q6_k *)dst + i, &s, i * SUBS / VL);
     return true;
+}
+
+static bool q6_k_group(void *dst, const float *src) {
+    return encode_group(dst, src, NULL);
+}
+
+static bool q6_k_weighted(void *dst, const float *src, const float *importance,
+                          const float *mean_square) {
+    (void)mean_square; /* the importance data are the weights as they are */
+    return encode_group(dst, src, importance);
+}
+
+void LANES(q6_k_encode_weighted)(void *dst, const float *src, const float *importance, size_t rows,
+                                 size_t row_elems) {
+    const struct weighted_job job = { SUPER_ELEMS, sizeof(struct q6_k), SUPERS,
+                                      false,       q6_k_weighted,       q6_k_encode_weighted_c };
+    encode_weighted_groups(&job, dst, src, importance, rows, row_elems);
 }
 
 void LANES(q6_k_encode)(void *dst, const float *src, size_t blocks) {

@@ -5,7 +5,10 @@
 #include "kernels/simd/lanes.h"
 #include "kernels/weighted.h"
 
-enum { GROUP_ELEMS_MAX = 2048, GROUP_BLOCKS_MAX = 64 };
+enum { GROUP_ELEMS_MAX = VL * SUPER_ELEMS > 2048 ? VL *SUPER_ELEMS : 2048, GROUP_BLOCKS_MAX = 64 };
+
+/* Super-blocks that fill a vector with sub-blocks of so many elements. */
+#define SUPERS_OF(sub_elems) (VL * (sub_elems) > SUPER_ELEMS ? VL * (sub_elems) / SUPER_ELEMS : 1)
 
 /* Encodes one group; @importance of its elements, @mean_square of each block's row. */
 typedef bool weighted_group_fn(void *dst, const float *src, const float *importance,
@@ -54,14 +57,19 @@ INLINE void encode_weighted_groups(const struct weighted_job *job, void *dst, co
     }
 }
 
-/* mean_square of @supers super-blocks, each times @factor: their sums are independent chains. */
-INLINE void super_mean_squares(float *out, const float *src, int supers, float factor) {
+/* The sums of squares of @supers super-blocks, which are independent chains. */
+INLINE void super_square_sums(float *out, const float *src, int supers) {
     for (int k = 0; k < supers; k++)
         out[k] = 0;
     for (int i = 0; i < SUPER_ELEMS; i++) {
         for (int k = 0; k < supers; k++)
             out[k] += src[SUPER_ELEMS * k + i] * src[SUPER_ELEMS * k + i];
     }
+}
+
+/* Their means, times @factor. */
+INLINE void super_mean_squares(float *out, const float *src, int supers, float factor) {
+    super_square_sums(out, src, supers);
     for (int k = 0; k < supers; k++)
         out[k] = factor * out[k] / SUPER_ELEMS;
 }
