@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/check.c - checkkernel: runs the tests of kernels for one set of CPU features.
- *   checkkernel [--cpu none|avx2|avx512|neon|plain] [--type NAME] [--seed N] [--blocks N] [--golden
- * FILE]
- *               [--ggml libggml-base.so] [--bench]
+ *   checkkernel [--cpu none|plain|avx2|avx512|neon] [--type NAME] [--seed N] [--blocks N]
+ *               [--golden FILE] [--ggml libggml-base.so] [--bench]
  * --ggml compares with that library instead, --bench prints rates instead. Exits 77, a skip, where
  * the CPU lacks the set. Without a seed, the time is one; it is printed. */
 #include "tests/check.h"
