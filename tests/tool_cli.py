@@ -186,6 +186,36 @@ class Cli(unittest.TestCase):
                       self.validate(self.dir / "nothing", status=2)["structure"]["detail"])
         self.run_program("validate", status=1)
 
+    def test_matrix(self):
+        """Sources by targets, as the README has them: what is made, and why the rest is not."""
+        for name, view in (("g.gguf", "gguf@bf16"), ("s.safetensors", "safetensors@bf16"),
+                           ("p.pt", "pt@bf16")):
+            self.run_program("convert", self.models / f"tinylm.{view}", self.models / name)
+        targets = {"gguf@q8_0": b"", "safetensors@f32": b"", "pt@f32": b"", "hf@f32": b"",
+                   "onnx@fp32": b""}
+        refused = dict(targets, **{"gguf@q8_0": b"a GGUF needs an architecture",
+                                   "hf@f32": b"a Hugging Face folder needs a config.json",
+                                   "onnx@fp32": b"no ONNX is made of"})
+        graphs = self.dir / "graphs"
+        graphs.mkdir()
+        self.run_program("convert", self.models / "tinylm.onnx@fp32", graphs / "o.onnx")
+        graph = {"safetensors@f32": b"", "pt@f32": b"", "hf@f32": refused["hf@f32"]}
+        sums = {}
+        for source, cells in (("tinylm", targets), ("g", targets), ("s", refused), ("p", refused),
+                              ("o", graph)):
+            for target, why in cells.items():
+                out = self.dir / f"{source}.{target}"
+                models = graphs if source == "o" else self.models
+                done = self.run_program("convert", models / out.name, out, status=2 if why else 0)
+                self.assertIn(why, done.stderr)
+                self.assertEqual(out.exists(), not why)
+                if target == "onnx@fp32" and not why:  # its weights lie beside it
+                    (out,) = self.dir.glob(f"{source}*.onnx@fp32.data")
+                if out.is_file() and source != "o" and target != "gguf@q8_0":
+                    sums.setdefault(target, {})[source] = hashlib.sha256(out.read_bytes()).digest()
+        for target, by_source in sums.items():  # nothing is lost on the way
+            self.assertEqual(len(set(by_source.values())), 1, target)
+
     def test_types(self):
         found = json.loads(self.run_program("types", "--json").stdout)
         types = {row["name"]: row for row in found["tensor_types"]}
