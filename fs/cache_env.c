@@ -285,7 +285,8 @@ int cache_open(struct cache **out, const char *dir, uint64_t bytes, struct err *
     pthread_cond_init(&c->work, NULL);
     pthread_cond_init(&c->room, NULL);
     c->dir = strdup(dir);
-    int rc = c->dir ? prepare(c, bytes, err) : err_set(err, -ENOMEM, "no memory");
+    c->batch = calloc(1, sizeof *c->batch);
+    int rc = c->dir && c->batch ? prepare(c, bytes, err) : err_set(err, -ENOMEM, "no memory");
     if (rc == 0) {
         sigset_t all, old; /* signals are for the session's threads */
         sigfillset(&all);
@@ -321,6 +322,7 @@ void cache_close(struct cache *c) {
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->work);
     pthread_cond_destroy(&c->room);
+    free(c->batch);
     free(c->dir);
     free(c);
 }

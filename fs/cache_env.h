@@ -39,6 +39,14 @@ struct pending_fact {
 
 enum { TOUCH_MAX = 1024, QUEUE_MAX = 96 /* chunks, 24 MiB */, BATCH_MAX = 32 };
 
+/* What the writer has in hand. */
+struct batch {
+    struct chunk *chunk[BATCH_MAX];
+    struct db_key touched[TOUCH_MAX];
+    struct pending_fact *facts;
+    unsigned n, n_put, n_touched; /* n_put: the first ones, for which there is room */
+};
+
 struct cache {
     MDB_env *env;
     MDB_dbi db[DB_COUNT];
@@ -54,6 +62,7 @@ struct cache {
     pthread_cond_t work, room;
     pthread_t writer;
     bool writer_runs, stop;
+    struct batch *batch; /* the writer's alone */
     struct chunk *queue[QUEUE_MAX]; /* a ring */
     unsigned head, queued;
     struct db_key touched[TOUCH_MAX];

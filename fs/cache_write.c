@@ -238,13 +238,6 @@ void cache_fail(struct cache *c, int rc, const char *what) {
                     mdb_strerror(rc));
 }
 
-struct batch {
-    struct chunk *chunk[BATCH_MAX];
-    struct db_key touched[TOUCH_MAX];
-    struct pending_fact *facts;
-    unsigned n, n_put, n_touched; /* n_put: the first ones, for which there is room */
-};
-
 static int write_batch(struct cache *c, const struct batch *b) {
     const uint64_t now = clock_s(CLOCK_REALTIME);
     MDB_txn *txn;
@@ -325,8 +318,8 @@ static bool waits_to_retry(struct cache *c) {
 
 void *cache_writer(void *arg) {
     struct cache *c = arg;
-    struct batch *b = malloc(sizeof *b);
-    while (b && take_batch(c, b)) {
+    struct batch *b = c->batch;
+    while (take_batch(c, b)) {
         b->n_put = waits_to_retry(c) ? 0 : b->n;
         int rc = b->n_put ? make_room(c, &b->n_put) : 0;
         if (!rc)
@@ -339,6 +332,5 @@ void *cache_writer(void *arg) {
             cache_fail(c, rc, "cannot be written");
         drop_batch(c, b, rc);
     }
-    free(b);
     return NULL;
 }
