@@ -184,8 +184,8 @@ static void make_batch(struct making *m, uint64_t n) {
     const uint64_t bytes = (got - 1) * stride + batch[got - 1]->chunk->len, start = now_ns();
     struct err err = { 0 };
     uint8_t *made = malloc(bytes);
-    const int rc = made ? convert_range(m->view, m->c, m->index * stride, bytes, made, &err)
-                        : -ENOMEM;
+    const int rc =
+        made ? convert_range(m->view, m->c, m->index * stride, bytes, made, &err) : -ENOMEM;
     const uint64_t each = (now_ns() - start) / got;
     for (unsigned i = 0; i < got; i++) {
         if (rc < 0) {
