@@ -163,6 +163,8 @@ static bool q3_k_weighted(void *dst, const float *src, const float *importance,
     for (int i = 0; i < VL * Q3_K_SUBS; i += VL)
         q3_k_search_subs(&group, i, src + Q3_K_SUB * i, importance + Q3_K_SUB * i,
                          vf_load(means + i));
+    if (!LANES(f32_all_finite)(group.scales, VL * Q3_K_SUBS)) /* sums were infinite */
+        return false;
     q3_k_search_scales(&group);
     for (int i = 0; i < VL * Q3_K_SUBS; i += VL)
         q3_k_round_subs(&group, i, src + Q3_K_SUB * i);
