@@ -158,7 +158,6 @@ static int change_types(struct form *f, const struct str *origins, const struct 
                         struct err *err) {
     struct recipe_model model;
     struct quantized *q = arena_array(f->arena, struct quantized, f->n_targets);
-    form_drop_dims(f);
     int ret = q ? describe(f, x, &model, err)
                 : err_set(err, -ENOMEM, "no memory for %u tensors", f->n_targets);
     for (uint32_t i = 0; ret == 0 && i < f->n_targets; i++) {
@@ -178,6 +177,12 @@ static int change_types(struct form *f, const struct str *origins, const struct 
     return ret;
 }
 
+/* Upstream looks at the numbers of what it copies, too. */
+static void keep_types(struct form *f) {
+    for (uint32_t i = 0; i < f->n_targets; i++)
+        f->targets[i].strict = codec_can_decode(f->targets[i].dtype);
+}
+
 int form_quantize(struct form *f, const struct extras *x, struct err *err) {
     int64_t n_layers = -1;
     qsort(f->targets, f->n_targets, sizeof *f->targets, by_block_and_name);
@@ -189,7 +194,10 @@ int form_quantize(struct form *f, const struct extras *x, struct err *err) {
     int ret = 0;
     if (x->profile && x->profile->n_prune)
         ret = quantize_prune(f, origins, x->profile, &n_layers, err);
-    if (ret == 0)
+    form_drop_dims(f);
+    if (x->spec.type->file_type == FILE_COPY)
+        keep_types(f);
+    else if (ret == 0)
         ret = change_types(f, origins, x, err);
     return ret < 0 ? ret : quantize_pairs(f, x, n_layers, err);
 }

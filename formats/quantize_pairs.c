@@ -6,7 +6,11 @@
 #include "formats/quantize_impl.h"
 #include <errno.h>
 
-enum { QUANTIZATION_VERSION = 2, /* GGML_QNT_VERSION */ MAX_STR = 127 /* bytes of val_str */ };
+enum {
+    QUANTIZATION_VERSION = 2,
+    /* GGML_QNT_VERSION */ MAX_STR = 127 /* bytes of val_str */,
+    GUESSED = 1024 /* LLAMA_FTYPE_GUESSED */
+};
 
 /* gguf_set_kv hands strings on as C strings: they end at a NUL. False: no memory. */
 static bool cut_strings(struct kv *kv, struct arena *a) {
@@ -97,7 +101,29 @@ static bool set_layers(struct kv_list *l, struct arena *a, int64_t n_layers) {
     return key.p && set_u32(l, a, key.p, (uint32_t)n_layers);
 }
 
+/* The loader's guess, LLAMA_FTYPE_GUESSED with it: the first type that as many tensors have as any
+ * other ever has. */
+static uint32_t guess_file_type(const struct form *f) {
+    uint32_t count[DTYPE_COUNT] = { 0 }, most = 0;
+    enum dtype type = DTYPE_F32;
+    for (uint32_t i = 0; i < f->n_targets; i++)
+        if (++count[f->targets[i].dtype] > most) {
+            type = f->targets[i].dtype;
+            most = count[type];
+        }
+    const char *name = dtype_info[type].name;
+    const struct ftype *row = ftype_find(name, strlen(name));
+    return GUESSED | (uint32_t)(type == DTYPE_NVFP4 ? FILE_NVFP4 : row ? row->file_type : FILE_F32);
+}
+
+static uint32_t own_file_type(const struct form *f) {
+    uint64_t told;
+    return kv_get_u64(&f->kvs, "general.file_type", &told) ? (uint32_t)told : guess_file_type(f);
+}
+
 int quantize_pairs(struct form *f, const struct extras *x, int64_t n_layers, struct err *err) {
+    const enum file_type asked = x->spec.type->file_type;
+    const uint32_t file_type = asked == FILE_COPY ? own_file_type(f) : (uint32_t)asked;
     struct kv_list out = { 0 };
     bool ok = true;
     for (uint32_t i = 0; ok && i < f->kvs.n; i++) {
@@ -106,7 +132,7 @@ int quantize_pairs(struct form *f, const struct extras *x, int64_t n_layers, str
             ok = cut_strings(&kv, f->arena) && kv_append(&out, f->arena, kv);
     }
     ok = ok && kv_set_u32(&out, f->arena, "general.quantization_version", QUANTIZATION_VERSION) &&
-         kv_set_u32(&out, f->arena, "general.file_type", (uint32_t)x->spec.type->file_type);
+         kv_set_u32(&out, f->arena, "general.file_type", file_type);
     for (uint32_t i = 0; ok && x->profile && i < x->profile->n_overrides; i++)
         ok = set_override(&out, f->arena, &x->profile->overrides[i]);
     ok = ok && set_imatrix(&out, f->arena, x) && set_layers(&out, f->arena, n_layers);

@@ -62,7 +62,8 @@ static bool named_quantized(const char *name) {
         lower[n] = (char)(name[n] >= 'A' && name[n] <= 'Z' ? name[n] + 32 : name[n]);
     lower[n] = 0;
     for (size_t i = 0; i < ftype_count; i++) {
-        const char *hit = ftype_table[i].is_float ? NULL : strstr(lower, ftype_table[i].name);
+        const bool is_word = ftype_table[i].is_float || ftype_table[i].base == DTYPE_NONE;
+        const char *hit = is_word ? NULL : strstr(lower, ftype_table[i].name);
         if (hit && hit > lower && strchr("-._@ ", hit[-1]))
             return true;
     }
@@ -193,8 +194,7 @@ int names_parse_view(const struct names *n, const char *name, find_model *find, 
         if (!name_parse(name, styles[i], &p))
             continue;
         if (!names_find(find, user, p.stem, preferred(p.spec.format), &m) &&
-            !(name_projector(&p) && find(user, p.stem, MODEL_FOLDER, &m) &&
-              m.kind == MODEL_FOLDER))
+            !(name_projector(&p) && find(user, p.stem, MODEL_FOLDER, &m) && m.kind == MODEL_FOLDER))
             continue;
         /* what is no type may be a profile: the one case in which a file is looked into */
         if (p.spec.profile[0] && !extras_has_profile(n->root, m.path, p.spec.profile))

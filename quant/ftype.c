@@ -42,6 +42,7 @@ const struct ftype ftype_table[] = {
     { "iq1_m", FILE_IQ1_M, DTYPE_IQ1_M, false },
     { "iq1_s", FILE_IQ1_S, DTYPE_IQ1_S, false },
     { "q1_0", FILE_Q1_0, DTYPE_Q1_0, false },
+    { "copy", FILE_COPY, DTYPE_NONE, false },
 };
 const size_t ftype_count = sizeof ftype_table / sizeof *ftype_table;
 

@@ -9,6 +9,7 @@
 
 /* general.file_type (llama.h, enum llama_ftype). */
 enum file_type {
+    FILE_COPY = -5,     /* of a GGUF: each tensor as it is */
     FILE_INT4_F16 = -4, /* of ONNX: no numbers of llama.cpp's, as the next two */
     FILE_INT4 = -3,
     FILE_INT8 = -2,
@@ -46,6 +47,7 @@ enum file_type {
     FILE_TQ1_0 = 36,
     FILE_TQ2_0 = 37,
     FILE_MXFP4_MOE = 38,
+    FILE_NVFP4 = 39, /* only told, of files that hold it: no name makes one */
     FILE_Q1_0 = 40,
     FILE_Q2_0 = 41
 };
@@ -98,7 +100,8 @@ struct recipe_fault {
 };
 
 /* Choose the types of @n tensors, given in the order in which llama-quantize writes them
- * (recipe_compare). @type is not auto. False with the reason in @fault, if it would refuse. */
+ * (recipe_compare). @type is neither auto nor copy. False with the reason in @fault, if it would
+ * refuse. */
 bool recipe_choose(const struct ftype *type, const struct recipe_model *model,
                    struct recipe_tensor *tensors, size_t n, struct recipe_fault *fault);
 

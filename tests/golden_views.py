@@ -174,7 +174,7 @@ def check_model(model, rows, options, totals):
     for kind, want in kinds.items():
         compare(tool, *auto, kind, want, totals)
         # The converter makes the others of a folder itself.
-        if model.is_folder and kind not in ("F32", "F16", "BF16", "Q8_0", "COPY"):
+        if model.is_folder and kind not in ("F32", "F16", "BF16", "Q8_0"):
             compare(tool, model.src, model.name, kind, want, totals)
     for kind, want in weighted.items():
         # Beside the folder it is found by the model's name.
