@@ -66,6 +66,7 @@ class Bench:
         self.mnt = self.work / "mnt"
         self.models, self.cache = self.work / "models", self.work / "cache"
         self.big = self.models / "big.gguf"
+        self.imatrix = self.models / "big.imatrix.gguf"
 
     def path(self, view):
         return self.mnt / f"big.{view}"
@@ -83,17 +84,24 @@ class Bench:
         self.models.mkdir(parents=True, exist_ok=True)
         if not self.big.exists():
             make_model.make_gguf(str(self.big))
+        if not self.imatrix.exists():
+            make_model.make_imatrix(str(self.imatrix))
         for kind, make in (("ggufs", make_model.make_ggufs), ("hfs", make_model.make_hfs)):
             if not (self.work / kind / "model-0999").exists() and \
                not (self.work / kind / "model-0999.gguf").exists():
                 make(str(self.work / kind), 1000)
         m.sequential(self.big)  # all that follows finds it in the page cache
 
-    def quantize(self, name):
+    def quantize(self, spec):
+        """Seconds that llama-quantize takes for what a view's spec says: TYPE, or TYPE+imatrix."""
+        name, *options = spec.split("+")
         out = self.work / "quantized.gguf"
         program = os.environ.get("WEIGHTFS_BENCH_QUANTIZE")
-        args = [program, self.big, out, name, self.threads] if program else \
-               [sys.executable, HERE / "quantize.py", self.big, out, name, self.threads]
+        if options and not program:
+            sys.exit("bench: importance data wants WEIGHTFS_BENCH_QUANTIZE=/path/of/llama-quantize")
+        args = [program] if program else [sys.executable, HERE / "quantize.py"]
+        args += ["--imatrix", self.imatrix] if options else []
+        args += [self.big, out, name, self.threads]
         seconds = m.command([str(a) for a in args])
         out.unlink()
         return seconds
@@ -190,6 +198,18 @@ class Bench:
         with self.mount(cache=False):
             t.add("cold, no cache, random 4 KiB", m.random_reads(view, 4096, 500), "/s")
 
+    def conversions(self, specs):
+        """Nothing but the first read, beside llama-quantize's time."""
+        self.make()
+        self.table.section(f"Cold, no cache, {self.threads} threads, source in the page cache")
+        for spec in specs:
+            llama = self.quantize(spec)
+            view = self.path(f"gguf@{spec}")
+            with self.mount(cache=False):
+                size = view.stat().st_size / 1e9
+            self.table.add(f"@{spec}", size / self.cold_read(view, again=1, cache=False), "s",
+                           "llama-quantize", llama)
+
     def eight(self):
         t = self.table
         t.section("Eight readers of eight views at once, cold")
@@ -226,8 +246,6 @@ class Bench:
         self.eight()
         self.listing()
         m.remove(self.cache)
-        if self.table.csv:
-            self.table.write()
 
 
 def main():
@@ -235,13 +253,18 @@ def main():
     p.add_argument("--program", type=pathlib.Path, required=True)
     p.add_argument("--work", type=pathlib.Path, required=True)
     p.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
+    p.add_argument("--types", type=lambda s: s.split(","), metavar="SPEC,...",
+                   help="just the conversions to these, as q4_k_m or iq2_xs+imatrix")
     p.add_argument("--csv", action="store_true", help="for other programs")
     args = p.parse_args()
     free = shutil.disk_usage(args.work).free
     if free < 12e9:
         sys.exit(f"bench: {args.work} has {free / 1e9:.1f} GB free, and 12 are needed")
     try:
-        Bench(args).run()
+        bench = Bench(args)
+        bench.conversions(args.types) if args.types else bench.run()
+        if args.csv:
+            bench.table.write()
     except subprocess.CalledProcessError as e:
         sys.exit(f"bench: {e}")
 

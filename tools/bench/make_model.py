@@ -4,6 +4,7 @@
 (2.2 GB in 16 bits), the same bytes on every machine. Needs numpy.
 
   make_model.py gguf FILE       GGUF, f16
+  make_model.py imatrix FILE    importance data for it
   make_model.py hf FOLDER       Hugging Face folder, bf16 safetensors, SentencePiece tokenizer
   make_model.py ggufs FOLDER N  N GGUF files with headers of 1 KiB and hardly any weights
   make_model.py hfs FOLDER N    N Hugging Face folders with tokenizers of 32,000 tokens
@@ -120,8 +121,8 @@ def llama_keys(vocab):
     return keys
 
 
-def write_gguf(path, items, keys, numbers):
-    """@items: (name, shape); one dimension is f32, more are f16."""
+def write_gguf(path, items, keys, numbers, vectors=None):
+    """@items: (name, shape); one dimension is f32, from @vectors or ones, more are f16."""
     infos, off, plan = b"", 0, []
     for name, shape in items:
         n = int(np.prod(shape))
@@ -138,7 +139,7 @@ def write_gguf(path, items, keys, numbers):
         for i, (at, _, n, norm) in enumerate(plan):
             f.seek(start + at)
             if norm:
-                f.write(np.ones(n, "<f4").tobytes())
+                f.write(vectors[i] if vectors else np.ones(n, "<f4"))
             else:
                 write_weights(f, numbers, n, i)
         f.truncate(start + off)
@@ -148,6 +149,19 @@ def write_gguf(path, items, keys, numbers):
 def make_gguf(path):
     keys = llama_keys(vocabulary())
     write_gguf(path, [(g, s) for g, _, s in tensors()], keys, pool("f16"))
+
+
+def make_imatrix(path):
+    """Importance data of that model, as llama-imatrix writes it: sums of squares a column."""
+    rng = np.random.default_rng(2)
+    linear = [(name, shape) for name, _, shape in tensors() if len(shape) == 2]
+    items, values = [], []
+    for name, (_, cols) in linear[1:]:  # not of the embedding
+        items += [(name + ".in_sum2", (cols,)), (name + ".counts", (1,))]
+        values += [rng.chisquare(4, cols).astype("<f4"), np.array([512], "<f4")]
+    keys = [gguf_kv("general.type", 8, "imatrix"), gguf_array("imatrix.datasets", 8, ["bench"]),
+            gguf_kv("imatrix.chunk_count", 4, 1), gguf_kv("imatrix.chunk_size", 4, 512)]
+    write_gguf(path, items, keys, None, values)
 
 
 def make_ggufs(folder, count):
@@ -236,7 +250,8 @@ def make_hfs(folder, count):
 
 
 if __name__ == "__main__":
-    kinds = {"gguf": make_gguf, "hf": make_hf, "ggufs": make_ggufs, "hfs": make_hfs}
+    kinds = {"gguf": make_gguf, "imatrix": make_imatrix, "hf": make_hf, "ggufs": make_ggufs,
+             "hfs": make_hfs}
     if len(sys.argv) < 3 or sys.argv[1] not in kinds:
         sys.exit(__doc__)
     kinds[sys.argv[1]](sys.argv[2], *map(int, sys.argv[3:]))
