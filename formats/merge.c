@@ -28,6 +28,16 @@ unsigned merge_split(const char *source, char buf[PATH_MAX],
     return n;
 }
 
+void merge_text(const char *source, char out[PATH_MAX]) {
+    char buf[PATH_MAX];
+    const char *paths[1 + MERGE_MAX_ADAPTERS];
+    const unsigned n = merge_split(source, buf, paths);
+    size_t used = 0;
+    for (unsigned i = 0; i < n && used < PATH_MAX; i++)
+        used += (size_t)snprintf(out + used, PATH_MAX - used, "%s%s", i ? "+" : "",
+                                 *paths[i] ? paths[i] : ".");
+}
+
 static int no_memory(const struct merge *g) {
     return err_set(g->err, -ENOMEM, "no memory to merge %.*s", STR_ARG(g->adapter));
 }

@@ -21,6 +21,9 @@ struct merged {
 unsigned merge_split(const char *source, char buf[PATH_MAX],
                      const char *paths[1 + MERGE_MAX_ADAPTERS]);
 
+/* @source as people read it: "BASE+ADAPTER", "." for the root itself. Cut at PATH_MAX. */
+void merge_text(const char *source, char out[PATH_MAX]);
+
 /* The model that models[0] becomes with the @n - 1 adapters that follow. References to all are
  * taken. Reads nothing. -EBADMSG for an adapter that does not fit, with what and why. */
 int merge_models(struct model **out, struct model *const *models, unsigned n, struct err *err);

@@ -5,6 +5,7 @@
 #include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/json.h"
+#include "formats/merge.h"
 #include "fs/xattr_meta.h"
 #include <errno.h>
 #include <stdio.h>
@@ -64,7 +65,9 @@ static bool get_spec(struct about *a) {
 static bool get_source(struct about *a) {
     if (a->n->kind != NODE_VIEW)
         return false;
-    buffer_z(a->out, *a->n->path ? a->n->path : ".");
+    char text[PATH_MAX];
+    merge_text(a->n->path, text);
+    buffer_z(a->out, text);
     return true;
 }
 
@@ -166,30 +169,46 @@ static int get_own(struct mount *m, const struct node *n, const char *name, stru
     return rc;
 }
 
-static void add_name(struct buffer *out, const char *prefix, struct str name) {
-    const size_t n = strlen(PREFIX) + strlen(prefix) + name.n;
-    if (n > XATTR_NAME_MAX || out->n + n + 1 > XATTR_LIST_MAX || memchr(name.p, 0, name.n))
+/* Programs that copy files copy the attributes that are listed, and fail if the file system has no
+ * room for them. ext4 has one block of 4 KiB for all of a file, so no more is listed than fits
+ * there, with some left for what the system adds. What is not listed answers to its name. */
+enum {
+    LISTED_BYTES = 3400,
+    ENTRY_BYTES = 16 + 2 * 4, /* of ext4, and what name and value are rounded up by */
+};
+
+struct listing {
+    struct buffer *names;
+    size_t room; /* bytes of LISTED_BYTES */
+};
+
+static void add_name(struct listing *l, const char *prefix, struct str name, size_t value) {
+    const size_t n = strlen(PREFIX) + strlen(prefix) + name.n, bytes = ENTRY_BYTES + n + value;
+    if (n > XATTR_NAME_MAX || bytes > l->room || memchr(name.p, 0, name.n))
         return;
-    buffer_z(out, PREFIX);
-    buffer_z(out, prefix);
-    buffer_add(out, name.p, name.n);
-    buffer_zeros(out, 1);
+    l->room -= bytes;
+    buffer_z(l->names, PREFIX);
+    buffer_z(l->names, prefix);
+    buffer_add(l->names, name.p, name.n);
+    buffer_zeros(l->names, 1);
 }
 
-static void add_meta_name(void *user, struct str key) {
-    add_name(user, META, key);
+static void add_meta_name(void *user, struct str key, size_t value) {
+    add_name(user, META, key, value);
 }
 
 static void list_own(struct mount *m, const struct node *n, struct buffer *out) {
     struct about a;
     struct buffer value = { 0 };
+    struct listing l = { out, LISTED_BYTES };
     about_open(&a, m, n, &value);
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++) {
+        value.n = 0;
         if (attributes[i].get(&a))
-            add_name(out, "", str_from(attributes[i].name));
+            add_name(&l, "", str_from(attributes[i].name), value.n);
     }
     if (a.model)
-        xattr_meta_each(a.model, add_meta_name, out);
+        xattr_meta_each(a.model, LISTED_BYTES, add_meta_name, &l);
     buffer_fini(&value);
     about_fini(&a);
 }

@@ -9,18 +9,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* A value of more bytes than this is no attribute whatever it is: eight bytes of an array make
- * three letters at least ("0, "). */
-enum { HOPELESS = 4 * XATTR_SIZE_MAX };
-
-static bool kv_fits(const struct kv *kv) {
-    return kv->value.n <= HOPELESS && kv_text(kv, UINT64_MAX, NULL, 0) <= XATTR_SIZE_MAX;
+/* Eight bytes of an array make three letters at least ("0, "): what is much longer than @limit is
+ * not spelled at all. */
+static bool kv_fits(const struct kv *kv, size_t limit, size_t *bytes) {
+    if (kv->value.n / 4 > limit)
+        return false;
+    *bytes = kv_text(kv, UINT64_MAX, NULL, 0);
+    return *bytes <= limit;
 }
 
 static int add_kv(const struct kv *kv, struct buffer *out) {
-    if (!kv_fits(kv))
+    size_t size;
+    if (!kv_fits(kv, XATTR_SIZE_MAX, &size))
         return -E2BIG;
-    const size_t size = kv_text(kv, UINT64_MAX, NULL, 0) + 1;
+    size++; /* the NUL */
     char *text = malloc(size);
     if (!text)
         return -ENOMEM;
@@ -107,17 +109,18 @@ int xattr_meta_get(const struct model *m, const char *key, struct buffer *out) {
     return kv ? add_kv(kv, out) : get_json(m, key, out);
 }
 
-void xattr_meta_each(const struct model *m, xattr_meta_emit *emit, void *user) {
+void xattr_meta_each(const struct model *m, size_t limit, xattr_meta_emit *emit, void *user) {
     struct json *owned;
+    size_t bytes;
     for (uint32_t i = 0; i < m->kvs.n; i++) {
-        if (kv_fits(&m->kvs.items[i]))
-            emit(user, m->kvs.items[i].key);
+        if (kv_fits(&m->kvs.items[i], limit, &bytes))
+            emit(user, m->kvs.items[i].key, bytes);
     }
     for (struct json_iter it = json_iter(document(m, &owned)); json_next(&it);) {
         struct buffer value = { 0 };
         add_json(it.value, &value, 0);
-        if (!value.failed && value.n <= XATTR_SIZE_MAX)
-            emit(user, it.key);
+        if (!value.failed && value.n <= limit)
+            emit(user, it.key, value.n);
         buffer_fini(&value);
     }
     json_free(owned);

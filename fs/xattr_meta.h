@@ -8,6 +8,6 @@
 /* 0; -ENODATA: no such key; -E2BIG: longer than an attribute may be. */
 int xattr_meta_get(const struct model *m, const char *key, struct buffer *out);
 
-/* The keys whose value fits an attribute. */
-typedef void xattr_meta_emit(void *user, struct str key);
-void xattr_meta_each(const struct model *m, xattr_meta_emit *emit, void *user);
+/* The keys whose value has at most @limit bytes as text, with that number. */
+typedef void xattr_meta_emit(void *user, struct str key, size_t bytes);
+void xattr_meta_each(const struct model *m, size_t limit, xattr_meta_emit *emit, void *user);

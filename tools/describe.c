@@ -4,6 +4,7 @@
 #include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/json.h"
+#include "formats/merge.h"
 #include "tools/metadata.h"
 #include "tools/text.h"
 #include "tools/view_model.h"
@@ -52,7 +53,7 @@ static void print_types(const struct sums *s) {
 static void print_text(const struct describe *how, const char *path, const struct model *m,
                        const struct view *v) {
     const struct sums s = sums_of(m);
-    char buf[TEXT_SIZE];
+    char buf[TEXT_SIZE], source[PATH_MAX];
     printf("%s\n", path);
     printf("  format        %s\n", m->container->name);
     fputs("  architecture  ", stdout);
@@ -63,8 +64,9 @@ static void print_text(const struct describe *how, const char *path, const struc
     printf("  bits/weight   %.2f\n", bits(&s));
     if (v) {
         printf("  size          %s", text_bytes(v->info.size, buf));
-        printf("; made from %s; %s of it kept in the cache\n",
-               *v->source ? v->source : "this folder", text_bytes(v->layout.convert, buf));
+        merge_text(v->source, source);
+        printf("; made from %s; %s of it kept in the cache\n", *v->source ? source : "this folder",
+               text_bytes(v->layout.convert, buf));
     }
     metadata_text(m);
     for (uint32_t i = 0; how->tensors && i < m->n_tensors; i++) {
@@ -113,12 +115,13 @@ static void print_json(const struct describe *how, const char *path, const struc
     }
     printf("}");
     if (v) {
-        char spec[SPEC_MAX_TEXT];
+        char spec[SPEC_MAX_TEXT], source[PATH_MAX];
         spec_text(&v->spec, spec, sizeof spec);
         printf(",\n \"spec\": \"%s@%s\", \"size\": %llu, \"cacheable_bytes\": %llu, \"source\": ",
                format_name(v->spec.format), spec, (unsigned long long)v->info.size,
                (unsigned long long)v->layout.convert);
-        text_json(stdout, str_from(v->source));
+        merge_text(v->source, source);
+        text_json(stdout, str_from(source));
     }
     metadata_json(m);
     if (how->tensors)
