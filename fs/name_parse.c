@@ -61,15 +61,15 @@ static bool parse_ext(struct str s, struct parsed_name *out) {
 static bool parse_hub(struct str s, struct parsed_name *out) {
     const enum format f = cut_suffix(&s);
     bool found = false;
-    for (struct str left = s; f == FORMAT_GGUF && left.n > 0;) {
-        const char *dash = memrchr(left.p, '-', left.n);
+    for (size_t left = s.n; f == FORMAT_GGUF && left > 0;) {
+        const char *dash = memrchr(s.p, '-', left);
         struct spec spec;
         if (!dash || dash == s.p)
             break;
-        left = before(s, dash);
+        left = (size_t)(dash - s.p);
         if (spec_parse(&spec, f, after(s, dash), NULL) < 0 || (spec.profile[0] && found))
             continue;
-        *out = (struct parsed_name){ left, spec };
+        *out = (struct parsed_name){ before(s, dash), spec };
         found = true;
         if (!spec.profile[0])
             break;
