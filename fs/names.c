@@ -41,9 +41,9 @@ static bool can_be_made(enum model_kind kind, const struct spec *s) {
     if ((kind == MODEL_SAFETENSORS || kind == MODEL_TORCH || kind == MODEL_ONNX) &&
         s->format == FORMAT_GGUF)
         return false; /* no architecture */
-    if (s->format == FORMAT_ONNX && kind != MODEL_ONNX && kind != MODEL_FOLDER &&
-        kind != MODEL_GGUF)
-        return false;
+    if (s->format == FORMAT_ONNX && kind != MODEL_ONNX &&
+        ((kind != MODEL_FOLDER && kind != MODEL_GGUF) || strcmp(s->type->name, "auto") == 0))
+        return false; /* no graph, and none that it would have by itself */
     if (s->format == FORMAT_MMPROJ && kind != MODEL_FOLDER)
         return false;
     if (s->format == FORMAT_HF && kind != MODEL_FOLDER && kind != MODEL_GGUF)
@@ -80,6 +80,26 @@ static size_t offered(const struct found_model *m, struct spec out[LISTED_BY_DEF
     return n;
 }
 
+/* The view, and the file with its weights, where a graph is built that has them beside it under the
+ * name that formats/onnx/onnx_view.c writes into it. */
+static int emit_one(const struct names *n, const struct found_model *m, const struct spec *spec,
+                    view_emit *emit, void *user) {
+    const char *slash = strrchr(m->path, '/'), *file = slash ? slash + 1 : m->path;
+    struct spec data = *spec;
+    char name[NAME_MAX + 1];
+    data.data = true;
+    const bool built =
+        spec->format == FORMAT_ONNX && (m->kind == MODEL_FOLDER || m->kind == MODEL_GGUF);
+    int rc = 0;
+    if (name_format(str_from(m->name), spec, n->style, name, sizeof name))
+        rc = emit(user, name, m, spec);
+    if (rc == 0 && built &&
+        name_format(str_from(m->kind == MODEL_GGUF ? file : m->name), &data, NAMES_AT, name,
+                    sizeof name))
+        rc = emit(user, name, m, &data);
+    return rc;
+}
+
 int names_each_view(const struct names *n, const struct found_model *m, view_emit *emit,
                     void *user) {
     struct spec own[LISTED_BY_DEFAULT + 1];
@@ -96,13 +116,10 @@ int names_each_view(const struct names *n, const struct found_model *m, view_emi
                                                         form_knows_folder(n->root, base)
                                                   : true;
     int rc = 0;
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        char name[NAME_MAX + 1];
+    for (size_t i = 0; i < count && rc == 0; i++)
         if (can_be_made(m->kind, &specs[i]) && (known || specs[i].format != FORMAT_GGUF) &&
-            (projector || specs[i].format != FORMAT_MMPROJ) &&
-            name_format(str_from(m->name), &specs[i], n->style, name, sizeof name))
-            rc = emit(user, name, m, &specs[i]);
-    }
+            (projector || specs[i].format != FORMAT_MMPROJ))
+            rc = emit_one(n, m, &specs[i], emit, user);
     return rc;
 }
 

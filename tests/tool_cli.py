@@ -18,6 +18,7 @@ import unittest
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
 MODELS = pathlib.Path(__file__).resolve().parent / "data" / "models"
+ONNX = MODELS.parent / "onnx"
 Q4_0 = "212e57cec6f1107addbe9efa567a4957ded979311fb68ca16ca49c75165415b4"  # llama.cpp's
 
 
@@ -290,6 +291,13 @@ class Cli(unittest.TestCase):
             self.assertEqual(row["size"], size)
         names = self.run_program("ls", "--names", "--views", "gguf@q4_0", self.models).stdout
         self.assertEqual(names.decode().split(), ["tinylm", "tinylm.gguf@q4_0"])
+        for name in ("external.onnx", "external.onnx.data", "cnn.onnx"):
+            shutil.copy(ONNX / name, self.models)
+        names = self.run_program("ls", "--names", "--views", "onnx@fp32:onnx@auto", self.models)
+        self.assertEqual([n for n in names.stdout.decode().split() if "@" in n],
+                         ["cnn.onnx@auto", "cnn.onnx@fp32", "external.onnx@auto",
+                          "external.onnx@auto.data", "external.onnx@fp32",
+                          "external.onnx@fp32.data", "tinylm.onnx@fp32", "tinylm.onnx@fp32.data"])
 
     def test_mistakes_are_told_in_a_line(self):
         for args, status in (

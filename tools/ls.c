@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tools/ls.c - `weightfs ls`: the models of a folder, and the views that a mount would list. */
 #include "formats/cleanup.h"
+#include "formats/merge.h"
 #include "fs/engine.h"
 #include "fs/names.h"
 #include "fs/view.h"
@@ -36,7 +37,7 @@ static const struct option options[] = {
 
 struct entry {
     char *name;   /* in the mount, relative to SRC */
-    char *source; /* of a view: path of its model; NULL: a model */
+    char *source; /* of a view: its model, as merge_text has it; NULL: a model */
     uint64_t size;
     bool folder; /* a model that is one: it has no size */
     char *error; /* NULL: it can be made */
@@ -75,8 +76,10 @@ static int list_dir(struct ls *l, const char *dir);
 
 /* A view: its size, or why it cannot be made. */
 static int add_view(struct ls *l, char *path) {
+    char source[PATH_MAX];
     struct view_info info;
-    struct entry e = { .name = path, .source = strdup(l->found->path) };
+    merge_text(l->found->path, source);
+    struct entry e = { .name = path, .source = strdup(source) };
     const int rc =
         l->names_only ? 0 : view_stat(l->engine, l->found->path, &l->found->spec, &info, l->err);
     if (rc == 0 && !l->names_only) {
@@ -90,6 +93,27 @@ static int add_view(struct ls *l, char *path) {
     return rc ? rc : -ENOMEM;
 }
 
+/* Whether a view of an ONNX model has a file of weights beside it, only its plan tells. */
+static int add_data(struct ls *l, const char *view) {
+    struct view_info info;
+    struct name *found = l->found;
+    char *path = NULL;
+    if (found->spec.format != FORMAT_ONNX || found->spec.data ||
+        !str_ends(str_from(found->path), STR(".onnx")))
+        return 0;
+    found->spec.data = true;
+    int rc = view_stat(l->engine, found->path, &found->spec, &info, l->err);
+    if (rc == 0 && info.error.code)
+        return 0;
+    if (rc == 0 && asprintf(&path, "%s.data", view) < 0)
+        rc = -ENOMEM;
+    if (rc == 0)
+        rc = add_view(l, path);
+    if (rc < 0)
+        free(path);
+    return rc;
+}
+
 static int emit(void *user, const char *name, unsigned char type) {
     struct ls *l = user;
     auto_free char *path = join(l->dir, name);
@@ -100,7 +124,7 @@ static int emit(void *user, const char *name, unsigned char type) {
     if (l->found->kind == NAME_VIEW) {
         rc = add_view(l, path);
         if (rc == 0)
-            take(path);
+            rc = add_data(l, take(path));
         return rc == -ENOENT ? 0 : rc; /* it went away meanwhile */
     }
     if (names_is_source(l->names, l->found->path)) {
