@@ -82,6 +82,22 @@ static void list_imatrix(struct candidates *c, const struct place *p, const stru
     }
 }
 
+static void list_authorship(struct candidates *c, const struct place *p) {
+    c->n = 0;
+    for (unsigned i = 0; i < p->n; i++)
+        add_path(c, p->dirs[i], p->name, ".metadata.json");
+}
+
+/* A GGUF that is made, not one that there is already. */
+static bool has_authorship(const char *path, const struct spec *spec) {
+    return (spec->format == FORMAT_GGUF || spec->format == FORMAT_MMPROJ) &&
+           !str_ends(str_from(path), STR(".gguf"));
+}
+
+static bool has_extras(const char *path, const struct spec *spec) {
+    return spec->profile[0] || spec->imatrix || has_authorship(path, spec);
+}
+
 static void list_profiles(struct candidates *c, struct place *p) {
     c->n = 0;
     add_dir(p, "", 0);
@@ -140,10 +156,22 @@ static int take_imatrix(struct extras *x, struct root *root, const struct place 
                    p->name);
 }
 
+static int take_authorship(struct extras *x, struct root *root, const struct place *p,
+                           struct candidates *c, struct err *err) {
+    list_authorship(c, p);
+    for (unsigned i = 0; i < c->n; i++) {
+        struct err own = { 0 };
+        const int rc = authorship_open(&x->authorship, root, c->paths[i], &own);
+        if (rc != -ENOENT)
+            return rc < 0 ? err_set(err, rc, "%s", own.msg) : 0;
+    }
+    return 0;
+}
+
 int extras_open(struct extras *x, struct root *root, const char *path, const struct spec *spec,
                 struct err *err) {
     *x = (struct extras){ .spec = *spec };
-    if (!spec->profile[0] && !spec->imatrix)
+    if (!has_extras(path, spec))
         return 0;
     struct place p;
     struct candidates c;
@@ -152,12 +180,16 @@ int extras_open(struct extras *x, struct root *root, const char *path, const str
         rc = take_profile(x, root, &p, &c, err);
     if (rc == 0 && x->spec.imatrix)
         rc = take_imatrix(x, root, &p, &c, err);
+    if (rc == 0 && has_authorship(path, spec))
+        rc = take_authorship(x, root, &p, &c, err);
     return rc;
 }
 
 void extras_close(struct extras *x) {
     imatrix_close(x->imatrix);
     profile_close(x->profile);
+    authorship_close(x->authorship);
+    x->authorship = NULL;
     x->imatrix = NULL;
     x->profile = NULL;
 }
@@ -168,7 +200,7 @@ int extras_identity(struct root *root, const char *path, const struct spec *spec
     struct place p;
     struct candidates c;
     memset(out, 0, sizeof *out);
-    if (!spec->profile[0] && !spec->imatrix)
+    if (!has_extras(path, spec))
         return 0;
     int rc = find_place(&p, root, path, err);
     if (rc < 0)
@@ -183,6 +215,10 @@ int extras_identity(struct root *root, const char *path, const struct spec *spec
     }
     if (x.spec.imatrix) {
         list_imatrix(&c, &p, &x.spec);
+        hash_candidates(h, root, &c, mtime_ns);
+    }
+    if (has_authorship(path, spec)) {
+        list_authorship(&c, &p);
         hash_candidates(h, root, &c, mtime_ns);
     }
     extras_close(&x);

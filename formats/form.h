@@ -8,6 +8,8 @@
 #include "formats/kv.h"
 #include "formats/model.h"
 
+struct authorship; /* formats/authorship.h */
+
 struct target {
     struct str name;
     enum dtype dtype; /* its type before any quantization; the expression yields this precision */
@@ -15,7 +17,7 @@ struct target {
     uint64_t dims[TENSOR_MAX_DIMS]; /* slowest first */
     const struct expr *expr;
     const struct importance *importance; /* of its columns, for quantizing; may be NULL */
-    bool strict; /* as struct layout_how has it */
+    bool strict;                         /* as struct layout_how has it */
 };
 
 struct form {
@@ -25,7 +27,9 @@ struct form {
     struct kv_list kvs;  /* for GGUF: all pairs in order, general.architecture first; the values lie
                           * in @arena or in the model, and the layout refers to them */
     struct str metadata; /* for safetensors: JSON of __metadata__, or empty */
-    const char *pre; /* asked for: tokenizer.ggml.pre of a folder, whatever its tokenizer; or NULL */
+    const char
+        *pre; /* asked for: tokenizer.ggml.pre of a folder, whatever its tokenizer; or NULL */
+    const struct authorship *authorship; /* of a folder; or NULL */
 };
 
 /* The outtypes of the converter of Hugging Face folders. */

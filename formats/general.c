@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/general.c - see general.h. Source: gguf-py/gguf/metadata.py (llama.cpp 0c1e570). */
 #include "formats/general.h"
+#include "formats/authorship.h"
 #include "formats/card.h"
 #include "formats/json.h"
+#include "formats/sampling.h"
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
 struct general {
     struct kv_list *kvs;
     struct arena *arena;
     struct card_value card;
+    const struct authorship *authorship; /* may be NULL */
     int64_t params;
     struct err *err;
 };
@@ -24,62 +26,6 @@ static int put_str(struct general *m, const char *key, struct str value) {
     return value.n == 0 || kv_set_str(m->kvs, m->arena, key, value) ? 0 : no_memory(m);
 }
 
-/* --- generation_config.json --- */
-
-enum sampling_kind { SAMPLING_STR, SAMPLING_I32, SAMPLING_F32 };
-
-/* In the order in which they are written. */
-static const struct sampling {
-    const char *key;
-    enum sampling_kind kind;
-    const char *name, *other; /* in generation_config.json; @other where @name is not there */
-} samplings[] = {
-    { "general.sampling.sequence", SAMPLING_STR, "sequence", NULL },
-    { "general.sampling.top_k", SAMPLING_I32, "top_k", NULL },
-    { "general.sampling.top_p", SAMPLING_F32, "top_p", NULL },
-    { "general.sampling.min_p", SAMPLING_F32, "min_p", NULL },
-    { "general.sampling.xtc_probability", SAMPLING_F32, "xtc_probability", NULL },
-    { "general.sampling.xtc_threshold", SAMPLING_F32, "xtc_threshold", NULL },
-    { "general.sampling.temp", SAMPLING_F32, "temperature", NULL },
-    { "general.sampling.penalty_last_n", SAMPLING_I32, "penalty_last_n", NULL },
-    { "general.sampling.penalty_repeat", SAMPLING_F32, "penalty_repeat", "repetition_penalty" },
-    { "general.sampling.mirostat", SAMPLING_I32, "mirostat", NULL },
-    { "general.sampling.mirostat_tau", SAMPLING_F32, "mirostat_tau", NULL },
-    { "general.sampling.mirostat_eta", SAMPLING_F32, "mirostat_eta", NULL },
-};
-
-static int put_sampling(struct general *m, const struct sampling *s, const struct json *value) {
-    struct str text;
-    int64_t i;
-    double d;
-    bool ok = true;
-    if (s->kind == SAMPLING_STR && json_str(value, &text))
-        return put_str(m, s->key, text);
-    else if (s->kind == SAMPLING_I32 && json_i64(value, &i) && i == (int32_t)i)
-        ok = kv_set_i32(m->kvs, m->arena, s->key, (int32_t)i);
-    else if (s->kind == SAMPLING_F32 && json_f64(value, &d))
-        ok = kv_set_f32(m->kvs, m->arena, s->key, (float)d);
-    else
-        return err_set(m->err, -EBADMSG,
-                       "generation_config.json: \"%s\" has a value of another "
-                       "kind than %s takes",
-                       s->name, s->key);
-    return ok ? 0 : no_memory(m);
-}
-
-static int add_sampling(struct general *m, const struct json *config) {
-    for (size_t i = 0; i < sizeof samplings / sizeof *samplings; i++) {
-        const struct sampling *s = &samplings[i];
-        const struct json *value = json_get(config, s->name);
-        if (!value && s->other)
-            value = json_get(config, s->other);
-        int rc = json_is_null(value) ? 0 : put_sampling(m, s, value);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
-}
-
 /* --- names --- */
 
 enum field {
@@ -90,10 +36,15 @@ enum field {
     FIELD_FINETUNE,
     FIELD_BASENAME,
     FIELD_DESCRIPTION,
+    FIELD_QUANTIZED_BY,
     FIELD_SIZE_LABEL,
     FIELD_LICENSE,
     FIELD_LICENSE_NAME,
     FIELD_LICENSE_LINK,
+    FIELD_URL,
+    FIELD_DOI,
+    FIELD_UUID,
+    FIELD_REPO_URL,
     FIELD_SOURCE_URL,
     FIELD_SOURCE_DOI,
     FIELD_SOURCE_UUID,
@@ -101,7 +52,8 @@ enum field {
     FIELD_COUNT
 };
 
-/* In the order in which they are written; the card's first key that has a value counts. */
+/* In the order in which they are written; the card's first key that has a value counts. Those
+ * without one are what only a file beside the model gives. */
 static const struct {
     const char *key;
     const char *card[4];
@@ -113,10 +65,15 @@ static const struct {
     [FIELD_FINETUNE] = { "general.finetune", { "finetune", "model_finetune" } },
     [FIELD_BASENAME] = { "general.basename", { "basename", "model_basename", "model_type" } },
     [FIELD_DESCRIPTION] = { "general.description", { "description", "model_description" } },
+    [FIELD_QUANTIZED_BY] = { "general.quantized_by", { NULL } },
     [FIELD_SIZE_LABEL] = { "general.size_label", { "size_label", "model_size_label" } },
     [FIELD_LICENSE] = { "general.license", { "license" } },
     [FIELD_LICENSE_NAME] = { "general.license.name", { "license_name" } },
     [FIELD_LICENSE_LINK] = { "general.license.link", { "license_link" } },
+    [FIELD_URL] = { "general.url", { NULL } },
+    [FIELD_DOI] = { "general.doi", { NULL } },
+    [FIELD_UUID] = { "general.uuid", { NULL } },
+    [FIELD_REPO_URL] = { "general.repo_url", { NULL } },
     [FIELD_SOURCE_URL] = { "general.source.url", { "url", "model_url" } },
     [FIELD_SOURCE_DOI] = { "general.source.doi", { "doi", "model_doi" } },
     [FIELD_SOURCE_UUID] = { "general.source.uuid", { "uuid", "model_uuid" } },
@@ -176,6 +133,27 @@ static bool is_model_id(struct str s) {
     return slashes <= 1;
 }
 
+/* A text; p is NULL for null, which takes away what there is. */
+static int own_text(const struct general *m, const char *key, const struct json *value,
+                    struct str *out) {
+    *out = (struct str){ NULL, 0 };
+    return json_is_null(value) || json_str(value, out)
+               ? 0
+               : authorship_bad(m->authorship, key, "a string", m->err);
+}
+
+/* Upstream does not look for a licence there. */
+static int take_own(struct general *m, struct str values[FIELD_COUNT], struct str folder) {
+    const struct json *value;
+    int rc = 0;
+    for (int f = 0; f < FIELD_COUNT && rc == 0; f++)
+        if (f != FIELD_LICENSE && authorship_get(m->authorship, fields[f].key, &value))
+            rc = own_text(m, fields[f].key, value, &values[f]);
+    if (rc == 0)
+        take_default(&values[FIELD_NAME], folder);
+    return rc;
+}
+
 static int add_fields(struct general *m, const struct folder *f, const struct param_count *params) {
     struct str values[FIELD_COUNT] = { 0 }, id;
     int rc = 0;
@@ -184,6 +162,8 @@ static int add_fields(struct general *m, const struct folder *f, const struct pa
         rc = take_id(m, id, values);
     if (rc == 0)
         rc = take_id(m, f->name, values);
+    if (rc == 0)
+        rc = take_own(m, values, f->name);
     if (rc == 0 && !values[FIELD_SIZE_LABEL].p && m->params > 0)
         values[FIELD_SIZE_LABEL] = name_size_label(m->arena, params);
     for (int i = 0; i < FIELD_COUNT && rc == 0; i++)
@@ -249,10 +229,19 @@ static int read_entry(struct general *m, const struct card_value *item,
     return 0;
 }
 
-static int add_entry(struct general *m, const char *prefix, uint32_t i,
-                     const struct card_value *item) {
-    struct str values[ENTRY_KEYS] = { 0 };
-    int rc = read_entry(m, item, values);
+static int read_own_entry(struct general *m, const char *key, const struct json *item,
+                          struct str values[ENTRY_KEYS]) {
+    int rc = json_type(item) == JSON_OBJECT
+                 ? 0
+                 : authorship_bad(m->authorship, key, "a list of objects", m->err);
+    for (size_t i = 0; i < ENTRY_KEYS && rc == 0; i++)
+        rc = own_text(m, key, json_get(item, entry_keys[i]), &values[i]);
+    return rc;
+}
+
+static int put_entry(struct general *m, const char *prefix, uint32_t i,
+                     const struct str values[ENTRY_KEYS]) {
+    int rc = 0;
     for (size_t k = 0; k < ENTRY_KEYS && rc == 0; k++) {
         if (!values[k].p)
             continue;
@@ -262,8 +251,33 @@ static int add_entry(struct general *m, const char *prefix, uint32_t i,
     return rc;
 }
 
-/* @keys: of the card, the first that is there counts, whatever its value. */
-static int add_entries(struct general *m, const char *prefix, const char *const keys[3]) {
+static int put_count(struct general *m, const char *prefix, uint32_t n) {
+    const struct str key = arena_printf(m->arena, "%s.count", prefix);
+    return key.p && kv_set_u32(m->kvs, m->arena, key.p, n) ? 0 : no_memory(m);
+}
+
+static int add_own_entries(struct general *m, const char *prefix, const char *key,
+                           const struct json *list) {
+    if (json_type(list) != JSON_ARRAY)
+        return authorship_bad(m->authorship, key, "a list of objects", m->err);
+    const uint32_t n = (uint32_t)json_len(list);
+    int rc = put_count(m, prefix, n);
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
+        struct str values[ENTRY_KEYS] = { 0 };
+        rc = read_own_entry(m, key, json_at(list, i), values);
+        if (rc == 0)
+            rc = put_entry(m, prefix, i, values);
+    }
+    return rc;
+}
+
+/* @own: the key of a file beside the model; @keys: of the card, the first that is there counts,
+ * whatever its value. */
+static int add_entries(struct general *m, const char *prefix, const char *own,
+                       const char *const keys[3]) {
+    const struct json *list;
+    if (authorship_get(m->authorship, own, &list))
+        return json_is_null(list) ? 0 : add_own_entries(m, prefix, own, list);
     const struct card_value *v = card_get(&m->card, keys[0]);
     for (int i = 1; i < 3 && v->kind == CARD_ABSENT; i++)
         v = card_get(&m->card, keys[i]);
@@ -271,17 +285,37 @@ static int add_entries(struct general *m, const char *prefix, const char *const 
         return 0;
     const struct card_value *items = v->kind == CARD_LIST ? v->items : v;
     const uint32_t n = v->kind == CARD_LIST ? v->n : v->kind == CARD_TEXT ? 1 : 0;
-    const struct str key = arena_printf(m->arena, "%s.count", prefix);
-    int rc = key.p && kv_set_u32(m->kvs, m->arena, key.p, n) ? 0 : no_memory(m);
-    for (uint32_t i = 0; i < n && rc == 0; i++)
-        rc = add_entry(m, prefix, i, &items[i]);
+    int rc = put_count(m, prefix, n);
+    for (uint32_t i = 0; i < n && rc == 0; i++) {
+        struct str values[ENTRY_KEYS] = { 0 };
+        rc = read_entry(m, &items[i], values);
+        if (rc == 0)
+            rc = put_entry(m, prefix, i, values);
+    }
     return rc;
 }
 
 /* --- lists of words --- */
 
-/* The words of both keys; a word that stands under both is written twice, as upstream does. */
+static int add_own_words(struct general *m, const char *key, const struct json *list) {
+    const uint32_t n = (uint32_t)json_len(list);
+    struct str *words = arena_array(m->arena, struct str, (uint64_t)n + 1);
+    if (!words)
+        return no_memory(m);
+    bool ok = json_type(list) == JSON_ARRAY;
+    for (uint32_t i = 0; i < n && ok; i++)
+        ok = json_str(json_at(list, i), &words[i]);
+    if (!ok)
+        return authorship_bad(m->authorship, key, "a list of strings", m->err);
+    return n == 0 || kv_set_strs(m->kvs, m->arena, key, words, n) ? 0 : no_memory(m);
+}
+
+/* The words of both keys of the card; a word that stands under both is written twice, as upstream
+ * does. */
 static int add_words(struct general *m, const char *key, const char *first, const char *second) {
+    const struct json *list;
+    if (authorship_get(m->authorship, key, &list))
+        return json_is_null(list) ? 0 : add_own_words(m, key, list);
     const struct card_value *values[2] = { card_get(&m->card, first), card_get(&m->card, second) };
     struct str *words = arena_array(m->arena, struct str, values[0]->n + values[1]->n + 2);
     uint32_t n = 0;
@@ -310,23 +344,25 @@ static int read_card(struct general *m, const struct folder *f) {
     return rc;
 }
 
-int general_add(struct kv_list *kvs, struct arena *a, const struct folder *f,
-                const struct param_count *params, struct err *err) {
+int general_add(struct form *form, const struct folder *f, const struct param_count *params,
+                struct err *err) {
     static const char *const base_models[] = { "base_model", "base_models", "base_model_sources" };
     static const char *const datasets[] = { "datasets", "dataset", "dataset_sources" };
     const int64_t total = (int64_t)params->total;
-    struct general m = { .kvs = kvs, .arena = a, .err = err };
+    struct general m = {
+        .kvs = &form->kvs, .arena = form->arena, .authorship = form->authorship, .err = err
+    };
     m.params = params->adapter ? -total : total;
     m.card.kind = CARD_MAP;
     int rc = read_card(&m, f);
     if (rc == 0)
-        rc = add_sampling(&m, f->generation_config);
+        rc = sampling_add(form, f->generation_config, err);
     if (rc == 0)
         rc = add_fields(&m, f, params);
     if (rc == 0)
-        rc = add_entries(&m, "general.base_model", base_models);
+        rc = add_entries(&m, "general.base_model", "general.base_models", base_models);
     if (rc == 0)
-        rc = add_entries(&m, "general.dataset", datasets);
+        rc = add_entries(&m, "general.dataset", "general.datasets", datasets);
     if (rc == 0)
         rc = add_words(&m, "general.tags", "tags", "pipeline_tag");
     return rc < 0 ? rc : add_words(&m, "general.languages", "languages", "language");

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/general.h - the general.* pairs of a GGUF: from generation_config.json, the model card,
- * config.json and the folder's name, as gguf-py's Metadata.load finds them. */
+ * config.json, the folder's name, and the file beside it that overrides them (authorship.h), as
+ * gguf-py's Metadata.load finds them. */
 #pragma once
 #include "formats/folder.h"
-#include "formats/kv.h"
+#include "formats/form.h"
 #include "formats/model_name.h"
 
 /* Append general.sampling.* and general.name to general.languages, in the converter's order. */
-int general_add(struct kv_list *kvs, struct arena *a, const struct folder *f,
-                const struct param_count *params, struct err *err);
+int general_add(struct form *form, const struct folder *f, const struct param_count *params,
+                struct err *err);

@@ -143,7 +143,7 @@ int form_safetensors(struct form *f, const struct model *m, const struct spec *s
 
 int plan_view(struct layout *l, const struct model *m, const struct extras *x, struct err *err) {
     const struct spec *spec = &x->spec;
-    struct form f = { .arena = l->arena };
+    struct form f = { .arena = l->arena, .authorship = x->authorship };
     int ret;
     switch (spec->format) {
     case FORMAT_GGUF:

@@ -3,7 +3,8 @@
 
 Makes the adapters of tests/data/corpus and their bases, and the multimodal models, below DIR, and
 compares the SHA-256 of views with the `lora:` rows of golden.tsv, which convert_lora_to_gguf.py of
-llama.cpp 0c1e570 was run for, and the `mmproj:` rows, of convert_hf_to_gguf.py --mmproj."""
+llama.cpp 0c1e570 was run for, and the `mmproj:` rows, of convert_hf_to_gguf.py --mmproj; then those of
+one model with each of the metadata files in data/authorship.json beside it (--metadata)."""
 import hashlib
 import json
 import os
@@ -41,6 +42,27 @@ def check_names(weightfs, out):
             (json.loads(p.stdout)["source"] == "own.mmproj.gguf", "own.mmproj.gguf: " + p.stdout)]
 
 
+def check_authorship(tool, out):
+    """NAME.metadata.json beside the model, and files that are none."""
+    model = NEEDED[0]
+    path = os.path.join(out, model + ".metadata.json")
+    with open(os.path.join(HERE, "data", "authorship.json"), encoding="utf-8") as f:
+        todo = [(json.dumps(c["metadata"]), c["sha256"]) for c in json.load(f)]
+    todo += [("[1]", "no object"), ('{"general.author": 3}', '"general.author" is not a string'),
+             ('{"general.tags": "a"}', "is not a list of strings"),
+             ('{"general.datasets": ["a"]}', "is not a list of objects"),
+             ('{"general.sampling.top_k": 0.5}', "is not an integer"), ("{", "byte 1")]
+    for text, want in todo:
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        p = subprocess.run([tool, out, model, "gguf@f16"], capture_output=True, check=False)
+        error = p.stderr.decode().strip()
+        got = hashlib.sha256(p.stdout).hexdigest() if p.returncode == 0 else error
+        ok = got == want or (p.returncode and want in error and model + ".metadata.json" in error)
+        yield ok, f"{text} beside the model: {got}"
+    os.remove(path)
+
+
 def main():
     tool, weightfs, out = sys.argv[1:4]
     todo = list(rows())
@@ -58,7 +80,7 @@ def main():
         if p.returncode != 0 or want not in (got, "failed"):
             bad += 1
             print(f"{model} {view}: {p.stderr.decode().strip() or got}")
-    for ok, what in check_names(weightfs, out):
+    for ok, what in [*check_names(weightfs, out), *check_authorship(tool, out)]:
         bad += not ok
         if not ok:
             print(what)

@@ -49,6 +49,27 @@ class Folders(Case):
         self.assertEqual(self.read("tinylm.hf@f16", "model.safetensors"),
                          self.read("tinylm.safetensors@f16"))
 
+    def test_metadata_beside(self):
+        """What lies beside a folder may come, change and go while its views are looked at."""
+        self.mount()
+        name = "tinylm.gguf@q8_0"
+
+        def reads(wanted):
+            try: # while the file is written it is no JSON, and there is no view
+                return wanted(self.read(name))
+            except OSError:
+                return False
+
+        plain = self.read(name)
+        for author in ("first", "the second"):
+            self.put("tinylm.metadata.json", json.dumps({"general.author": author}).encode())
+            self.assertTrue(wait_for(lambda a=author: reads(lambda b: a.encode() in b[:65536]), WAIT_S))
+        self.put("tinylm.metadata.json", b"[]")
+        self.assertTrue(wait_for(lambda: os.stat(self.at(name)).st_size == 0, WAIT_S))
+        self.assertIn(b"tinylm.metadata.json", os.getxattr(self.at(name), "user.weightfs.error"))
+        os.unlink(os.path.join(self.src, "tinylm.metadata.json"))
+        self.assertTrue(wait_for(lambda: reads(lambda b: b == plain), WAIT_S))
+
     def test_shards(self):
         self.mount()
         view = "tinylm.hf@bf16+split=2M"

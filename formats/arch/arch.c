@@ -300,7 +300,7 @@ static int add_pairs(struct arch_work *w) {
     const struct param_count params = arch_count_params(w->form);
     int rc = work_str(w, "general.type", STR("model"));
     if (rc == 0)
-        rc = general_add(&w->form->kvs, w->form->arena, w->folder, &params, w->err);
+        rc = general_add(w->form, w->folder, &params, w->err);
     if (rc == 0)
         rc = hparams_add(w);
     if (rc == 0)

@@ -254,7 +254,7 @@ static int add_pairs(struct arch_work *w) {
     if (rc == 0)
         rc = work_str(w, "general.type", STR("mmproj"));
     if (rc == 0)
-        rc = general_add(&w->form->kvs, w->form->arena, w->folder, &params, w->err);
+        rc = general_add(w->form, w->folder, &params, w->err);
     if (rc == 0)
         rc = hparams_add(w);
     return rc < 0 ? rc : work_quantization_version(w);

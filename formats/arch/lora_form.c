@@ -84,7 +84,7 @@ static int add_pairs(struct arch_work *w, const struct param_count *params) {
     if (rc == 0)
         rc = work_str(w, "adapter.type", STR("lora"));
     if (rc == 0)
-        rc = general_add(&w->form->kvs, w->form->arena, &adapter->own, params, w->err);
+        rc = general_add(w->form, &adapter->own, params, w->err);
     if (rc == 0)
         rc = work_f32(w, "adapter.lora.alpha", alpha);
     if (rc == 0)
