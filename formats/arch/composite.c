@@ -11,6 +11,7 @@ static const struct {
     { "gemma3", "gemma3_text", true },
     { "gemma3n", "gemma3n_text", true },
     { "glm4v", "glm4v_text", true },
+    { "glm_ocr", "glm_ocr_text", true },
     { "glm4v_moe", "glm4v_moe_text", true },
     { "idefics3", "llama", false },
     { "internvl", "qwen2", false },

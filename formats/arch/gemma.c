@@ -163,6 +163,17 @@ static const struct hparam gemma3_hparams[] = {
     HPARAM_END,
 };
 
+/* Of sentence-transformers; a window counts to both sides, and is written as config.json has it. */
+static const struct hparam embedding_hparams[] = {
+    HPARAM_LIST(gemma3_hparams),
+    HPARAM_CALL(hparam_pooling),
+    HPARAM_END,
+};
+
+static const struct name_edit embedding_edits[] = { { EDIT_START, "model.", "" },
+                                                    { EDIT_START, "", "model." },
+                                                    { 0 } };
+
 static const struct tokenizer_kind *const spm[] = { &tokenizer_spm, NULL };
 static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 
@@ -201,6 +212,13 @@ static const struct arch archs[] = {
       .classes = "Gemma3ForCausalLM Gemma3ForConditionalGeneration",
       .rules = gemma3_rules,
       .hparams = gemma3_hparams,
+      .tokenizers = either,
+      .after = add_no_prefix_to_spm },
+    { .gguf = "gemma-embedding",
+      .classes = "Gemma3TextModel",
+      .edits = embedding_edits,
+      .rules = gemma3_rules,
+      .hparams = embedding_hparams,
       .tokenizers = either,
       .after = add_no_prefix_to_spm },
     { 0 },

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/glm.c - ChatGLM, GLM-4, and GLM-4.5 with experts. Source: conversion/chatglm.py,
  * glm.py; configuration_glm.py, _glm4.py, _glm4_moe.py, _glm4v_moe.py. */
-#include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/glm.h"
 #include "formats/tokenizer/tokenizer.h"
 
 #define GLM_CLASS(type)                                                  \
@@ -77,16 +77,7 @@ static const struct hf_class classes[] = {
     { 0 },
 };
 
-static const struct tensor_rule glm4_rules[] = {
-    DECODER_ENDS,
-    DECODER_NORMS,
-    DECODER_ATTENTION(OP_SAME, OP_SAME),
-    SAME("model.layers.#.post_self_attn_layernorm", "blk.#.post_attention_norm"),
-    SAME("model.layers.#.post_mlp_layernorm", "blk.#.post_ffw_norm"),
-    SAME("model.layers.#.mlp.gate_up_proj", "blk.#.ffn_up"),
-    SAME("model.layers.#.mlp.down_proj", "blk.#.ffn_down"),
-    RULES_END,
-};
+static const struct tensor_rule glm4_rules[] = { GLM4_RULES(OP_SAME, OP_SAME), RULES_END };
 
 static const struct tensor_rule moe_rules[] = {
     DECODER_ENDS,
@@ -164,7 +155,7 @@ static int add_inner(struct arch_work *w) {
     return rc < 0 ? rc : work_u32(w, ".feed_forward_length", n);
 }
 
-static const struct hparam glm4_hparams[] = {
+const struct hparam glm4_hparams[] = {
     HPARAM_LIST(hparams_text),
     HPARAM_CALL(add_half_rope),
     HPARAM_END,
@@ -198,7 +189,7 @@ static const struct hparam chatglm_hparams[] = {
     HPARAM_END,
 };
 
-static const struct named_token glm4_tokens[] = {
+const struct named_token glm4_tokens[] = {
     NAMED_TOKEN("eos", "<|endoftext|>"),
     NAMED_TOKEN("eot", "<|user|>"),
     NAMED_TOKEN("unk", "<|endoftext|>"),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/granite.c - Granite 3, dense and with experts. Source: conversion/granite.py;
  * configuration_granite.py, _granitemoe.py, _granitemoeshared.py. */
-#include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/granite.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
@@ -71,22 +71,13 @@ static const struct hf_class classes[] = {
 };
 
 static const struct tensor_rule rules[] = {
-    DECODER_ENDS,
-    DECODER_NORMS,
-    DECODER_ATTENTION(OP_PERMUTE_Q, OP_PERMUTE_K),
-    DECODER_MLP,
-    SAME("model.layers.#.block_sparse_moe.router.layer", "blk.#.ffn_gate_inp"),
-    { "model.layers.#.block_sparse_moe.input_linear", "blk.#.ffn_gate_exps", OP_GATE_UP,
-      "blk.#.ffn_up_exps" },
-    SAME("model.layers.#.block_sparse_moe.output_linear", "blk.#.ffn_down_exps"),
-    { "model.layers.#.shared_mlp.input_linear", "blk.#.ffn_gate", OP_OWN, "blk.#.ffn_up" },
-    { "model.layers.#.shared_mlp.output_linear", "blk.#.ffn_down", OP_OWN, NULL },
-    RULES_END,
+    DECODER_ENDS, DECODER_NORMS,   DECODER_ATTENTION(OP_PERMUTE_Q, OP_PERMUTE_K),
+    DECODER_MLP,  GRANITE_EXPERTS, RULES_END,
 };
 
 /* The shared expert; where there are no others, it is the feed-forward part. */
-static int own_shared(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
-                      const struct name_match *match) {
+int granite_shared(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                   const struct name_match *match) {
     struct arena *a = w->form->arena;
     uint64_t experts = 0;
     int rc = hf_config_u64(&w->config, "num_local_experts", &experts, w->err);
@@ -116,10 +107,8 @@ static int add_scale(struct arch_work *w, const char *key, const char *name) {
 /* "head_dim" is ignored, whatever it says. */
 static int add_granite(struct arch_work *w) {
     uint64_t hidden;
-    kv_remove(&w->form->kvs, STR("granite.attention.key_length"));
-    kv_remove(&w->form->kvs, STR("granite.attention.value_length"));
-    kv_remove(&w->form->kvs, STR("granitemoe.attention.key_length"));
-    kv_remove(&w->form->kvs, STR("granitemoe.attention.value_length"));
+    work_remove(w, ".attention.key_length");
+    work_remove(w, ".attention.value_length");
     int rc = hf_config_need(&w->config, "hidden_size", &hidden, w->err);
     if (rc == 0)
         rc = work_u32(w, ".rope.dimension_count", w->n_head ? hidden / w->n_head : 0);
@@ -145,7 +134,7 @@ static const struct hparam hparams[] = {
     HPARAM_END,
 };
 
-static const struct hparam moe_hparams[] = {
+const struct hparam granite_moe_hparams[] = {
     HPARAM_LIST(hparams),
     HPARAM_CALL(add_shared),
     HPARAM_END,
@@ -158,7 +147,7 @@ static const struct arch archs[] = {
     { .gguf = "granite",
       .classes = "GraniteForCausalLM",
       .rules = rules,
-      .own = own_shared,
+      .own = granite_shared,
       .hparams = hparams,
       .tokenizers = either,
       .extra = decoder_llama_freqs,
@@ -167,8 +156,8 @@ static const struct arch archs[] = {
     { .gguf = "granitemoe",
       .classes = "GraniteMoeForCausalLM GraniteMoeSharedForCausalLM",
       .rules = rules,
-      .own = own_shared,
-      .hparams = moe_hparams,
+      .own = granite_shared,
+      .hparams = granite_moe_hparams,
       .tokenizers = either,
       .extra = decoder_llama_freqs,
       .vocab = decoder_space_prefix,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/mamba.c - Mamba 1 and 2, Falcon-Mamba. Source: conversion/mamba.py, which reads
  * config.json as it is: "or" there takes a default for zero too. */
-#include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/mamba2.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
@@ -33,13 +33,7 @@ static const struct tensor_rule mamba2_rules[] = {
     SAME("backbone.norm_f", "output_norm"),
     SAME("lm_head", "output"),
     SAME("backbone.layers.#.norm", "blk.#.attn_norm"),
-    { "backbone.layers.#.mixer.A_log", "blk.#.ssm_a", OP_OWN, "exp" },
-    { "backbone.layers.#.mixer.D", "blk.#.ssm_d", OP_OWN, NULL },
-    { "backbone.layers.#.mixer.conv1d", "blk.#.ssm_conv1d", OP_SQUEEZE, NULL },
-    SAME("backbone.layers.#.mixer.dt_proj", "blk.#.ssm_dt"),
-    SAME("backbone.layers.#.mixer.in_proj", "blk.#.ssm_in"),
-    { "backbone.layers.#.mixer.norm", "blk.#.ssm_norm", OP_OWN, "groups" },
-    SAME("backbone.layers.#.mixer.out_proj", "blk.#.ssm_out"),
+    MAMBA2_MIXER("backbone.layers.#.mixer"),
     RULES_END,
 };
 
@@ -77,22 +71,25 @@ static int read_sizes2(struct arch_work *w, struct sizes *s) {
     return rc;
 }
 
-/* Mamba 2: A and D are columns, the norm has a row for each group. */
-static int own_mamba2(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
-                      const struct name_match *match) {
+int mamba2_tensor(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                  const struct name_match *match, uint64_t inner, uint64_t groups) {
     struct arena *a = w->form->arena;
-    struct sizes s;
-    int rc = read_sizes2(w, &s);
-    const bool groups = rule->second && *rule->second == 'g', log = rule->second && !groups;
-    if (rc < 0)
-        return rc;
-    if (t->n_dims != 1 || t->elems == 0 || (groups && t->elems != s.inner))
+    const bool by_group = strcmp(rule->second, MAMBA2_GROUPS) == 0;
+    if (t->n_dims != 1 || t->elems == 0 || (by_group && (t->elems != inner || inner % groups)))
         return err_set(w->err, -EBADMSG, "tensor %.*s: its shape is not that of config.json",
                        STR_ARG(t->name));
-    const uint64_t rows = groups ? s.groups : t->elems, dims[2] = { rows, t->elems / rows };
+    const uint64_t rows = by_group ? groups : t->elems, dims[2] = { rows, t->elems / rows };
     const struct expr *e = expr_tensor_as(a, t, dims[1]);
-    return work_target(w, name_build(a, rule->gguf, match), dims, 2,
-                       log ? expr_mul(a, expr_exp(a, e), -1) : e);
+    if (strcmp(rule->second, MAMBA2_EXP) == 0)
+        e = expr_mul(a, expr_exp(a, e), -1);
+    return work_target(w, name_build(a, rule->gguf, match), dims, 2, e);
+}
+
+static int own_mamba2(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                      const struct name_match *match) {
+    struct sizes s;
+    int rc = read_sizes2(w, &s);
+    return rc < 0 ? rc : mamba2_tensor(w, t, rule, match, s.inner, s.groups);
 }
 
 static int add_epsilon(struct arch_work *w) {
@@ -179,7 +176,7 @@ static const struct hparam mamba2_hparams[] = {
 static const struct name_edit mamba2_edits[] = {
     { EDIT_START, "model.backbone", "backbone" },
     { EDIT_START, "model.lm_head", "lm_head" },
-    { EDIT_END, ".dt_bias", ".dt_proj.bias" },
+    MAMBA2_EDIT,
     { 0 },
 };
 static const struct tokenizer_kind *const json_first[] = { &tokenizer_gpt2, &tokenizer_spm, NULL };

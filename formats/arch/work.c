@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/work.c - adding pairs and targets to the form that is being built. */
 #include "formats/arch/work.h"
+#include "formats/source.h"
+#include "quant/codec.h"
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -62,16 +64,33 @@ int work_array(struct arch_work *w, const char *key, enum kv_type type, const vo
                : work_no_memory(w);
 }
 
+void work_remove(struct arch_work *w, const char *key) {
+    char buf[128];
+    kv_remove(&w->form->kvs, str_from(full_key(w, key, buf)));
+}
+
+int work_read_number(struct arch_work *w, const struct tensor *t, float *out) {
+    uint64_t bits = 0;
+    if (t->elems != 1 || t->bytes > sizeof bits || tensor_is_made(t))
+        return err_set(w->err, -EBADMSG, "tensor %.*s: not one number", STR_ARG(t->name));
+    int rc = source_pread(w->model->sources[t->src], &bits, t->bytes, t->off, w->err);
+    if (rc == 0 && codec_widen(t->dtype, out, &bits, 1) < 0)
+        rc = err_set(w->err, -ENOTSUP, "tensor %.*s: numbers of type %s are not converted",
+                     STR_ARG(t->name), dtype_info[t->dtype].name);
+    return rc;
+}
+
 int work_quantization_version(struct arch_work *w) {
     return work_u32(w, "general.quantization_version", 2); /* GGML_QNT_VERSION */
 }
 
 /* Tensors that stay in f32 whatever the output type (conversion/base.py, prepare_tensors). */
 static const char *const f32_names[] = {
-    "ffn_gate_inp", "ffn_gate_inp_shexp", "position_embd",     "token_types",
-    "ssm_conv1d",   "shortconv.conv",     "time_mix_first",    "time_mix_w1",
-    "time_mix_w2",  "time_mix_decay_w1",  "time_mix_decay_w2", "time_mix_lerp_fused",
-    "ssm_conv1d_q", "ssm_conv1d_k",       "ssm_conv1d_v",      "indexer.proj",
+    "ffn_gate_inp",       "ffn_gate_inp_shexp", "position_embd",     "token_types",
+    "ssm_conv1d",         "shortconv.conv",     "time_mix_first",    "time_mix_w1",
+    "time_mix_w2",        "time_mix_decay_w1",  "time_mix_decay_w2", "time_mix_lerp_fused",
+    "ssm_conv1d_q",       "ssm_conv1d_k",       "ssm_conv1d_v",      "indexer.proj",
+    "altup_correct_coef", "altup_predict_coef",
 };
 
 static bool stays_f32(const struct arch_work *w, struct str name, uint32_t n_dims) {

@@ -21,15 +21,15 @@ struct arch_work {
     struct str class_name; /* of config.json */
     struct hf_config config;
     struct rope rope;
-    enum outtype out; /* AUTO is resolved */
-    bool rounded;     /* it was AUTO: values pass through the type that they get */
+    enum outtype out;         /* AUTO is resolved */
+    bool rounded;             /* it was AUTO: values pass through the type that they get */
     enum dtype stored_blocks; /* of weights that are written as they are; NONE: no such */
-    uint64_t n_layer; /* with the n_mtp behind the others */
+    uint64_t n_layer;         /* with the n_mtp behind the others */
     uint64_t n_mtp, n_head, n_head_kv, n_expert;
     struct json *preprocessor[2]; /* projectors: clip.c */
-    struct expert_block *blocks; /* n_layer of them; NULL without experts */
-    void *own;                   /* what arch.own keeps from one tensor to the next */
-    uint32_t cap;                /* of form->targets */
+    struct expert_block *blocks;  /* n_layer of them; NULL without experts */
+    void *own;                    /* what arch.own keeps from one tensor to the next */
+    uint32_t cap;                 /* of form->targets */
     struct err *err;
 };
 
@@ -64,8 +64,11 @@ int work_bool(struct arch_work *w, const char *key, bool value);
 int work_str(struct arch_work *w, const char *key, struct str value);
 int work_array(struct arch_work *w, const char *key, enum kv_type type, const void *elems,
                uint64_t n);
+void work_remove(struct arch_work *w, const char *key);
 int work_quantization_version(struct arch_work *w);
 int work_no_memory(const struct arch_work *w);
+/* work.c: the one number of a tensor; it is read. */
+int work_read_number(struct arch_work *w, const struct tensor *t, float *out);
 
 /* work.c: a target with the type that the converter gives a tensor of that name and shape. */
 int work_target(struct arch_work *w, struct str name, const uint64_t *dims, uint32_t n_dims,

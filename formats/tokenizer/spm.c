@@ -183,7 +183,7 @@ static int add_model(struct arch_work *w, struct str model, const struct json *t
     int rc = spm_count(w, model, &pieces);
     if (rc < 0)
         return rc;
-    rc = tokenizer_vocab_size(w, "vocab_size_per_layer_input vocab_size", &n);
+    rc = tokenizer_vocab_size(w, "vocab_size", &n);
     if (rc < 0)
         return rc;
     rc = vocab_init(&v, w, rc > 0 && n > 0 ? n : pieces, true);

@@ -132,7 +132,7 @@ int tokenizer_vocab_size(struct arch_work *w, const char *names, uint64_t *n) {
 int tokenizer_count(struct arch_work *w, uint64_t *n) {
     struct json *tokenizer;
     if (folder_has(w->folder, "tokenizer.model"))
-        return hf_config_need(&w->config, "vocab_size_per_layer_input vocab_size", n, w->err);
+        return hf_config_need(&w->config, "vocab_size", n, w->err);
     int rc = folder_json(w->folder, "tokenizer.json", FOLDER_MAX_TOKENIZER, &tokenizer, w->err);
     *n = rc < 0 ? 0
                 : json_len(json_get(json_get(tokenizer, "model"), "vocab")) +
