@@ -83,6 +83,7 @@ int main(int argc, char **argv) {
     } else {
         check_dtype(&t);
         check_floats(&t);
+        check_transpose(&t);
         if (options.golden)
             check_golden(&t, options.golden);
         check_blocks(&t);

@@ -46,6 +46,7 @@ enum check_fill {
     FILL_INFINITE_INVERSE,
     FILL_MIXED,      /* another fill for each run of elements */
     FILL_NOT_FINITE, /* mixed, with NaNs and infinities; from here on */
+    FILL_PADDED,     /* that, and runs that end in padding */
     FILL_COUNT,
 };
 
@@ -73,6 +74,7 @@ void check_fail(struct check *t, const char *what, const char *how);
 /* The tests: one a file. */
 void check_blocks(struct check *t);
 void check_floats(struct check *t);
+void check_transpose(struct check *t);
 void check_dtype(struct check *t);
 void check_golden(struct check *t, const char *path);
 void check_ggml(struct check *t); /* against t->ggml, t->blocks of each type */

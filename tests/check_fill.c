@@ -56,6 +56,7 @@ static const struct {
     [FILL_CLOSE] = { "close" },         [FILL_FEW_LEVELS] = { "few levels" },
     [FILL_RAW] = { "raw bits" },        [FILL_INFINITE_INVERSE] = { "infinite inverse" },
     [FILL_MIXED] = { "mixed" },         [FILL_NOT_FINITE] = { "not finite" },
+    [FILL_PADDED] = { "padded" },
 };
 
 const char *check_fill_name(enum check_fill fill) {
@@ -152,5 +153,8 @@ void check_fill_f32(struct check *t, float *dst, size_t n, size_t run, enum chec
                                             0xffc12345, 0x7f800001, 0xffbfffff };
             dst[i + below(t, (uint32_t)len)] = f32_from_bits(odd[below(t, 6)]);
         }
+        if (fill == FILL_PADDED && !below(t, 6))
+            for (size_t k = below(t, (uint32_t)len); k < len; k++)
+                dst[i + k] = f32_from_bits(KERNEL_PADDING);
     }
 }

@@ -61,6 +61,9 @@ block_encode_fn LANES(iq2_s_encode), LANES(iq3_xxs_encode), LANES(iq3_s_encode);
 block_encode_weighted_fn LANES(iq2_xxs_encode_weighted), LANES(iq2_xs_encode_weighted);
 block_encode_weighted_fn LANES(iq2_s_encode_weighted), LANES(iq3_xxs_encode_weighted);
 block_encode_weighted_fn LANES(iq3_s_encode_weighted);
+block_encode_fn LANES(nb4_encode), LANES(nb4_scale_encode);
+block_encode_fn LANES(nb4_f16_encode), LANES(nb4_f16_scale_encode);
+void LANES(transpose)(void *dst, const void *src, size_t rows, size_t cols, size_t elem_bytes);
 
 INLINE vm vf_gt(vf a, vf b) {
     return vf_lt(b, a);

@@ -9,6 +9,7 @@
 void LANES(lanes_add)(struct kernels *k) {
     k->product_add = LANES(product_add);
     k->f32_all_finite = LANES(f32_all_finite);
+    k->transpose = LANES(transpose);
     DECODE(f64);
     DECODE(f16);
     DECODE(bf16);
@@ -65,4 +66,9 @@ void LANES(lanes_add)(struct kernels *k) {
     WEIGHTED(iq2_s);
     WEIGHTED(iq3_xxs);
     WEIGHTED(iq3_s);
+
+    ENCODE(nb4);
+    ENCODE(nb4_scale);
+    ENCODE(nb4_f16);
+    ENCODE(nb4_f16_scale);
 }
