@@ -20,6 +20,13 @@ struct target {
     bool strict;                         /* as struct layout_how has it */
 };
 
+/* What the converter of Hugging Face folders may be told besides the outtype. */
+struct convert_options {
+    bool fp8_as_q8;         /* --fp8-as-q8: weights stored in fp8 become q8_0 */
+    bool fuse_qkv;          /* --fuse-qkv: queries, keys and values of a block in one tensor */
+    bool fuse_gate_up_exps; /* --fuse-gate-up-exps: gate and up of its experts likewise */
+};
+
 struct form {
     struct arena *arena;    /* the view's: targets, names and expressions live there */
     struct target *targets; /* in the order in which they are written */
@@ -29,6 +36,7 @@ struct form {
     struct str metadata; /* for safetensors: JSON of __metadata__, or empty */
     const char
         *pre; /* asked for: tokenizer.ggml.pre of a folder, whatever its tokenizer; or NULL */
+    struct convert_options how; /* of a folder */
     const struct authorship *authorship; /* of a folder; or NULL */
 };
 

@@ -13,8 +13,8 @@
 
 /* A file that is the view already. */
 static bool is_own_type(const struct model *m, const struct spec *spec, enum container_kind kind) {
-    return spec->type->file_type == FILE_AUTO && m->container->kind == kind &&
-           m->n_sources == 1 && !spec->split;
+    return spec->type->file_type == FILE_AUTO && m->container->kind == kind && m->n_sources == 1 &&
+           !spec->split;
 }
 
 static int plan_copy(struct layout *l, const struct model *m, struct err *err) {
@@ -68,8 +68,9 @@ static int form_gguf(struct form *f, const struct model *m, const struct extras 
     int ret;
     switch (m->container->kind) {
     case CONTAINER_GGUF:
-        if (x->spec.from || x->spec.pre[0])
-            return err_set(err, -ENOTSUP, "from= and pre= are for Hugging Face folders");
+        if (x->spec.from || x->spec.pre[0] || spec_tells_converter(&x->spec))
+            return err_set(err, -ENOTSUP,
+                           "from=, pre=, fp8_as_q8 and fuse_* are for Hugging Face folders");
         ret = form_identity(f, m, err);
         if (ret < 0)
             return ret;
@@ -81,11 +82,18 @@ static int form_gguf(struct form *f, const struct model *m, const struct extras 
     case CONTAINER_ONNX: {
         bool is_final = begin_folder(x, &out);
         f->pre = x->spec.pre[0] ? x->spec.pre : NULL;
+        f->how = (struct convert_options){ .fp8_as_q8 = x->spec.fp8_as_q8,
+                                           .fuse_qkv = x->spec.fuse_qkv,
+                                           .fuse_gate_up_exps = x->spec.fuse_gate_up_exps };
+        if (!is_final && f->how.fp8_as_q8)
+            return err_set(err, -ENOTSUP,
+                           "fp8_as_q8: q8_0 is not quantized again, only f32, f16, "
+                           "bf16, q8_0 and auto have it");
         ret = m->onnx ? onnx_form_gguf(f, m, out, err) : form_gguf_from_hf(f, m, out, err);
         return ret < 0 || is_final ? ret : form_quantize(f, x, err);
     }
     case CONTAINER_ADAPTER:
-        if (!begin_folder(x, &out))
+        if (!begin_folder(x, &out) || spec_tells_converter(&x->spec))
             return err_set(err, -ENOTSUP,
                            "adapters become f32, f16, bf16, q8_0 or auto, without options");
         return form_gguf_from_adapter(f, m, out, err);

@@ -3,6 +3,7 @@
 #include "formats/spec.h"
 #include <ctype.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <strings.h>
 
@@ -52,19 +53,9 @@ static bool set_dtype(enum dtype *out, struct str value) {
     return *out != DTYPE_NONE && dtype_info[*out].gguf_id >= 0;
 }
 
-static bool set_contrib(struct spec *s, struct str value) {
-    (void)value;
-    return s->contrib = true;
-}
-
 static bool set_opset(struct spec *s, struct str value) {
     s->opset = str_is(value, "17") ? 17 : str_is(value, "23") ? 23 : 0;
     return s->opset;
-}
-
-static bool set_crc(struct spec *s, struct str value) {
-    (void)value;
-    return s->crc = true;
 }
 
 static bool set_embedding(struct spec *s, struct str value) {
@@ -85,11 +76,6 @@ static bool set_imatrix(struct spec *s, struct str value) {
     return !value.p || copy_word(s->imatrix_file, value);
 }
 
-static bool set_leave_output(struct spec *s, struct str value) {
-    (void)value;
-    return s->leave_output = true;
-}
-
 /* A name that llama.cpp may know: letters, digits, '-', '_' and '.'. */
 static bool set_pre(struct spec *s, struct str value) {
     if (value.n == 0 || value.n >= sizeof s->pre)
@@ -100,21 +86,6 @@ static bool set_pre(struct spec *s, struct str value) {
     memcpy(s->pre, value.p, value.n);
     s->pre[value.n] = 0;
     return true;
-}
-
-static bool set_pure(struct spec *s, struct str value) {
-    (void)value;
-    return s->pure = true;
-}
-
-static bool set_per_channel(struct spec *s, struct str value) {
-    (void)value;
-    return s->per_channel = true;
-}
-
-static bool set_requantize(struct spec *s, struct str value) {
-    (void)value;
-    return s->requantize = true;
 }
 
 enum { SPLIT_M = 1000000, SPLIT_G = 1000000000 }; /* as llama-gguf-split has it */
@@ -131,19 +102,9 @@ static bool set_split(struct spec *s, struct str value) {
     return true;
 }
 
-static const char *get_contrib(const struct spec *s, char *buf) {
-    (void)buf;
-    return s->contrib ? "" : NULL;
-}
-
 static const char *get_opset(const struct spec *s, char *buf) {
     snprintf(buf, SPEC_MAX_WORD, "%u", s->opset);
     return s->opset ? buf : NULL;
-}
-
-static const char *get_crc(const struct spec *s, char *buf) {
-    (void)buf;
-    return s->crc ? "" : NULL;
 }
 
 static const char *get_embedding(const struct spec *s, char *buf) {
@@ -166,29 +127,9 @@ static const char *get_imatrix(const struct spec *s, char *buf) {
     return s->imatrix ? s->imatrix_file : NULL;
 }
 
-static const char *get_leave_output(const struct spec *s, char *buf) {
-    (void)buf;
-    return s->leave_output ? "" : NULL;
-}
-
 static const char *get_pre(const struct spec *s, char *buf) {
     (void)buf;
     return s->pre[0] ? s->pre : NULL;
-}
-
-static const char *get_pure(const struct spec *s, char *buf) {
-    (void)buf;
-    return s->pure ? "" : NULL;
-}
-
-static const char *get_per_channel(const struct spec *s, char *buf) {
-    (void)buf;
-    return s->per_channel ? "" : NULL;
-}
-
-static const char *get_requantize(const struct spec *s, char *buf) {
-    (void)buf;
-    return s->requantize ? "" : NULL;
 }
 
 static const char *get_split(const struct spec *s, char *buf) {
@@ -206,25 +147,50 @@ enum takes { TAKES_NOTHING, TAKES_VALUE, MAY_TAKE_VALUE };
 static const struct option {
     const char *name;
     enum takes takes;
+    size_t flag; /* TAKES_NOTHING: where it stands in struct spec, a bool; others: set and get */
     bool (*set)(struct spec *s, struct str value);       /* value.p NULL: none was given */
     const char *(*get)(const struct spec *s, char *buf); /* NULL: not set; "": without a value */
     const char *form;
 } options[] = {
-    { "contrib", TAKES_NOTHING, set_contrib, get_contrib, "contrib" },
-    { "crc", TAKES_NOTHING, set_crc, get_crc, "crc" },
-    { "embedding", TAKES_VALUE, set_embedding, get_embedding, "embedding=TYPE, as q8_0" },
-    { "from", TAKES_VALUE, set_from, get_from, "from=auto, f32, f16 or bf16" },
-    { "imatrix", MAY_TAKE_VALUE, set_imatrix, get_imatrix, "imatrix or imatrix=FILE" },
-    { "leave_output", TAKES_NOTHING, set_leave_output, get_leave_output, "leave_output" },
-    { "opset", TAKES_VALUE, set_opset, get_opset, "opset=17 or opset=23" },
-    { "output", TAKES_VALUE, set_output, get_output, "output=TYPE, as q8_0" },
-    { "per_channel", TAKES_NOTHING, set_per_channel, get_per_channel, "per_channel" },
-    { "pre", TAKES_VALUE, set_pre, get_pre, "pre=NAME, as llama-bpe" },
-    { "pure", TAKES_NOTHING, set_pure, get_pure, "pure" },
-    { "requantize", TAKES_NOTHING, set_requantize, get_requantize, "requantize" },
-    { "split", TAKES_VALUE, set_split, get_split, "split=SIZE, as 500M or 2G" },
+#define FLAG(name) \
+    { #name, TAKES_NOTHING, offsetof(struct spec, name), NULL, NULL, #name }
+    FLAG(contrib),
+    FLAG(crc),
+    { "embedding", TAKES_VALUE, 0, set_embedding, get_embedding, "embedding=TYPE, as q8_0" },
+    FLAG(fp8_as_q8),
+    { "from", TAKES_VALUE, 0, set_from, get_from, "from=auto, f32, f16 or bf16" },
+    FLAG(fuse_gate_up_exps),
+    FLAG(fuse_qkv),
+    { "imatrix", MAY_TAKE_VALUE, 0, set_imatrix, get_imatrix, "imatrix or imatrix=FILE" },
+    FLAG(leave_output),
+    { "opset", TAKES_VALUE, 0, set_opset, get_opset, "opset=17 or opset=23" },
+    { "output", TAKES_VALUE, 0, set_output, get_output, "output=TYPE, as q8_0" },
+    FLAG(per_channel),
+    { "pre", TAKES_VALUE, 0, set_pre, get_pre, "pre=NAME, as llama-bpe" },
+    FLAG(pure),
+    FLAG(requantize),
+    { "split", TAKES_VALUE, 0, set_split, get_split, "split=SIZE, as 500M or 2G" },
+#undef FLAG
 };
 enum { N_OPTIONS = sizeof options / sizeof *options };
+
+static bool *flag_of(struct spec *s, const struct option *o) {
+    return o->takes == TAKES_NOTHING ? (bool *)((char *)s + o->flag) : NULL;
+}
+
+/* NULL: not set; "": without a value. */
+static const char *option_get(const struct spec *s, const struct option *o, char *buf) {
+    if (o->takes == TAKES_NOTHING)
+        return *(const bool *)((const char *)s + o->flag) ? "" : NULL;
+    return o->get(s, buf);
+}
+
+static bool option_set(struct spec *s, const struct option *o, struct str value) {
+    bool *flag = flag_of(s, o);
+    if (!flag)
+        return (value.p || o->takes == MAY_TAKE_VALUE) && o->set(s, value);
+    return !value.p && (*flag = true);
+}
 
 int spec_parse_option(struct spec *s, struct str text, struct err *err) {
     const char *equals = text.n ? memchr(text.p, '=', text.n) : NULL;
@@ -237,10 +203,9 @@ int spec_parse_option(struct spec *s, struct str text, struct err *err) {
         const struct option *o = &options[i];
         if (strlen(o->name) != name.n || strncasecmp(o->name, name.p, name.n))
             continue;
-        if (o->get(s, buf))
+        if (option_get(s, o, buf))
             return err_set(err, -ENOENT, "the option %s is there twice", o->name);
-        if ((o->takes == TAKES_NOTHING && value.p) || (o->takes == TAKES_VALUE && !value.p) ||
-            !o->set(s, value))
+        if (!option_set(s, o, value))
             return err_set(err, -ENOENT, "%.*s: the option is %s", STR_ARG(text), o->form);
         return 0;
     }
@@ -251,10 +216,17 @@ bool spec_is_special(const struct spec *s) {
     return s->pure || s->leave_output || s->output || s->embedding || s->from || s->imatrix;
 }
 
+bool spec_tells_converter(const struct spec *s) {
+    return s->fp8_as_q8 || s->fuse_qkv || s->fuse_gate_up_exps;
+}
+
 void spec_merge(struct spec *s, const struct spec *more) {
     s->requantize |= more->requantize;
     s->pure |= more->pure;
     s->leave_output |= more->leave_output;
+    s->fp8_as_q8 |= more->fp8_as_q8;
+    s->fuse_qkv |= more->fuse_qkv;
+    s->fuse_gate_up_exps |= more->fuse_gate_up_exps;
     s->output = s->output ? s->output : more->output;
     s->embedding = s->embedding ? s->embedding : more->embedding;
     s->from = s->from ? s->from : more->from;
@@ -308,9 +280,8 @@ static int check_options(const struct spec *s, struct err *err) {
                        : s->format == FORMAT_HF   ? " and split"
                        : s->format == FORMAT_ONNX ? ", contrib, opset and per_channel"
                                                   : "");
-    if (s->format != FORMAT_GGUF && s->pre[0])
-        return err_set(err, -ENOENT,
-                       "pre is for gguf views: no other format names a pre-tokenizer");
+    if (s->format != FORMAT_GGUF && (s->pre[0] || spec_tells_converter(s)))
+        return err_set(err, -ENOENT, "pre, fp8_as_q8 and fuse_* are for gguf views");
     if (s->format != FORMAT_TORCH && s->crc)
         return err_set(err, -ENOENT, "crc is for pt views: no other format has checksums");
     if (s->format != FORMAT_ONNX && (s->contrib || s->opset))
@@ -320,7 +291,8 @@ static int check_options(const struct spec *s, struct err *err) {
     if (s->contrib && s->opset)
         return err_set(err, -ENOENT, "contrib has opset 17");
     if (s->type->file_type == FILE_AUTO && !s->profile[0] && spec_is_special(s))
-        return err_set(err, -ENOENT, "auto quantizes nothing: it has no option but pre and split");
+        return err_set(err, -ENOENT,
+                       "auto quantizes nothing: it has no option but those of folders and split");
     return 0;
 }
 
@@ -345,15 +317,15 @@ int spec_parse(struct spec *out, enum format format, struct str text, struct err
 
 /* A float type can be made from any source: the option changes nothing there. */
 static bool is_idle(const struct spec *s, const struct option *o) {
-    return o->set == set_requantize && s->type->is_float && !s->profile[0] && !s->output &&
-           !s->embedding;
+    return o->takes == TAKES_NOTHING && o->flag == offsetof(struct spec, requantize) &&
+           s->type->is_float && !s->profile[0] && !s->output && !s->embedding;
 }
 
 void spec_text(const struct spec *s, char *buf, size_t size) {
     size_t n = (size_t)snprintf(buf, size, "%s", s->profile[0] ? s->profile : s->type->name);
     for (size_t i = 0; i < N_OPTIONS && n < size; i++) {
         char value_buf[SPEC_MAX_WORD];
-        const char *value = options[i].get(s, value_buf);
+        const char *value = option_get(s, &options[i], value_buf);
         if (value && !is_idle(s, &options[i]))
             n += (size_t)snprintf(buf + n, size - n, "+%s%s%s", options[i].name, *value ? "=" : "",
                                   value);

@@ -34,6 +34,7 @@ struct spec {
     bool pure, leave_output;
     enum dtype output, embedding;     /* DTYPE_NONE: by the type's rules */
     const struct ftype *from;         /* folders: the outtype that is quantized; NULL: auto */
+    bool fp8_as_q8, fuse_qkv, fuse_gate_up_exps; /* folders: as formats/form.h has them */
     char pre[SPEC_MAX_PRE];           /* folders: tokenizer.ggml.pre; empty: found by its hash */
     bool imatrix;                     /* use importance data */
     char imatrix_file[SPEC_MAX_WORD]; /* empty: NAME.imatrix.gguf or NAME.imatrix.dat */
@@ -73,6 +74,9 @@ void spec_text(const struct spec *s, char *buf, size_t size);
 
 /* Does anything but the type say how it is to be quantized? */
 bool spec_is_special(const struct spec *s);
+
+/* Is there an option of the converter of folders? */
+bool spec_tells_converter(const struct spec *s);
 
 /* Add what @more asks for and @s leaves open. */
 void spec_merge(struct spec *s, const struct spec *more);

@@ -366,6 +366,8 @@ int form_gguf_from_hf(struct form *f, const struct model *m, enum outtype out, s
         rc = add_tensors(&w);
     }
     if (rc == 0)
+        rc = arch_fuse(&w);
+    if (rc == 0)
         rc = add_pairs(&w);
     arch_end(&w);
     return rc;

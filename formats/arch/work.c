@@ -123,11 +123,25 @@ static bool is_forced(const struct arch_work *w, struct str name, enum dtype *ou
     return false;
 }
 
+/* Weights that were stored in fp8, where those are wanted as q8_0. */
+static bool keeps_bits(const struct arch_work *w, const struct expr *e) {
+    while (e && e->op != EXPR_TENSOR && e->op != EXPR_LITERAL)
+        e = e->op == EXPR_STACK ? e->stack.in[0] : e->op == EXPR_ROWS ? e->gather.in : NULL;
+    return w->form->how.fp8_as_q8 && e && e->op == EXPR_TENSOR && e->tensor->packed &&
+           e->tensor->packed->fp8;
+}
+
+static enum dtype q8_0_or_f16(uint64_t cols) {
+    return cols % dtype_info[DTYPE_Q8_0].block_elems ? DTYPE_F16 : DTYPE_Q8_0;
+}
+
 static enum dtype choose_dtype(const struct arch_work *w, struct str name, const uint64_t *dims,
-                               uint32_t n_dims) {
+                               uint32_t n_dims, const struct expr *e) {
     enum dtype dtype;
     if (n_dims > 1 && is_forced(w, name, &dtype))
         return dtype;
+    if (n_dims > 1 && !str_ends(name, STR("_norm.weight")) && keeps_bits(w, e))
+        return q8_0_or_f16(dims[n_dims - 1]);
     if (stays_f32(w, name, n_dims))
         return DTYPE_F32;
     switch (w->out) {
@@ -136,7 +150,7 @@ static enum dtype choose_dtype(const struct arch_work *w, struct str name, const
     case OUTTYPE_BF16:
         return DTYPE_BF16;
     case OUTTYPE_Q8_0:
-        return dims[n_dims - 1] % dtype_info[DTYPE_Q8_0].block_elems ? DTYPE_F16 : DTYPE_Q8_0;
+        return q8_0_or_f16(dims[n_dims - 1]);
     default:
         return DTYPE_F16;
     }
@@ -162,7 +176,7 @@ int work_target(struct arch_work *w, struct str name, const uint64_t *dims, uint
                 const struct expr *expr) {
     const enum dtype moved = expr ? expr_copies(expr) : DTYPE_NONE;
     const enum dtype dtype =
-        dtype_is_quantized(moved) ? moved : choose_dtype(w, name, dims, n_dims);
+        dtype_is_quantized(moved) ? moved : choose_dtype(w, name, dims, n_dims, expr);
     if (w->rounded && (dtype == DTYPE_F16 || dtype == DTYPE_BF16))
         expr = expr_round(w->form->arena, expr, dtype);
     struct target *t = new_target(w);

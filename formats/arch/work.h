@@ -51,6 +51,9 @@ struct param_count arch_count_params(const struct form *f);
 /* arch.c: outtype auto, by the first tensor of two or more dimensions. */
 enum outtype arch_guess_type(const struct arch_work *w);
 
+/* fuse.c: the form's tensors as form->how wants them. */
+int arch_fuse(struct arch_work *w);
+
 /* stored_blocks.c: what the rules make of weights whose blocks are those of a GGUF. */
 int arch_add_blocks(struct arch_work *w);
 static inline bool arch_keeps_blocks(const struct tensor *t) {

@@ -84,6 +84,7 @@ static int find_words(struct quantization *q, struct quant_weight *w) {
 
 int quant_build_fp8(struct quantization *q, struct quant_weight *w) {
     int rc = find_words(q, w);
+    w->p->fp8 = rc == 0 && dtype_is_float(w->p->words->dtype);
     return rc < 0 ? rc : build(q, w, json_get(q->config, "weight_block_size"), 0);
 }
 
@@ -98,5 +99,7 @@ int quant_build_bytes(struct quantization *q, struct quant_weight *w) {
     if (quant_find(q, w, ".weight_zero_point"))
         return quant_bad(q, w->p->words, "zero points beside bytes are not read");
     json_i64(json_get(how, "group_size"), &size);
+    w->p->fp8 = str_is(str_from(q->method->format), "float-quantized") &&
+                dtype_is_float(w->p->words->dtype);
     return build(q, w, json_get(how, "block_structure"), size > 0 ? (uint64_t)size : 0);
 }
