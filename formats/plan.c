@@ -181,6 +181,8 @@ int plan_view(struct layout *l, const struct model *m, const struct extras *x, s
         return hf_folder_plan(l, m, x, err);
     case FORMAT_ONNX:
         return onnx_view(l, m, x, err);
+    case FORMAT_GENAI:
+        return genai_folder_plan(l, m, x, err);
     default:
         return err_set(err, -ENOTSUP, "no such format");
     }
@@ -191,6 +193,8 @@ int plan_files(struct file_list *out, struct arena *a, const struct model *m,
     switch (x->spec.format) {
     case FORMAT_HF:
         return hf_folder_files(out, a, m, x, err);
+    case FORMAT_GENAI:
+        return genai_folder_files(out, a, m, x, err);
     default:
         return err_set(err, -ENOTDIR, "%s views are files", format_name(x->spec.format));
     }

@@ -18,6 +18,7 @@ static const struct {
     [FORMAT_HF] = { "hf", ".hf", true },
     [FORMAT_ONNX] = { "onnx", ".onnx", false },
     [FORMAT_MMPROJ] = { "mmproj.gguf", ".mmproj.gguf", false },
+    [FORMAT_GENAI] = { "genai", ".genai", true },
 };
 
 const char *format_name(enum format f) {
@@ -32,8 +33,12 @@ bool format_is_folder(enum format f) {
     return formats[f].folder;
 }
 
+bool format_is_graph(enum format f) {
+    return f == FORMAT_ONNX || f == FORMAT_GENAI;
+}
+
 const struct ftype *format_type(enum format f, size_t i) {
-    if (f == FORMAT_ONNX)
+    if (format_is_graph(f))
         return i < ftype_onnx_count ? &ftype_onnx_table[i] : NULL;
     return i < ftype_count ? &ftype_table[i] : NULL;
 }
@@ -251,14 +256,23 @@ static struct str take_word(struct str *text) {
 }
 
 static bool has_type(enum format format, const struct ftype *type) {
-    return format == FORMAT_GGUF || format == FORMAT_ONNX || type->is_float ||
-           (format == FORMAT_MMPROJ && type->base == DTYPE_Q8_0);
+    switch (format) {
+    case FORMAT_GGUF:
+    case FORMAT_ONNX:
+        return true;
+    case FORMAT_GENAI:
+        return type->file_type != FILE_AUTO;
+    case FORMAT_MMPROJ:
+        return type->is_float || type->base == DTYPE_Q8_0;
+    default:
+        return type->is_float;
+    }
 }
 
 /* A type, or else a name that a profile may have. */
 static int parse_type(struct spec *s, struct str word, struct err *err) {
     s->type =
-        s->format == FORMAT_ONNX ? ftype_find_onnx(word.p, word.n) : ftype_find(word.p, word.n);
+        format_is_graph(s->format) ? ftype_find_onnx(word.p, word.n) : ftype_find(word.p, word.n);
     if (s->type)
         return has_type(s->format, s->type) ? 0
                                             : err_set(err, -ENOENT, "%s does not have the type %s",
@@ -278,13 +292,13 @@ static int check_options(const struct spec *s, struct err *err) {
                        format_name(s->format),
                        s->format == FORMAT_TORCH  ? " and crc"
                        : s->format == FORMAT_HF   ? " and split"
-                       : s->format == FORMAT_ONNX ? ", contrib, opset and per_channel"
+                       : format_is_graph(s->format) ? ", contrib, opset and per_channel"
                                                   : "");
     if (s->format != FORMAT_GGUF && (s->pre[0] || spec_tells_converter(s)))
         return err_set(err, -ENOENT, "pre, fp8_as_q8 and fuse_* are for gguf views");
     if (s->format != FORMAT_TORCH && s->crc)
         return err_set(err, -ENOENT, "crc is for pt views: no other format has checksums");
-    if (s->format != FORMAT_ONNX && (s->contrib || s->opset))
+    if (!format_is_graph(s->format) && (s->contrib || s->opset))
         return err_set(err, -ENOENT, "contrib and opset are for onnx views");
     if (s->per_channel && s->type->file_type != FILE_INT8)
         return err_set(err, -ENOENT, "per_channel is for int8 views of ONNX");

@@ -14,6 +14,7 @@ enum format {
     FORMAT_HF,
     FORMAT_ONNX,
     FORMAT_MMPROJ, /* a GGUF of the projector alone */
+    FORMAT_GENAI,  /* a folder for ONNX Runtime's generate(): an ONNX graph and a tokenizer */
     FORMAT_COUNT
 };
 
@@ -54,6 +55,7 @@ struct spec {
 const char *format_name(enum format f);   /* "gguf": the name's part before the '@' */
 const char *format_suffix(enum format f); /* ".gguf": of ordinary files */
 bool format_is_folder(enum format f);     /* a view of it is a folder of files */
+bool format_is_graph(enum format f);      /* of ONNX: with its types and options */
 
 /* The types that a view of @f may have: the @i-th of a table of all; NULL behind the last. Those
  * that @f does not have are in it too: spec_parse knows. */

@@ -46,7 +46,7 @@ static bool can_be_made(enum model_kind kind, const struct spec *s) {
         return false; /* no graph, and none that it would have by itself */
     if (s->format == FORMAT_MMPROJ && kind != MODEL_FOLDER)
         return false;
-    if (s->format == FORMAT_HF && kind != MODEL_FOLDER && kind != MODEL_GGUF)
+    if (format_is_folder(s->format) && kind != MODEL_FOLDER && kind != MODEL_GGUF)
         return false; /* no config.json */
     if (kind == MODEL_ADAPTER && s->format == FORMAT_GGUF && !s->type->is_float &&
         s->type->base != DTYPE_Q8_0)

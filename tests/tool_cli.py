@@ -193,10 +193,11 @@ class Cli(unittest.TestCase):
                            ("p.pt", "pt@bf16")):
             self.run_program("convert", self.models / f"tinylm.{view}", self.models / name)
         targets = {"gguf@q8_0": b"", "safetensors@f32": b"", "pt@f32": b"", "hf@f32": b"",
-                   "onnx@fp32": b""}
+                   "onnx@fp32": b"", "genai@int4": b""}
         refused = dict(targets, **{"gguf@q8_0": b"a GGUF needs an architecture",
                                    "hf@f32": b"a Hugging Face folder needs a config.json",
-                                   "onnx@fp32": b"no ONNX is made of"})
+                                   "onnx@fp32": b"no ONNX is made of",
+                                   "genai@int4": b"no ONNX is made of"})
         graphs = self.dir / "graphs"
         graphs.mkdir()
         self.run_program("convert", self.models / "tinylm.onnx@fp32", graphs / "o.onnx")

@@ -38,6 +38,7 @@ static void test_good(void **state) {
         { FORMAT_ONNX, "fp32+Contrib", "fp32+contrib" },
         { FORMAT_ONNX, "f16+opset=23", "fp16+opset=23" },
         { FORMAT_HF, "bf16+split=500M", "bf16+split=500m" },
+        { FORMAT_GENAI, "q4+contrib", "int4+contrib" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct spec s, again;
@@ -96,6 +97,8 @@ static void test_bad(void **state) {
         { FORMAT_SAFETENSORS, "f16+split=1G" },
         { FORMAT_SAFETENSORS, "f16.data" },
         { FORMAT_ONNX, "q4_k_m" },
+        { FORMAT_GENAI, "auto" },
+        { FORMAT_GENAI, "int4+split=1G" },
         { FORMAT_ONNX, "fp16+per_channel" },
         { FORMAT_GGUF, "q8_0+per_channel" },
         { FORMAT_ONNX, "fp16.data.data" },

@@ -129,7 +129,7 @@ void place_close(struct place *p) {
 struct spec place_weights(const struct place *p) {
     struct spec s = p->spec;
     if (format_is_folder(s.format) && !*s.file) {
-        s.format = FORMAT_SAFETENSORS;
+        s.format = s.format == FORMAT_GENAI ? FORMAT_ONNX : FORMAT_SAFETENSORS;
         s.split = 0;
     }
     return s;

@@ -52,7 +52,7 @@ const char *decoder_attend_contrib(struct decoder *d, struct decoder_heads *h, u
     }
     const char *const *inputs =
         d->seqlens ? ONNX_NAMES(h->q, h->k, h->v, h->past_k, h->past_v, d->seqlens_k, d->total_k,
-                                d->cos, d->sin)
+                                d->cos ? d->cos : "", d->sin ? d->sin : "")
                    : ONNX_NAMES(h->q, h->k, h->v, h->past_k, h->past_v, d->seqlens_k, d->total_k,
                                 "", "", "", d->mask[windowed]);
     net_node(n, NET_MS, "GroupQueryAttention", "GroupQueryAttention", inputs,
@@ -61,7 +61,7 @@ const char *decoder_attend_contrib(struct decoder *d, struct decoder_heads *h, u
     net_int(n, "kv_num_heads", (int64_t)d->kv_heads);
     net_float(n, "scale", d->scale);
     net_float(n, "softcap", d->softcap);
-    net_int(n, "do_rotary", d->seqlens);
+    net_int(n, "do_rotary", d->seqlens && d->inv_freq);
     net_int(n, "rotary_interleaved", 0);
     net_int(n, "local_window_size", d->seqlens && windowed ? (int64_t)d->window : -1);
     return y;

@@ -18,6 +18,17 @@ struct str onnx_data_name(struct arena *a, const struct model *m, const struct s
     return (struct str){ NULL, 0 };
 }
 
+int genai_folder_plan(struct layout *l, const struct model *m, const struct extras *x,
+                      struct err *err) {
+    return onnx_view(l, m, x, err);
+}
+
+int genai_folder_files(struct file_list *out, struct arena *a, const struct model *m,
+                       const struct extras *x, struct err *err) {
+    (void)out, (void)a, (void)m, (void)x;
+    return refuse(err);
+}
+
 int onnx_form_gguf(struct form *f, const struct model *m, enum outtype out, struct err *err) {
     (void)f, (void)m, (void)out;
     return refuse(err);

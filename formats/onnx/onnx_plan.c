@@ -221,14 +221,16 @@ static int lay_model(struct plan *p) {
     return rc;
 }
 
+/* Behind what is in the layout already. */
 static int lay_data(struct plan *p) {
+    const uint64_t begin = p->l->size;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < p->g->n_weights; i++) {
         const struct onnx_weight *w = p->g->weights[i];
         const struct place *at = &p->places[i];
-        if (!at->external || at->off < p->l->size) /* shared with one before */
+        if (!at->external || begin + at->off < p->l->size) /* shared with one before */
             continue;
-        rc = layout_zero(p->l, at->off - p->l->size, p->err);
+        rc = layout_zero(p->l, begin + at->off - p->l->size, p->err);
         if (rc == 0)
             rc = lay_numbers(p, w);
     }

@@ -3,85 +3,17 @@
 with padding on the left, against the same model in numpy; encoders likewise."""
 
 import json
-import pathlib
-import shutil
-import subprocess
-import sys
 
 import numpy as np
-import onnxruntime
 import pytest
-import safetensors.numpy
 from forward import Bert, Decoder, Gpt2, read_weights
+from onnx_models import BERT, RECIPES, VARIANTS, session
 
-DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
-RECIPES = ["Qwen2.5-Nano-Instruct", "Qwen3-3M-Base", "Phi-3-nano-4k-instruct", "gemma-2-nano-it",
-           "llama-tied-rope3", "gpt2-nano"]
-# A folder, one that it is a copy of, and what its config.json says besides.
-VARIANTS = {
-    "mistral": ("tinylm", dict(model_type="mistral", sliding_window=5)),
-    "phi3-window": ("Phi-3-nano-4k-instruct", dict(sliding_window=5)),
-    "gemma2-window": ("gemma-2-nano-it", dict(sliding_window=5, query_pre_attn_scalar=48)),
-    "gemma": ("tinylm", dict(model_type="gemma", hidden_act="gelu", tie_word_embeddings=False)),
-}
 PROMPT, STEPS, PADDING = 11, 4, 3
 # The largest difference of a logit that rounding explains: that of float32 (a few 1e-6 measured),
 # and of weights and values in float16 (a few 1e-3).
 BOUNDS = {"fp32": 2e-5, "fp16": 2e-2, "fp32+opset=23": 2e-5, "fp32+contrib": 2e-5}
 OTHER_OPERATORS = ["tinylm", "gemma2-window", "Qwen3-3M-Base", "gpt2-nano"]
-BERT = "bge-nano-en-v1.5"
-# DistilBERT's names of what BERT has
-DISTIL = [("encoder.layer.", "transformer.layer."), ("attention.self.query", "attention.q_lin"),
-          ("attention.self.key", "attention.k_lin"), ("attention.self.value", "attention.v_lin"),
-          ("attention.output.dense", "attention.out_lin"),
-          ("attention.output.LayerNorm", "sa_layer_norm"), ("intermediate.dense", "ffn.lin1"),
-          ("output.dense", "ffn.lin2"), ("output.LayerNorm", "output_layer_norm")]
-
-
-@pytest.fixture(scope="session")
-def folders(tmp_path_factory):
-    out = tmp_path_factory.mktemp("decoders")
-    make = [sys.executable, "-B", DATA / "corpus" / "make.py", out, *RECIPES, BERT]
-    subprocess.run(make, check=True, capture_output=True)
-    shutil.copytree(DATA / "models" / "tinylm", out / "tinylm")
-    for name, (source, more) in VARIANTS.items():
-        shutil.copytree(out / source, out / name)
-        config = json.loads((out / source / "config.json").read_text())
-        (out / name / "config.json").write_text(json.dumps(dict(config, **more)))
-    encoders(out)
-    return out
-
-
-def encoders(out):
-    """A RoBERTa and a DistilBERT with the weights of a BERT."""
-    config = json.loads((out / BERT / "config.json").read_text())
-    shutil.copytree(out / BERT, out / "roberta")
-    more = dict(model_type="roberta", architectures=["RobertaModel"], pad_token_id=1)
-    (out / "roberta" / "config.json").write_text(json.dumps(dict(config, **more)))
-    (out / "distilbert").mkdir()
-    more = dict(model_type="distilbert", architectures=["DistilBertModel"], dim=64, hidden_dim=256,
-                n_layers=2, n_heads=4, vocab_size=30522, max_position_embeddings=512)
-    (out / "distilbert" / "config.json").write_text(json.dumps(more))
-    weights = safetensors.numpy.load_file(out / BERT / "model.safetensors")
-    for old, new in DISTIL:
-        weights = {name.replace(old, new): x for name, x in weights.items()
-                   if "token_type" not in name and "pooler" not in name}
-    safetensors.numpy.save_file(weights, out / "distilbert" / "model.safetensors")
-
-
-@pytest.fixture(scope="session")
-def graphs(folders, mounting, program):
-    for view in ("q4_0", "q8_0", "q4_0+pure"):
-        out = folders / f"tinylm-{view}.gguf"
-        subprocess.run([program, "convert", folders / f"tinylm.gguf@{view}", out], check=True)
-    return mounting(folders, "nocache,views=none")
-
-
-def session(path):
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def run(graph, ids, mask):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 
+import onnx_models
 import pytest
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
@@ -77,3 +78,20 @@ def mounting(program, tmp_path_factory):
 def mount(mounting, models, tmp_path_factory):
     """A mount of `models`."""
     return mounting(models, f"cache={tmp_path_factory.mktemp('cache')}")
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory):
+    """Models that graphs are made of."""
+    out = tmp_path_factory.mktemp("decoders")
+    onnx_models.make_folders(out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def graphs(folders, mounting, program):
+    """A mount of them, and of GGUFs of one."""
+    for view in ("q4_0", "q8_0", "q4_0+pure"):
+        out = folders / f"tinylm-{view}.gguf"
+        subprocess.run([program, "convert", folders / f"tinylm.gguf@{view}", out], check=True)
+    return mounting(folders, "nocache,views=none")
