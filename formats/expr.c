@@ -118,8 +118,7 @@ const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uin
 }
 
 const struct expr *expr_transpose(struct arena *a, const struct expr *in, uint64_t rows) {
-    if (in && in->op == EXPR_TRANSPOSE && rows == in->rows &&
-        in->cols == in->transpose.in->rows)
+    if (in && in->op == EXPR_TRANSPOSE && rows == in->rows && in->cols == in->transpose.in->rows)
         return in->transpose.in; /* turned back */
     if (in && in->op == EXPR_TENSOR && in->tensor->merged && rows == in->rows &&
         in->tensor->n_dims == 2) /* made row by row: sooner of matrices that are turned over */
@@ -158,6 +157,13 @@ const struct expr *expr_mul(struct arena *a, const struct expr *in, float factor
 
 const struct expr *expr_exp(struct arena *a, const struct expr *in) {
     struct expr *e = in ? new_expr(a, EXPR_EXP, in->rows, in->cols) : NULL;
+    if (e)
+        e->exp.in = in;
+    return e;
+}
+
+const struct expr *expr_log(struct arena *a, const struct expr *in) {
+    struct expr *e = in ? new_expr(a, EXPR_LOG, in->rows, in->cols) : NULL;
     if (e)
         e->exp.in = in;
     return e;
@@ -216,6 +222,7 @@ static const struct expr *step_input(const struct expr *e) {
     case EXPR_MUL:
         return e->mul.in;
     case EXPR_EXP:
+    case EXPR_LOG:
         return e->exp.in;
     case EXPR_CLAMP:
         return e->clamp.in;
@@ -236,8 +243,9 @@ static const union {
     uint32_t bits[EXPR_MAX_PAD];
     float numbers[EXPR_MAX_PAD];
 } pad = { { PADDING_16, PADDING_16, PADDING_16, PADDING_16 } };
-static const struct expr padding = { .op = EXPR_LITERAL, .rows = 1, .cols = EXPR_MAX_PAD,
-                                     .literal = pad.numbers };
+static const struct expr padding = {
+    .op = EXPR_LITERAL, .rows = 1, .cols = EXPR_MAX_PAD, .literal = pad.numbers
+};
 
 void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_run *run) {
     const struct expr *steps[EXPR_MAX_STEPS];
@@ -290,6 +298,10 @@ bool expr_step(const struct expr *e, float *x, uint64_t n) {
     case EXPR_EXP:
         for (uint64_t i = 0; i < n; i++)
             x[i] = (float)exp(x[i]); /* rounded once */
+        return true;
+    case EXPR_LOG:
+        for (uint64_t i = 0; i < n; i++)
+            x[i] = (float)log(x[i]);
         return true;
     case EXPR_CLAMP:
         for (uint64_t i = 0; i < n; i++) {
@@ -402,6 +414,7 @@ void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *sou
         expr_hash(e->mul.in, h, source_hash);
         break;
     case EXPR_EXP:
+    case EXPR_LOG:
         expr_hash(e->exp.in, h, source_hash);
         break;
     case EXPR_PAD:

@@ -4,7 +4,7 @@
  *
  * An expression is a matrix of `rows` rows of `cols` elements: cols is the fastest dimension of
  * the tensor, rows the product of the others. Gathers (ROWS, STACK) choose rows, PAD makes them
- * longer; steps (ADD, MUL, EXP, ROUND, CLAMP) change numbers one by one; leaves (TENSOR, LITERAL,
+ * longer; steps (ADD, MUL, EXP, LOG, ROUND, CLAMP) change numbers one by one; leaves (TENSOR, LITERAL,
  * ROTARY) hold them. TRANSPOSE is a leaf too: what is below it is read in strips. */
 #pragma once
 #include "formats/arena.h"
@@ -28,6 +28,7 @@ enum expr_op {
     EXPR_ADD,
     EXPR_MUL,
     EXPR_EXP,
+    EXPR_LOG,
     EXPR_ROUND,
     EXPR_TRANSPOSE,
     EXPR_ROTARY,
@@ -45,7 +46,7 @@ struct expr {
         struct { const struct expr **in; uint32_t n; } stack; /* STACK: one below the other */
         struct { const struct expr *in; float addend; } add;  /* ADD */
         struct { const struct expr *in; float factor; } mul;  /* MUL */
-        struct { const struct expr *in; } exp;                /* EXP */
+        struct { const struct expr *in; } exp;                /* EXP, LOG: of base e */
         struct { const struct expr *in; enum dtype to; } round; /* ROUND: through a narrower type */
         struct { const struct expr *in; } pad; /* PAD: to cols, with KERNEL_PADDING */
         struct { const struct expr *in; float least, most; } clamp; /* CLAMP: a magnitude */
@@ -70,6 +71,7 @@ const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uin
 const struct expr *expr_add(struct arena *a, const struct expr *in, float addend);
 const struct expr *expr_mul(struct arena *a, const struct expr *in, float factor);
 const struct expr *expr_exp(struct arena *a, const struct expr *in);
+const struct expr *expr_log(struct arena *a, const struct expr *in);
 const struct expr *expr_round(struct arena *a, const struct expr *in, enum dtype to);
 /* A table of rotary positions 0 to @rows - 1, with a column for each of @cols frequencies. */
 const struct expr *expr_rotary(struct arena *a, const float *frequency, uint64_t rows,
@@ -95,7 +97,7 @@ struct expr_run {
     const struct expr *leaf; /* TENSOR, LITERAL, ROTARY or TRANSPOSE */
     uint64_t leaf_elem, count;
     uint32_t n_steps;
-    const struct expr *steps[EXPR_MAX_STEPS]; /* ADD, MUL, EXP, ROUND or CLAMP */
+    const struct expr *steps[EXPR_MAX_STEPS]; /* ADD, MUL, EXP, LOG, ROUND or CLAMP */
 };
 
 /* One step on @n numbers. False for ROUND, which needs a codec. */

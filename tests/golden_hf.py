@@ -19,14 +19,14 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CORPUS = os.path.join(HERE, "data", "corpus")
 TYPES = ["f32", "f16", "bf16", "q8_0", "auto"]
 READY = os.path.join(HERE, "data", "models")  # models that are checked in with their weights
-# "wi" of the first T5 and "wi_1" of the later have one name; operations of an architecture's own;
-# numbers that are pairs; encoders, whose names come back with "model."; parts that are no text model.
+# Operations of an architecture's own; numbers that are pairs; encoders, whose names come back with
+# "model."; parts that are no text model.
 NO_WAY_BACK = {
     "InternVL2_5-Nano", "Llama-4-nano-text", "Qwen2-VL-Nano-Instruct", "apertus-nano",
     "dbrx-nano", "deepseek-v2-lite-nano", "deepseek-v3-nano", "embeddinggemma-nano",
     "falcon-h1-nano", "glm4-moe-lite-nano", "granite-4-h-nano", "granite-4-nano",
-    "granite-moe-nano", "hunyuan-nano", "internlm2-nano", "llama-embed-nano", "qwen3-next-nano",
-    "rwkv7-nano-world", "t5-nano-v1_0",
+    "hunyuan-nano", "internlm2-nano", "llama-embed-nano", "qwen3-next-nano",
+    "rwkv7-nano-world",
 }
 NOT_WRITTEN = re.compile(r"^pooler\.dense\.|position_ids$")
 MODELS = [

@@ -53,8 +53,7 @@ static bool is_skipped(const struct arch_work *w, struct str name) {
     return false;
 }
 
-/* @name with @edit made, wherever it fits. */
-static struct str edit_name(struct arena *a, struct str name, const struct name_edit *edit) {
+struct str arch_edit_name(struct arena *a, struct str name, const struct name_edit *edit) {
     const struct str from = str_from(edit->from);
     const size_t to = strlen(edit->to);
     if (edit->where == EDIT_START)
@@ -97,7 +96,7 @@ static int text_name(const struct arch_work *w, const struct tensor *t, struct s
     struct str name = t->name;
     *out = (struct str){ NULL, 0 };
     for (const struct name_edit *e = w->arch->edits; e && e->from && name.p; e++)
-        name = edit_name(a, name, e);
+        name = arch_edit_name(a, name, e);
     if (name.p && w->arch->rename)
         name = w->arch->rename(w, name);
     if (w->arch->prefixes && name.p) {
@@ -108,7 +107,7 @@ static int text_name(const struct arch_work *w, const struct tensor *t, struct s
     if (name.p && is_multimodal(name))
         return 0;
     for (const struct name_edit *e = all; e->from && name.p; e++)
-        name = edit_name(a, name, e);
+        name = arch_edit_name(a, name, e);
     if (!name.p)
         return work_no_memory(w);
     if (!is_skipped(w, name))
@@ -334,7 +333,7 @@ static bool gguf_count(const struct arch_work *w, const char *name, uint64_t *ou
 int arch_begin_gguf(struct arch_work *w) {
     struct str name = STR("");
     kv_get_str(&w->model->kvs, "general.architecture", &name);
-    w->arch = arch_by_gguf(name);
+    w->arch = arch_by_gguf(w->model, NULL);
     if (!w->arch)
         return err_set(w->err, -ENOTSUP, "general.architecture \"%.*s\" is not known",
                        STR_ARG(name));

@@ -62,6 +62,25 @@ void back_f32(struct back *w, const char *name, float v) {
         add_f32(w->b, v);
 }
 
+void back_fraction(struct back *w, const char *name, uint64_t n, uint64_t of) {
+    char text[32];
+    if (!of || n > UINT32_MAX || of > UINT32_MAX) {
+        back_fail(w, -EBADMSG, "\"%s\" would not be finite", name);
+        return;
+    }
+    double v = (double)n / (double)of;
+    while ((uint64_t)(v * (double)of) < n)
+        v = nextafter(v, INFINITY);
+    for (int digits = 1; digits <= 17; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v)
+            break;
+    }
+    if (!strpbrk(text, ".e"))
+        strcat(text, ".0");
+    back_raw(w, name, text);
+}
+
 void back_bool(struct back *w, const char *name, bool v) {
     if (begin(w, str_from(name)))
         buffer_z(w->b, v ? "true" : "false");
@@ -107,7 +126,64 @@ bool back_has_tensor(const struct back *w, const char *name) {
     return model_find(w->m, str_from(name));
 }
 
+bool back_says(const struct back *w, const char *key, const char *text) {
+    char buf[128];
+    struct str value;
+    return kv_get_str(&w->m->kvs, full_key(w, key, buf), &value) && str_is(value, text);
+}
+
+uint64_t back_count(const struct back *w, const char *key, uint64_t block, uint64_t absent) {
+    char buf[128];
+    struct kv_array list;
+    struct str elem;
+    uint64_t v = absent;
+    int64_t element;
+    if (kv_get_u64(&w->m->kvs, full_key(w, key, buf), &v) || !kv_get_array(&w->m->kvs, buf, &list))
+        return v;
+    for (uint64_t i = 0; kv_array_next(&list, &elem); i++)
+        if (i == block && kv_integer(list.type, elem, &element) && element >= 0)
+            return (uint64_t)element;
+    return absent;
+}
+
+/* --- what several families have --- */
+
+void back_attention_bias(struct back *w) {
+    back_bool(w, "attention_bias", back_has_tensor(w, "blk.0.attn_q.bias"));
+}
+
+static void add_layer_types(struct back *w, struct kv_array list) {
+    struct str elem;
+    const char *comma = "";
+    if (list.type != KV_BOOL || !list.n || !begin(w, STR("layer_types")))
+        return;
+    buffer_z(w->b, "[");
+    while (kv_array_next(&list, &elem)) {
+        buffer_z(w->b, comma);
+        buffer_z(w->b, elem.p[0] ? "\"sliding_attention\"" : "\"full_attention\"");
+        comma = ", ";
+    }
+    buffer_z(w->b, "]");
+}
+
+void back_windows(struct back *w) {
+    char key[128];
+    uint64_t window = 0;
+    struct kv_array list;
+    if (back_find_u64(w, ".attention.sliding_window", &window) && window)
+        back_u64(w, "sliding_window", window);
+    else
+        back_null(w, "sliding_window");
+    if (kv_get_array(&w->m->kvs, full_key(w, ".attention.sliding_window_pattern", key), &list))
+        add_layer_types(w, list);
+}
+
 /* --- lists --- */
+
+static bool is_field(const struct back *w, const char *name) {
+    return json_get(w->defaults, name) ||
+           (w->how->fields && arch_has_word(w->how->fields, str_from(name)));
+}
 
 /* The one of @names that is a field of the class. */
 static bool class_field(const struct back *w, const char *names, char buf[64]) {
@@ -116,7 +192,7 @@ static bool class_field(const struct back *w, const char *names, char buf[64]) {
         if (n < 64) {
             memcpy(buf, names, n);
             buf[n] = 0;
-            if (json_get(w->defaults, buf))
+            if (is_field(w, buf))
                 return true;
         }
         names += n + strspn(names + n, " ");
@@ -191,30 +267,53 @@ static void add_ids(struct back *w) {
     for (size_t i = 0; i < sizeof ids / sizeof *ids; i++)
         if (kv_get_u64(&w->m->kvs, ids[i].key, &id))
             back_u64(w, ids[i].name, id);
+    back_null(w, "pad_token_id"); /* the class's own may be beyond the vocabulary */
 }
 
-static void add_all(struct back *w, const struct arch_back *how, const char *dtype) {
-    static const struct hparam blocks =
-        HPARAM_U32(".block_count", "n_layers num_hidden_layers n_layer num_layers");
-    uint64_t experts;
-    const bool has_experts =
-        how->experts_type && back_find_u64(w, ".expert_count", &experts) && experts;
+/* Without the blocks that predict further tokens. */
+static void add_blocks(struct back *w) {
+    char field[64];
+    uint64_t n, mtp = 0;
+    if (!back_find_u64(w, ".block_count", &n) ||
+        !class_field(w, "n_layers num_hidden_layers n_layer num_layers", field))
+        return;
+    back_find_u64(w, ".nextn_predict_layers", &mtp);
+    const struct str kept = arena_str(w->arena, str_from(field));
+    if (kept.p)
+        back_u64(w, kept.p, n > mtp ? n - mtp : n);
+    else
+        back_fail(w, -ENOMEM, "no memory for config.json");
+}
+
+/* The width of a head where it does not follow from the others. */
+static void add_head_dim(struct back *w) {
+    uint64_t width = 0, hidden = 0, heads = 0;
+    if (back_find_u64(w, ".attention.key_length", &width) &&
+        back_find_u64(w, ".embedding_length", &hidden) &&
+        back_find_u64(w, ".attention.head_count", &heads) && heads && width != hidden / heads)
+        back_u64(w, "head_dim", width);
+}
+
+static void add_all(struct back *w, const char *dtype) {
     const struct tensor *embedding = model_find(w->m, STR("token_embd.weight"));
     if (begin(w, STR("architectures"))) {
         buffer_z(w->b, "[\n    ");
-        buffer_json(w->b, str_from(has_experts ? how->experts_class : how->class_name));
+        buffer_json(w->b, str_from(w->how->class_name));
         buffer_z(w->b, "\n  ]");
     }
-    back_text(w, "model_type", str_from(w->cls->model_type));
+    back_text(w, "model_type", str_from(w->how->model_type));
     back_text(w, "torch_dtype", str_from(dtype ? dtype : own_dtype(w->m)));
     if (embedding && embedding->n_dims == 2)
         back_u64(w, "vocab_size", embedding->dims[0]);
-    add_hparam(w, &blocks);
+    if (w->how->more)
+        w->how->more(w);
+    add_blocks(w);
+    if (w->how->pairs)
+        add_list(w, w->how->pairs);
     add_list(w, w->arch->hparams);
-    if (w->cls->rope_theta > 0)
+    add_head_dim(w);
+    if (w->cls ? w->cls->rope_theta > 0 : is_field(w, "rope_theta"))
         back_rope(w);
-    if (how->more)
-        how->more(w);
     back_bool(w, "tie_word_embeddings", !back_has_tensor(w, "output.weight"));
     add_ids(w);
     buffer_z(w->b, "\n}\n");
@@ -224,20 +323,19 @@ int arch_config_add(struct buffer *b, struct arena *a, const struct model *m, co
                     struct err *err) {
     struct back w = { .b = b, .arena = a, .m = m, .err = err };
     struct str name = { "", 0 };
-    uint64_t experts;
+    int rc = 0;
     kv_get_str(&m->kvs, "general.architecture", &name);
-    w.arch = arch_by_gguf(name);
-    if (!w.arch || !w.arch->back)
-        return err_set(err, -ENOTSUP, "no config.json is made of a GGUF of architecture \"%.*s\"",
-                       STR_ARG(name));
-    const struct arch_back *how = w.arch->back;
-    const bool has_experts =
-        how->experts_type && back_find_u64(&w, ".expert_count", &experts) && experts;
-    w.cls = hf_class_find(str_from(has_experts ? how->experts_type : how->model_type));
-    int rc = json_parse(&w.defaults, str_from(w.cls->defaults), err);
+    w.arch = arch_by_gguf(m, &w.how);
+    if (!w.how || w.how->refused)
+        return err_set(err, -ENOTSUP,
+                       "no config.json is made of a GGUF of architecture \"%.*s\"%s%s",
+                       STR_ARG(name), w.how ? ": " : "", w.how ? w.how->refused : "");
+    w.cls = hf_class_find(str_from(w.how->model_type));
+    if (w.cls)
+        rc = json_parse(&w.defaults, str_from(w.cls->defaults), err);
     if (rc < 0)
         return rc;
-    add_all(&w, how, dtype);
+    add_all(&w, dtype);
     json_free(w.defaults);
     return w.rc;
 }

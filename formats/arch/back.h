@@ -5,30 +5,40 @@
 #include "formats/arch/family.h"
 #include "formats/buffer.h"
 
-enum { BACK_MAX_MEMBERS = 64 };
+enum { BACK_MAX_MEMBERS = 96 };
 
 struct back {
     struct buffer *b;
     struct arena *arena;
     const struct model *m;
     const struct arch *arch;
-    const struct hf_class *cls;
-    struct json *defaults; /* the fields that the class has */
+    const struct arch_back *how;
+    const struct hf_class *cls; /* NULL: transformers has none */
+    struct json *defaults;      /* the fields that the class has */
     struct str written[BACK_MAX_MEMBERS];
     unsigned n;
     int rc; /* the first failure counts */
     struct err *err;
 };
 
-/* What the lists do not tell of an architecture. */
+/* A kind of model that an architecture stands for, and what the row's list of pairs does not tell
+ * of its config.json. A row has an array of them, of which the first that fits counts; the last has
+ * no class_name. */
 struct arch_back {
-    const char *model_type, *class_name;      /* of config.json */
-    const char *experts_type, *experts_class; /* likewise where there are experts; or NULL */
-    void (*more)(struct back *w);             /* members that no list has; or NULL */
+    const char *model_type, *class_name; /* of config.json */
+    bool (*when)(const struct back *w);  /* NULL: always */
+    const char *refused;                 /* why there is no config.json; or NULL */
+    const char *fields;         /* of config.json, separated by spaces, where transformers has no
+                                 * class; or NULL */
+    const struct hparam *pairs; /* that the way there computes, read before the row's; or NULL */
+    void (*more)(
+        struct back *w); /* members before all others, in whose place they stand; or NULL */
 };
 
 /* Members of config.json; one that is there already stays. */
 void back_u64(struct back *w, const char *name, uint64_t v);
+/* @n / @of, so that transformers' int(fraction * of) is @n. */
+void back_fraction(struct back *w, const char *name, uint64_t n, uint64_t of);
 void back_f32(struct back *w, const char *name, float v); /* in as few digits as tell it */
 void back_bool(struct back *w, const char *name, bool v);
 void back_null(struct back *w, const char *name);
@@ -39,6 +49,15 @@ void back_text(struct back *w, const char *name, struct str v);
 bool back_find_u64(const struct back *w, const char *key, uint64_t *v);
 bool back_find_f32(const struct back *w, const char *key, float *v);
 bool back_has_tensor(const struct back *w, const char *name);
+/* Does the pair say this text? */
+bool back_says(const struct back *w, const char *key, const char *text);
+/* The pair's element of @block where it is a list, else the pair; @absent where it is not there. */
+uint64_t back_count(const struct back *w, const char *key, uint64_t block, uint64_t absent);
+
+/* What several families have. */
+void back_attention_bias(struct back *w); /* attention_bias: have the queries one? */
+void back_windows(struct back *w); /* sliding_window, null where there is none, and layer_types of
+                                    * .attention.sliding_window_pattern */
 
 void back_fail(struct back *w, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

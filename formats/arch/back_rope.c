@@ -90,11 +90,26 @@ static void add_typed(struct back *w) {
         back_fail(w, -ENOTSUP, "rotary positions of type \"%.*s\" have no way back", STR_ARG(type));
 }
 
+/* Of each head the part that is rotated. */
+static void add_part(struct back *w) {
+    uint64_t dims = 0, heads = 0, hidden = 0;
+    if (!w->cls || !(w->cls->partial_rotary_factor > 0) ||
+        !back_find_u64(w, ".rope.dimension_count", &dims))
+        return;
+    uint64_t head = back_count(w, ".attention.key_length", 0, 0);
+    if (!head && back_find_u64(w, ".embedding_length", &hidden) &&
+        back_find_u64(w, ".attention.head_count", &heads) && heads)
+        head = hidden / heads;
+    if (head)
+        back_fraction(w, "partial_rotary_factor", dims, head);
+}
+
 void back_rope(struct back *w) {
-    float theta = (float)w->cls->rope_theta;
+    float theta = w->cls ? (float)w->cls->rope_theta : 10000;
     const struct tensor *freqs = model_find(w->m, STR("rope_freqs.weight"));
     back_find_f32(w, ".rope.freq_base", &theta);
     back_f32(w, "rope_theta", theta);
+    add_part(w);
     if (back_has_tensor(w, "rope_factors_long.weight"))
         back_fail(w, -ENOTSUP, "rotary positions of type \"longrope\" have no way back");
     else if (freqs)

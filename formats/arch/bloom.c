@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/bloom.c - BLOOM and MPT: positions by ALiBi.
  * Source: conversion/bloom.py, mpt.py; configuration_bloom.py, _mpt.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
+#include <stdio.h>
 
 static const struct hf_class classes[] = {
     { .model_type = "bloom",
@@ -103,14 +105,43 @@ static const struct hparam mpt_hparams[] = {
 static const struct name_edit edits[] = { { EDIT_START, "transformer.", "" }, { 0 } };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+static const struct hparam bloom_pairs[] = {
+    HPARAM_U32(".embedding_length", "hidden_size"),
+    HPARAM_U32(".context_length", "seq_length"),
+    HPARAM_END,
+};
+
+static void say_attention(struct back *w) {
+    float bias = 8, clip;
+    char text[160];
+    back_find_f32(w, ".attention.max_alibi_bias", &bias);
+    int n = snprintf(text, sizeof text,
+                     "{\"alibi\": %s, \"alibi_bias_max\": %.9g, \"kv_n_heads\": %llu",
+                     bias > 0 ? "true" : "false", (double)(bias > 0 ? bias : 8),
+                     (unsigned long long)back_count(w, ".attention.head_count_kv", 0,
+                                                    back_count(w, ".attention.head_count", 0, 0)));
+    if (back_find_f32(w, ".attention.clamp_kqv", &clip))
+        n += snprintf(text + n, sizeof text - (size_t)n, ", \"clip_qkv\": %.9g", (double)clip);
+    snprintf(text + n, sizeof text - (size_t)n, "}");
+    back_raw(w, "attn_config", text);
+    back_bool(w, "no_bias", !back_has_tensor(w, "blk.0.ffn_up.bias"));
+}
+
+static const struct arch_back bloom_back[] = {
+    { "bloom", "BloomForCausalLM", .fields = "seq_length", .pairs = bloom_pairs }, { 0 }
+};
+static const struct arch_back mpt_back[] = { { "mpt", "MPTForCausalLM", .more = say_attention },
+                                             { 0 } };
 static const struct arch archs[] = {
     { .gguf = "bloom",
+      .back = bloom_back,
       .classes = "BloomForCausalLM BloomModel",
       .edits = edits,
       .rules = bloom_rules,
       .hparams = bloom_hparams,
       .tokenizers = bpe },
     { .gguf = "mpt",
+      .back = mpt_back,
       .classes = "MPTForCausalLM",
       .rules = mpt_rules,
       .hparams = mpt_hparams,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/cohere.c - Command-R and Command-R7B. Source: conversion/command_r.py;
  * configuration_cohere.py, _cohere2.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -82,13 +83,30 @@ static const struct hparam cohere2_hparams[] = {
 
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+static void say_norms(struct back *w) {
+    back_bool(w, "use_qk_norm", back_has_tensor(w, "blk.0.attn_q_norm.weight"));
+    back_attention_bias(w);
+}
+
+static const struct hparam cohere_pairs[] = {
+    HPARAM_U32(".context_length", "max_position_embeddings"), HPARAM_END
+};
+static const struct arch_back cohere_back[] = {
+    { "cohere", "CohereForCausalLM", .pairs = cohere_pairs, .more = say_norms }, { 0 }
+};
+static const struct arch_back cohere2_back[] = {
+    { "cohere2", "Cohere2ForCausalLM", .more = back_attention_bias }, { 0 }
+};
+
 static const struct arch archs[] = {
     { .gguf = "command-r",
+      .back = cohere_back,
       .classes = "CohereForCausalLM",
       .rules = rules,
       .hparams = cohere_hparams,
       .tokenizers = bpe },
     { .gguf = "cohere2",
+      .back = cohere2_back,
       .classes = "Cohere2ForCausalLM",
       .skip = ".bias", /* all zero */
       .rules = rules,

@@ -2,8 +2,10 @@
  * formats/arch/ernie.c - ERNIE 4.5, dense and with experts, and Seed-OSS, which only renames.
  * Source: conversion/ernie.py, olmo.py; configuration_ernie4_5.py, _ernie4_5_moe.py, _seed_oss.py.
  */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/reverse.h"
 #include "formats/tokenizer/tokenizer.h"
 
 static const struct hf_class classes[] = {
@@ -80,7 +82,7 @@ static const struct tensor_rule moe_rules[] = {
     DECODER_ATTENTION(OP_SAME, OP_SAME),
     DECODER_MLP,
     SAME("model.layers.#.mlp.gate", "blk.#.ffn_gate_inp"),
-    SAME("model.layers.#.mlp.moe_statics.e_score_correction", "blk.#.exp_probs_b"),
+    { "model.layers.#.mlp.moe_statics.e_score_correction", "blk.#.exp_probs_b", OP_OWN, NULL },
     { "model.layers.#.mlp.experts.*.gate_proj", "blk.#.ffn_gate_exps", OP_EXPERT, NULL },
     { "model.layers.#.mlp.experts.*.up_proj", "blk.#.ffn_up_exps", OP_EXPERT, NULL },
     { "model.layers.#.mlp.experts.*.down_proj", "blk.#.ffn_down_exps", OP_EXPERT, NULL },
@@ -91,6 +93,20 @@ static const struct tensor_rule moe_rules[] = {
     { "model.mtp_linear_proj.~", NULL, OP_DROP, NULL },
     RULES_END,
 };
+
+/* A matrix of one row there, a vector here. */
+static int own_statics(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                       const struct name_match *match) {
+    const struct tensor_rule same = { rule->hf, rule->gguf, OP_SAME, NULL };
+    return op_to_gguf(w, t, &same, match);
+}
+
+static int back_statics(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                        const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    const uint64_t dims[2] = { 1, t->elems };
+    return reverse_target(r, name_build(a, rule->hf, match), t, dims, 2, expr_tensor(a, t));
+}
 
 static int add_shared(struct arch_work *w) {
     uint64_t n, inner, kv;
@@ -120,8 +136,31 @@ static const struct name_edit edits[] = { { EDIT_ANYWHERE, "ernie.", "model." },
 static const struct tokenizer_kind *const spm[] = { &tokenizer_spm, NULL };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+static void say_bias(struct back *w) {
+    back_bool(w, "use_bias", back_has_tensor(w, "blk.0.attn_q.bias"));
+}
+
+static void say_seed_biases(struct back *w) {
+    back_attention_bias(w);
+    back_bool(w, "attention_out_bias", back_has_tensor(w, "blk.0.attn_output.bias"));
+    back_bool(w, "mlp_bias", back_has_tensor(w, "blk.0.ffn_down.bias"));
+}
+
+static const struct hparam moe_pairs[] = {
+    HPARAM_U32(".expert_shared_count", "moe_num_shared_experts"), HPARAM_END
+};
+static const struct arch_back back[] = { { "ernie4_5", "Ernie4_5ForCausalLM", .more = say_bias },
+                                         { 0 } };
+static const struct arch_back moe_back[] = {
+    { "ernie4_5_moe", "Ernie4_5_MoeForCausalLM", .pairs = moe_pairs, .more = say_bias }, { 0 }
+};
+static const struct arch_back seed_back[] = {
+    { "seed_oss", "SeedOssForCausalLM", .more = say_seed_biases }, { 0 }
+};
+
 static const struct arch archs[] = {
     { .gguf = "ernie4_5",
+      .back = back,
       .classes = "Ernie4_5_ForCausalLM Ernie4_5ForCausalLM",
       .edits = edits,
       .rules = rules,
@@ -129,14 +168,18 @@ static const struct arch archs[] = {
       .tokenizers = spm,
       .after = decoder_space_prefix },
     { .gguf = "ernie4_5-moe",
+      .back = moe_back,
       .classes = "Ernie4_5_MoeForCausalLM",
       .edits = edits,
       .rules = moe_rules,
+      .own = own_statics,
+      .own_back = back_statics,
       .hparams = moe_hparams,
       .experts = "moe_num_experts",
       .tokenizers = spm,
       .after = decoder_space_prefix },
     { .gguf = "seed_oss",
+      .back = seed_back,
       .classes = "SeedOssForCausalLM",
       .rules = seed_rules,
       .hparams = hparams_text,

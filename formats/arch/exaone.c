@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/exaone.c - EXAONE 3 and 4. Source: conversion/exaone.py; configuration_exaone4.py.
  */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -98,14 +99,26 @@ static const struct hparam exaone_hparams[] = {
 
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+static const struct arch_back exaone4_back[] = {
+    { "exaone4", "Exaone4ForCausalLM", .more = back_windows }, { 0 }
+};
+static const struct arch_back exaone_back[] = {
+    { "exaone", "ExaoneForCausalLM",
+      .fields = "num_hidden_layers max_position_embeddings hidden_size intermediate_size "
+                "num_attention_heads num_key_value_heads layer_norm_epsilon head_dim rope_theta" },
+    { 0 },
+};
+
 static const struct arch archs[] = {
     { .gguf = "exaone4",
+      .back = exaone4_back,
       .classes = "Exaone4ForCausalLM",
       .rules = exaone4_rules,
       .hparams = exaone4_hparams,
       .tokenizers = bpe,
       .extra = add_freqs4 },
     { .gguf = "exaone",
+      .back = exaone_back,
       .classes = "ExaoneForCausalLM",
       .rules = exaone_rules,
       .hparams = exaone_hparams,

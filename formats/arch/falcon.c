@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/falcon.c - Falcon. Source: conversion/falcon.py; configuration_falcon.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
 
@@ -24,8 +25,8 @@ static const struct tensor_rule rules[] = {
     { "transformer.word_embeddings", "token_embd", OP_SAME, NULL },
     { "transformer.ln_f", "output_norm", OP_SAME, NULL },
     { "lm_head", "output", OP_SAME, NULL },
+    { "transformer.h.#.ln_mlp", "blk.#.attn_norm", OP_SAME, "blk.#.attn_norm_2" },
     { "transformer.h.#.input_layernorm", "blk.#.attn_norm", OP_SAME, NULL },
-    { "transformer.h.#.ln_mlp", "blk.#.attn_norm", OP_SAME, NULL },
     { "transformer.h.#.ln_attn", "blk.#.attn_norm_2", OP_SAME, NULL },
     { "transformer.h.#.self_attention.query_key_value", "blk.#.attn_qkv", OP_QKV, NULL },
     { "transformer.h.#.self_attention.dense", "blk.#.attn_output", OP_SAME, NULL },
@@ -49,8 +50,21 @@ static const struct hparam hparams[] = {
 
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+static void say_blocks(struct back *w) {
+    const bool two_norms = back_has_tensor(w, "blk.0.attn_norm_2.weight");
+    back_bool(w, "new_decoder_architecture", two_norms);
+    back_bool(w, "multi_query", back_count(w, ".attention.head_count_kv", 0, 1) == 1);
+    back_bool(w, "parallel_attn", true);
+    back_bool(w, "bias", back_has_tensor(w, "blk.0.attn_qkv.bias"));
+    back_bool(w, "alibi", false);
+}
+
+static const struct arch_back back[] = { { "falcon", "FalconForCausalLM", .more = say_blocks },
+                                         { 0 } };
+
 static const struct arch archs[] = {
     { .gguf = "falcon",
+      .back = back,
       .classes = "FalconForCausalLM RWForCausalLM",
       .rules = rules,
       .hparams = hparams,

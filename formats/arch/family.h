@@ -8,6 +8,7 @@
 
 struct arch_back; /* formats/arch/back.h */
 struct arch_work;
+struct reverse; /* formats/arch/reverse.h */
 struct tokenizer_kind; /* formats/tokenizer/tokenizer.h */
 
 /* What happens to a tensor on the way to GGUF; tensor_ops.c has both directions. */
@@ -17,7 +18,9 @@ enum tensor_op {
     OP_PERMUTE_K, /* the same with the number of key heads */
     OP_EXPERT,    /* one of config's experts: those of a block are stacked, in order */
     OP_EXPERTS,   /* stacked already; the name has no ending there, and ".weight" here */
-    OP_GATE_UP,   /* experts' gate and up in one, stacked: two tensors, @gguf and @second */
+    OP_GATE_UP,   /* experts' gate and up in one, stacked: two tensors, @gguf and @second; the name
+                   * has no ending there, and ".weight" here */
+    OP_HALVES,    /* the same, and the ending stays */
     OP_EXPERTS_TURNED, /* as OP_EXPERTS, each matrix [in][out] there; with @second, gate and up */
     OP_ADD_ONE,        /* norms that multiply by 1 + weight; a bias stays */
     OP_NEG_EXP,   /* minus the exponential function: the logarithm of a decay is stored there */
@@ -31,8 +34,8 @@ enum tensor_op {
     OP_ENDING,    /* the name has no ending there, and ".weight" here */
     OP_THIRDS,    /* all queries, all keys, all values: three tensors, 'q', 'k', 'v' for @gguf's '?' */
     OP_FRAMES,    /* a convolution over two frames: one of each, ".weight" and ".weight.1" */
-    OP_OWN,       /* what the architecture's function does */
-    OP_DROP,      /* is not written */
+    OP_OWN,       /* what the architecture's functions do, own and own_back */
+    OP_DROP,      /* is not written, in neither direction */
     OP_COUNT
 };
 
@@ -46,7 +49,8 @@ struct name_edit {
 
 /* '#' stands for the number of the block, '*' for that of the expert, '~' at the end for any
  * text; ".weight" or ".bias" may follow and stays. The first rule that fits counts. On the way back
- * the first rule with the GGUF name counts. */
+ * the first rule with the GGUF name counts; one of OP_SAME with @second only where that tensor is
+ * there too. */
 struct tensor_rule {
     const char *hf, *gguf;
     enum tensor_op op;
@@ -56,6 +60,8 @@ struct tensor_rule {
 struct name_match; /* formats/arch/work.h */
 typedef int op_fn(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                   const struct name_match *match);
+typedef int back_fn(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                    const struct name_match *match);
 
 /* A pair of the GGUF made of config.json. Pairs are written in the order of the list. */
 enum hparam_kind {
@@ -132,6 +138,8 @@ struct arch {
     const char *skip; /* endings of names that are not written, separated by spaces; or NULL */
     const struct tensor_rule *rules; /* the last has no hf and no gguf */
     op_fn *own;                      /* for OP_OWN */
+    back_fn *own_back;               /* the same on the way back; NULL: there is none */
+    const struct name_edit *back_edits; /* of each name that the way back has made; or NULL */
     const struct hparam *hparams;
     const char *experts; /* config keys of the number of experts; NULL: a dense model */
     uint64_t (*count_mtp)(const struct arch_work *w); /* in place of @mtp; or NULL */
@@ -147,7 +155,7 @@ struct arch {
     int (*extra)(struct arch_work *w); /* tensors that are computed, written first; or NULL */
     int (*vocab)(struct arch_work *w); /* pairs before those of the tokenizer; or NULL */
     int (*after)(struct arch_work *w); /* pairs behind them; or NULL */
-    const struct arch_back *back;      /* how config.json comes back; NULL: it does not */
+    const struct arch_back *back; /* how config.json comes back, by kind of model; or NULL */
 };
 
 struct family {

@@ -177,38 +177,60 @@ static const struct name_edit embedding_edits[] = { { EDIT_START, "model.", "" }
 static const struct tokenizer_kind *const spm[] = { &tokenizer_spm, NULL };
 static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 
-static const struct arch_back gemma_back = { "gemma", "GemmaForCausalLM", NULL, NULL, NULL };
+static const struct arch_back gemma_back[] = {
+    { .model_type = "gemma", .class_name = "GemmaForCausalLM" }, { 0 }
+};
 
 /* As llama.cpp chooses it, which has no pair for it: by the largest model's layers. */
-static void say_query_scale(struct back *w) {
-    enum { LARGEST = 46 };
+static void say_query_scale(struct back *w, uint64_t largest) {
     uint64_t layers = 0, hidden = 0, heads = 0, dim = 0;
     back_find_u64(w, ".block_count", &layers);
     back_find_u64(w, ".embedding_length", &hidden);
     back_find_u64(w, ".attention.head_count", &heads);
     back_find_u64(w, ".attention.key_length", &dim);
-    back_u64(w, "query_pre_attn_scalar", layers == LARGEST && heads ? hidden / heads : dim);
+    back_u64(w, "query_pre_attn_scalar", layers == largest && heads ? hidden / heads : dim);
 }
 
-static const struct arch_back gemma2_back = { "gemma2", "Gemma2ForCausalLM", NULL, NULL,
-                                              say_query_scale };
+static void say_gemma2(struct back *w) {
+    say_query_scale(w, 46);
+}
+
+static void say_gemma3(struct back *w) {
+    float local = 10000;
+    say_query_scale(w, 62);
+    back_find_f32(w, ".rope.freq_base_swa", &local);
+    back_f32(w, "rope_local_base_freq", local);
+}
+
+static const struct arch_back gemma2_back[] = {
+    { "gemma2", "Gemma2ForCausalLM", .more = say_gemma2 }, { 0 }
+};
+static const struct hparam gemma3_pairs[] = {
+    HPARAM_F32(".final_logit_softcapping", "final_logit_softcapping"),
+    HPARAM_U32(".attention.sliding_window", "sliding_window"),
+    HPARAM_END,
+};
+static const struct arch_back gemma3_back[] = {
+    { "gemma3_text", "Gemma3ForCausalLM", .pairs = gemma3_pairs, .more = say_gemma3 }, { 0 }
+};
 
 static const struct arch archs[] = {
     { .gguf = "gemma",
       .classes = "GemmaForCausalLM",
-      .back = &gemma_back,
+      .back = gemma_back,
       .rules = gemma_rules,
       .hparams = gemma_hparams,
       .tokenizers = spm,
       .after = add_turn },
     { .gguf = "gemma2",
       .classes = "Gemma2ForCausalLM",
-      .back = &gemma2_back,
+      .back = gemma2_back,
       .rules = gemma2_rules,
       .hparams = gemma2_hparams,
       .tokenizers = spm,
       .after = add_no_prefix },
     { .gguf = "gemma3",
+      .back = gemma3_back,
       .classes = "Gemma3ForCausalLM Gemma3ForConditionalGeneration",
       .rules = gemma3_rules,
       .hparams = gemma3_hparams,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/glm.c - ChatGLM, GLM-4, and GLM-4.5 with experts. Source: conversion/chatglm.py,
  * glm.py; configuration_glm.py, _glm4.py, _glm4_moe.py, _glm4v_moe.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
 #include "formats/arch/glm.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -91,16 +92,20 @@ static const struct tensor_rule moe_rules[] = {
     RULES_END,
 };
 
+/* Of models whose queries, keys and values are in one. */
+#define FUSED(hf, gguf) \
+    { hf, gguf, OP_SAME, "blk.0.attn_qkv" }
+
 static const struct tensor_rule chatglm_rules[] = {
-    SAME("embedding.word_embeddings", "token_embd"),
-    SAME("encoder.final_layernorm", "output_norm"),
-    SAME("output_layer", "output"),
-    SAME("encoder.layers.#.input_layernorm", "blk.#.attn_norm"),
+    FUSED("embedding.word_embeddings", "token_embd"),
+    FUSED("encoder.final_layernorm", "output_norm"),
+    FUSED("output_layer", "output"),
+    FUSED("encoder.layers.#.input_layernorm", "blk.#.attn_norm"),
     SAME("encoder.layers.#.self_attention.query_key_value", "blk.#.attn_qkv"),
-    SAME("encoder.layers.#.self_attention.dense", "blk.#.attn_output"),
-    SAME("encoder.layers.#.post_attention_layernorm", "blk.#.ffn_norm"),
-    SAME("encoder.layers.#.mlp.dense_h_to_4h", "blk.#.ffn_up"),
-    SAME("encoder.layers.#.mlp.dense_4h_to_h", "blk.#.ffn_down"),
+    FUSED("encoder.layers.#.self_attention.dense", "blk.#.attn_output"),
+    FUSED("encoder.layers.#.post_attention_layernorm", "blk.#.ffn_norm"),
+    FUSED("encoder.layers.#.mlp.dense_h_to_4h", "blk.#.ffn_up"),
+    FUSED("encoder.layers.#.mlp.dense_4h_to_h", "blk.#.ffn_down"),
     /* as transformers has them */
     DECODER_ENDS,
     DECODER_NORMS,
@@ -215,14 +220,56 @@ const struct named_token decoder_glm_tokens[] = {
 static const struct name_edit edits[] = { { EDIT_START, "transformer.", "" }, { 0 } };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+static const char fused_code[] = "ChatGLM's own code, which is not in transformers, has them fused";
+
+static bool is_fused(const struct back *w) {
+    return back_has_tensor(w, "blk.0.attn_qkv.weight");
+}
+
+static void say_glm_moe(struct back *w) {
+    back_bool(w, "use_qk_norm", back_has_tensor(w, "blk.0.attn_q_norm.weight"));
+    back_attention_bias(w);
+}
+
+static void say_glm(struct back *w) {
+    const struct tensor *q = model_find(w->m, STR("blk.0.attn_q.weight"));
+    uint64_t heads;
+    back_attention_bias(w);
+    if (q && q->n_dims == 2 && back_find_u64(w, ".attention.head_count", &heads) && heads)
+        back_u64(w, "head_dim", q->dims[0] / heads);
+}
+
+/* By the names that transformers has now. */
+static const struct hparam chatglm_pairs[] = {
+    HPARAM_U32(".context_length", "max_position_embeddings"),
+    HPARAM_U32(".embedding_length", "hidden_size"),
+    HPARAM_U32(".feed_forward_length", "intermediate_size"),
+    HPARAM_F32(".attention.layer_norm_rms_epsilon", "rms_norm_eps"),
+    HPARAM_END,
+};
+
+static const struct arch_back glm4_back[] = {
+    { "glm4", "Glm4ForCausalLM", .more = back_attention_bias }, { 0 }
+};
+static const struct arch_back moe_back[] = {
+    { "glm4_moe", "Glm4MoeForCausalLM", .more = say_glm_moe }, { 0 }
+};
+static const struct arch_back chatglm_back[] = {
+    { "chatglm", "ChatGLMModel", .when = is_fused, .refused = fused_code },
+    { "glm", "GlmForCausalLM", .pairs = chatglm_pairs, .more = say_glm },
+    { 0 },
+};
+
 static const struct arch archs[] = {
     { .gguf = "glm4",
+      .back = glm4_back,
       .classes = "Glm4ForCausalLM",
       .rules = glm4_rules,
       .hparams = glm4_hparams,
       .tokens = glm4_tokens,
       .tokenizers = bpe },
     { .gguf = "glm4moe",
+      .back = moe_back,
       .classes = "Glm4MoeForCausalLM Glm4vMoeForConditionalGeneration",
       .rules = moe_rules,
       .hparams = moe_hparams,
@@ -231,6 +278,7 @@ static const struct arch archs[] = {
       .tokens = decoder_glm_tokens,
       .tokenizers = bpe },
     { .gguf = "chatglm",
+      .back = chatglm_back,
       .classes = "GlmForCausalLM ChatGLMModel ChatGLMForConditionalGeneration",
       .edits = edits,
       .skip = ".rotary_pos_emb.inv_freq",

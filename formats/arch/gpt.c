@@ -129,21 +129,39 @@ static void say_sizes(struct back *w) {
         back_u64(w, "n_inner", up->dims[0]);
 }
 
-static const struct arch_back gpt2_back = { "gpt2", "GPT2LMHeadModel", NULL, NULL, say_sizes };
+static void say_bigcode(struct back *w) {
+    say_sizes(w);
+    back_bool(w, "multi_query", true);
+}
+
+static void say_starcoder2(struct back *w) {
+    back_bool(w, "use_bias", back_has_tensor(w, "blk.0.attn_q.bias"));
+}
+
+static const struct arch_back gpt2_back[] = { { "gpt2", "GPT2LMHeadModel", .more = say_sizes },
+                                              { 0 } };
+static const struct arch_back bigcode_back[] = {
+    { "gpt_bigcode", "GPTBigCodeForCausalLM", .more = say_bigcode }, { 0 }
+};
+static const struct arch_back starcoder2_back[] = {
+    { "starcoder2", "Starcoder2ForCausalLM", .more = say_starcoder2 }, { 0 }
+};
 
 static const struct arch archs[] = {
     { .gguf = "gpt2",
       .classes = "GPT2LMHeadModel",
-      .back = &gpt2_back,
+      .back = gpt2_back,
       .rules = gpt2_rules,
       .hparams = gpt2_hparams,
       .tokenizers = bpe },
     { .gguf = "starcoder",
+      .back = bigcode_back,
       .classes = "GPTBigCodeForCausalLM",
       .rules = starcoder_rules,
       .hparams = starcoder_hparams,
       .tokenizers = bpe },
     { .gguf = "starcoder2",
+      .back = starcoder2_back,
       .classes = "Starcoder2ForCausalLM",
       .rules = starcoder2_rules,
       .hparams = hparams_text,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/gptneox.c - GPT-NeoX and Pythia. Source: conversion/gptneox.py, which asks for a
  * "rotary_pct" that transformers 5 keeps as partial_rotary_factor; configuration_gpt_neox.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -50,8 +51,13 @@ static const struct hparam hparams[] = {
 
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+static const struct arch_back back[] = {
+    { .model_type = "gpt_neox", .class_name = "GPTNeoXForCausalLM" }, { 0 }
+};
+
 static const struct arch archs[] = {
     { .gguf = "gptneox",
+      .back = back,
       .classes = "GPTNeoXForCausalLM",
       .rules = rules,
       .hparams = hparams,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/granite.c - Granite 3, dense and with experts. Source: conversion/granite.py;
  * configuration_granite.py, _granitemoe.py, _granitemoeshared.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
 #include "formats/arch/granite.h"
+#include "formats/arch/reverse.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
@@ -86,16 +88,18 @@ int granite_shared(struct arch_work *w, const struct tensor *t, const struct ten
     const uint64_t parts = rule->second ? 2 : 1;
     for (uint64_t i = 0; rc >= 0 && i < parts; i++) {
         const uint64_t dims[2] = { t->dims[0] / parts, t->dims[1] };
-        struct name_match none = { match->block, match->expert, STR("") };
-        const struct str name = name_build(a, i ? rule->second : rule->gguf, &none);
-        if (!name.p)
-            return work_no_memory(w);
-        rc = work_target(w,
-                         arena_printf(a, "%.*s%s%.*s", STR_ARG(name), experts ? "_shexp" : "",
-                                      STR_ARG(match->rest)),
-                         dims, 2, expr_slice(a, expr_tensor(a, t), i * dims[0], dims[0]));
+        const struct name_edit alone = { EDIT_ANYWHERE, "_shexp", "" };
+        struct str name = name_build(a, i ? rule->second : rule->gguf, match);
+        if (name.p && !experts)
+            name = arch_edit_name(a, name, &alone);
+        rc = work_target(w, name, dims, 2, expr_slice(a, expr_tensor(a, t), i * dims[0], dims[0]));
     }
     return rc < 0 ? rc : 0;
+}
+
+static int back_shared(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                       const struct name_match *match) {
+    return (rule->second ? reverse_halves : reverse_same)(r, t, rule, match);
 }
 
 static int add_scale(struct arch_work *w, const char *key, const char *name) {
@@ -143,20 +147,52 @@ const struct hparam granite_moe_hparams[] = {
 static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_llama_json,
                                                        &tokenizer_gpt2, NULL };
 
+static bool has_shared(const struct back *w) {
+    return back_has_tensor(w, "blk.0.ffn_gate_shexp.weight");
+}
+
+static void say_biases(struct back *w) {
+    back_attention_bias(w);
+    back_bool(w, "mlp_bias", back_has_tensor(w, "blk.0.ffn_down.bias"));
+}
+
+static const struct hparam pairs[] = {
+    HPARAM_F32(".attention.scale", "attention_multiplier"),
+    HPARAM_F32(".embedding_scale", "embedding_multiplier"),
+    HPARAM_F32(".residual_scale", "residual_multiplier"),
+    HPARAM_F32(".logit_scale", "logits_scaling"),
+    HPARAM_U32(".expert_shared_feed_forward_length", "shared_intermediate_size"),
+    HPARAM_END,
+};
+
+static const struct arch_back back[] = {
+    { "granite", "GraniteForCausalLM", .pairs = pairs, .more = say_biases }, { 0 }
+};
+static const struct arch_back moe_back[] = {
+    { "granitemoeshared", "GraniteMoeSharedForCausalLM", .when = has_shared, .pairs = pairs,
+      .more = back_attention_bias },
+    { "granitemoe", "GraniteMoeForCausalLM", .pairs = pairs, .more = back_attention_bias },
+    { 0 },
+};
+
 static const struct arch archs[] = {
     { .gguf = "granite",
+      .back = back,
       .classes = "GraniteForCausalLM",
       .rules = rules,
       .own = granite_shared,
+      .own_back = back_shared,
       .hparams = hparams,
       .tokenizers = either,
       .extra = decoder_llama_freqs,
       .vocab = decoder_space_prefix,
       .after = decoder_llama_exceptions },
     { .gguf = "granitemoe",
+      .back = moe_back,
       .classes = "GraniteMoeForCausalLM GraniteMoeSharedForCausalLM",
       .rules = rules,
       .own = granite_shared,
+      .own_back = back_shared,
       .hparams = granite_moe_hparams,
       .tokenizers = either,
       .extra = decoder_llama_freqs,

@@ -5,9 +5,13 @@
 
 #define GRANITE_EXPERTS                                                                           \
     SAME("model.layers.#.block_sparse_moe.router.layer", "blk.#.ffn_gate_inp"),                   \
-        { "model.layers.#.block_sparse_moe.input_linear", "blk.#.ffn_gate_exps", OP_GATE_UP,      \
+        { "model.layers.#.block_sparse_moe.input_linear", "blk.#.ffn_gate_exps", OP_HALVES,       \
           "blk.#.ffn_up_exps" },                                                                  \
         SAME("model.layers.#.block_sparse_moe.output_linear", "blk.#.ffn_down_exps"),             \
+        { "model.layers.#.shared_mlp.input_linear", "blk.#.ffn_gate_shexp", OP_OWN,               \
+          "blk.#.ffn_up_shexp" },                                                                 \
+        { "model.layers.#.shared_mlp.output_linear", "blk.#.ffn_down_shexp", OP_OWN, NULL },      \
+        /* the names without other experts, for the way back */                                   \
         { "model.layers.#.shared_mlp.input_linear", "blk.#.ffn_gate", OP_OWN, "blk.#.ffn_up" }, { \
         "model.layers.#.shared_mlp.output_linear", "blk.#.ffn_down", OP_OWN, NULL                 \
     }

@@ -111,7 +111,7 @@ static const struct name_edit model_edits[] = { { EDIT_ANYWHERE, "text_model.", 
 #define LLAMA_ROW(names)                                                                    \
     .gguf = "llama", .edits = (names), .rules = rules, .hparams = hparams,                  \
     .experts = "num_local_experts", .tokenizers = tokenizers, .extra = decoder_llama_freqs, \
-    .vocab = decoder_space_prefix, .after = decoder_llama_exceptions, .back = &back
+    .vocab = decoder_space_prefix, .after = decoder_llama_exceptions, .back = back
 
 /* Biases where Llama has none. */
 static void say_biases(struct back *w) {
@@ -119,8 +119,20 @@ static void say_biases(struct back *w) {
     back_bool(w, "mlp_bias", back_has_tensor(w, "blk.0.ffn_down.bias"));
 }
 
-static const struct arch_back back = { "llama", "LlamaForCausalLM", "mixtral", "MixtralForCausalLM",
-                                       say_biases };
+static bool has_experts(const struct back *w) {
+    uint64_t n = 0;
+    return back_find_u64(w, ".expert_count", &n) && n;
+}
+
+static const struct arch_back back[] = {
+    { "mixtral", "MixtralForCausalLM", .when = has_experts },
+    { "llama", "LlamaForCausalLM", .more = say_biases },
+    { 0 },
+};
+
+static const struct arch_back smol_back[] = {
+    { "smollm3", "SmolLM3ForCausalLM", .more = back_attention_bias }, { 0 }
+};
 
 static const struct arch archs[] = {
     { LLAMA_ROW(edits), .classes = "LlamaForCausalLM LLaMAForCausalLM MistralForCausalLM "
@@ -128,6 +140,7 @@ static const struct arch archs[] = {
                                    "LlavaForConditionalGeneration" },
     { LLAMA_ROW(model_edits), .classes = "LlamaModel" },
     { .gguf = "smollm3",
+      .back = smol_back,
       .classes = "SmolLM3ForCausalLM",
       .rules = rules,
       .hparams = hparams,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/nemotron.c - Nemotron and Minitron. Source: conversion/nemotron.py;
  * configuration_nemotron.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -69,8 +70,13 @@ static int add_ids(struct arch_work *w) {
 
 static const struct tokenizer_kind *const spm[] = { &tokenizer_spm, NULL };
 
+static const struct arch_back back[] = {
+    { "nemotron", "NemotronForCausalLM", .more = back_attention_bias }, { 0 }
+};
+
 static const struct arch archs[] = {
     { .gguf = "nemotron",
+      .back = back,
       .classes = "NemotronForCausalLM",
       .rules = rules,
       .hparams = hparams,

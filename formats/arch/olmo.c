@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/olmo.c - OLMo, OLMo 2 and 3, OLMoE. Source: conversion/olmo.py;
  * configuration_olmo.py and those of the later ones. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -139,18 +140,39 @@ static const struct hparam olmoe_hparams[] = {
 
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+static bool has_window(const struct back *w) {
+    uint64_t window;
+    return back_find_u64(w, ".attention.sliding_window", &window);
+}
+
+static const char clip[] = "clip_qkv";
+static const struct arch_back olmo_back[] = {
+    { "olmo", "OlmoForCausalLM", .fields = clip, .more = back_attention_bias }, { 0 }
+};
+static const struct arch_back olmo2_back[] = {
+    { "olmo3", "Olmo3ForCausalLM", .when = has_window, .more = back_windows },
+    { "olmo2", "Olmo2ForCausalLM", .more = back_attention_bias },
+    { 0 },
+};
+static const struct arch_back olmoe_back[] = {
+    { "olmoe", "OlmoeForCausalLM", .more = back_attention_bias }, { 0 }
+};
+
 static const struct arch archs[] = {
     { .gguf = "olmo",
+      .back = olmo_back,
       .classes = "OlmoForCausalLM OLMoForCausalLM",
       .rules = olmo_rules,
       .hparams = olmo_hparams,
       .tokenizers = bpe },
     { .gguf = "olmo2",
+      .back = olmo2_back,
       .classes = "Olmo2ForCausalLM Olmo3ForCausalLM",
       .rules = olmo2_rules,
       .hparams = olmo2_hparams,
       .tokenizers = bpe },
     { .gguf = "olmoe",
+      .back = olmoe_back,
       .classes = "OlmoeForCausalLM",
       .rules = olmoe_rules,
       .hparams = olmoe_hparams,

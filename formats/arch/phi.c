@@ -191,34 +191,38 @@ static const struct tokenizer_kind *const phi2_tokenizers[] = { &tokenizer_gpt2,
 static const struct tokenizer_kind *const phi3_tokenizers[] = { &tokenizer_spm_phi3,
                                                                 &tokenizer_gpt2, NULL };
 
-/* No window is a window of zero there; of heads the part that is rotated. */
-static void say_window_and_part(struct back *w) {
-    uint64_t window = 0, context, dims = 0, heads = 0, hidden = 0;
+/* No window is a window of zero there. */
+static void say_window(struct back *w) {
+    uint64_t window = 0, context;
     if (back_find_u64(w, ".attention.sliding_window", &window) && window)
         back_u64(w, "sliding_window", window);
     else
         back_null(w, "sliding_window");
     if (back_find_u64(w, ".rope.scaling.original_context_length", &context))
         back_u64(w, "original_max_position_embeddings", context);
-    back_find_u64(w, ".rope.dimension_count", &dims);
-    back_find_u64(w, ".attention.head_count", &heads);
-    back_find_u64(w, ".embedding_length", &hidden);
-    if (dims && heads && hidden && dims * heads != hidden)
-        back_f32(w, "partial_rotary_factor", (float)(dims * heads) / (float)hidden);
 }
 
-static const struct arch_back phi3_back = { "phi3", "Phi3ForCausalLM", NULL, NULL,
-                                            say_window_and_part };
+static void say_inner(struct back *w) {
+    const struct tensor *up = model_find(w->m, STR("blk.0.ffn_up.weight"));
+    if (up && up->n_dims == 2)
+        back_u64(w, "intermediate_size", up->dims[0]);
+}
+
+static const struct arch_back phi2_back[] = { { "phi", "PhiForCausalLM", .more = say_inner },
+                                              { 0 } };
+static const struct arch_back phi3_back[] = { { "phi3", "Phi3ForCausalLM", .more = say_window },
+                                              { 0 } };
 
 static const struct arch archs[] = {
     { .gguf = "phi2",
+      .back = phi2_back,
       .classes = "PhiForCausalLM",
       .rules = phi2_rules,
       .hparams = phi2_hparams,
       .tokenizers = phi2_tokenizers },
     { .gguf = "phi3",
       .classes = "Phi3ForCausalLM",
-      .back = &phi3_back,
+      .back = phi3_back,
       .rules = phi3_rules,
       .hparams = phi3_hparams,
       .tokenizers = phi3_tokenizers,

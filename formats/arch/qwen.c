@@ -127,13 +127,33 @@ static const struct name_edit bare[] = {
 
 #define EXPERTS .experts = "num_local_experts num_experts"
 
-static const struct arch_back qwen2_back = { "qwen2", "Qwen2ForCausalLM", NULL, NULL, NULL };
-static const struct arch_back qwen3_back = { "qwen3", "Qwen3ForCausalLM", NULL, NULL, NULL };
+/* As llama.cpp runs them. */
+static void say_moe3(struct back *w) {
+    back_bool(w, "norm_topk_prob", true);
+    back_attention_bias(w);
+}
+
+static void say_moe2(struct back *w) {
+    back_bool(w, "qkv_bias", back_has_tensor(w, "blk.0.attn_q.bias"));
+}
+
+static const struct arch_back qwen2_back[] = {
+    { .model_type = "qwen2", .class_name = "Qwen2ForCausalLM" }, { 0 }
+};
+static const struct arch_back qwen3_back[] = {
+    { "qwen3", "Qwen3ForCausalLM", .more = back_attention_bias }, { 0 }
+};
+static const struct arch_back moe2_back[] = {
+    { "qwen2_moe", "Qwen2MoeForCausalLM", .more = say_moe2 }, { 0 }
+};
+static const struct arch_back moe3_back[] = {
+    { "qwen3_moe", "Qwen3MoeForCausalLM", .more = say_moe3 }, { 0 }
+};
 
 static const struct arch archs[] = {
     { .gguf = "qwen2",
       .classes = "Qwen2ForCausalLM KORMoForCausalLM",
-      .back = &qwen2_back,
+      .back = qwen2_back,
       .rules = rules,
       .hparams = dense,
       .tokenizers = either },
@@ -145,7 +165,7 @@ static const struct arch archs[] = {
       .tokenizers = either },
     { .gguf = "qwen3",
       .classes = "Qwen3ForCausalLM",
-      .back = &qwen3_back,
+      .back = qwen3_back,
       .rules = rules,
       .hparams = dense,
       .tokenizers = either },
@@ -156,12 +176,14 @@ static const struct arch archs[] = {
       .hparams = dense,
       .tokenizers = either },
     { .gguf = "qwen2moe",
+      .back = moe2_back,
       .classes = "Qwen2MoeForCausalLM",
       .rules = rules,
       .hparams = moe,
       EXPERTS,
       .tokenizers = bpe },
     { .gguf = "qwen3moe",
+      .back = moe3_back,
       .classes = "Qwen3MoeForCausalLM",
       .rules = rules,
       .hparams = moe,

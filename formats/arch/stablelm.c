@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/stablelm.c - StableLM. Source: conversion/stablelm.py; configuration_stablelm.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
 #include "formats/arch/work.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -73,8 +74,22 @@ static const struct hparam hparams[] = {
 
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+static void say_bias(struct back *w) {
+    back_bool(w, "use_qkv_bias", back_has_tensor(w, "blk.0.attn_q.bias"));
+}
+
+static const struct hparam pairs[] = {
+    HPARAM_BOOL(".use_parallel_residual", "use_parallel_residual"),
+    HPARAM_END,
+};
+
+static const struct arch_back back[] = {
+    { "stablelm", "StableLmForCausalLM", .pairs = pairs, .more = say_bias }, { 0 }
+};
+
 static const struct arch archs[] = {
     { .gguf = "stablelm",
+      .back = back,
       .classes = "StableLmForCausalLM StableLMEpochForCausalLM",
       .rules = rules,
       .hparams = hparams,

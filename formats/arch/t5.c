@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/t5.c - T5, mT5 and uMT5, whole or the encoder alone.
  * Source: conversion/t5.py; configuration_t5.py, _mt5.py, _umt5.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
 #include "formats/arch/work.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -55,7 +56,8 @@ static const struct hf_class classes[] = {
           OP_SAME, NULL },                                                                         \
         { hf ".block.#.layer." ff ".layer_norm", gguf ".blk.#.ffn_norm", OP_SAME, NULL },          \
         { hf ".block.#.layer." ff ".DenseReluDense.wi_0", gguf ".blk.#.ffn_gate", OP_SAME, NULL }, \
-        { hf ".block.#.layer." ff ".DenseReluDense.wi_1", gguf ".blk.#.ffn_up", OP_SAME, NULL },   \
+        { hf ".block.#.layer." ff ".DenseReluDense.wi_1", gguf ".blk.#.ffn_up", OP_SAME,           \
+          gguf ".blk.#.ffn_gate" },                                                                \
         { hf ".block.#.layer." ff ".DenseReluDense.wi", gguf ".blk.#.ffn_up", OP_SAME, NULL },     \
         { hf ".block.#.layer." ff ".DenseReluDense.wo", gguf ".blk.#.ffn_down", OP_SAME, NULL }, { \
         hf ".final_layer_norm", gguf ".output_norm", OP_SAME, NULL                                 \
@@ -120,14 +122,43 @@ static const struct hparam encoder_hparams[] = {
 
 static const struct tokenizer_kind *const unigram[] = { &tokenizer_t5, NULL };
 
+/* mT5 is a T5; uMT5 has biases of its own for the positions of each block. */
+static bool is_umt5(const struct back *w) {
+    return back_has_tensor(w, "dec.blk.1.attn_rel_b.weight");
+}
+
+static void say_t5(struct back *w) {
+    back_raw(w, "feed_forward_proj",
+             back_has_tensor(w, "enc.blk.0.ffn_gate.weight") ? "\"gated-gelu\"" : "\"relu\"");
+}
+
+static const struct hparam back_pairs[] = {
+    HPARAM_U32(".context_length", "n_positions"),
+    HPARAM_U32(".decoder_start_token_id", "decoder_start_token_id"),
+    HPARAM_END,
+};
+static const char back_fields[] = "n_positions decoder_start_token_id";
+static const struct arch_back back[] = {
+    { "umt5", "UMT5ForConditionalGeneration", .when = is_umt5, .fields = back_fields,
+      .pairs = back_pairs, .more = say_t5 },
+    { "t5", "T5ForConditionalGeneration", .fields = back_fields, .pairs = back_pairs,
+      .more = say_t5 },
+    { 0 },
+};
+static const struct arch_back encoder_back[] = {
+    { "t5", "T5EncoderModel", .fields = back_fields, .pairs = back_pairs, .more = say_t5 }, { 0 }
+};
+
 static const struct arch archs[] = {
     { .gguf = "t5",
+      .back = back,
       .classes = "T5WithLMHeadModel T5ForConditionalGeneration MT5ForConditionalGeneration "
                  "UMT5ForConditionalGeneration UMT5Model",
       .rules = rules,
       .hparams = hparams,
       .tokenizers = unigram },
     { .gguf = "t5encoder",
+      .back = encoder_back,
       .classes = "T5EncoderModel",
       .rules = encoder_rules,
       .hparams = encoder_hparams,

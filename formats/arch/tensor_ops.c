@@ -349,6 +349,7 @@ static op_fn *const ops[OP_COUNT] = {
     [OP_SQUEEZE] = op_squeeze, [OP_FIRST] = op_first,         [OP_OWN] = op_own,
     [OP_ENDING] = op_experts,  [OP_THIRDS] = op_thirds,       [OP_FRAMES] = op_frames,
     [OP_DROP] = op_drop,       [OP_EXPERTS_TURNED] = op_experts_turned,
+    [OP_HALVES] = op_gate_up,
 };
 
 int op_to_gguf(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,

@@ -42,8 +42,12 @@ int arch_begin_gguf(struct arch_work *w);
 int arch_add_tensor(struct arch_work *w, const struct tensor *t);
 /* arch.c: does the folder keep the matrix @name the other way round? */
 bool arch_is_turned(const struct arch_work *w, struct str name);
-/* reverse.c: the row of a general.architecture; NULL: none. */
-const struct arch *arch_by_gguf(struct str name);
+/* reverse.c: the row of the GGUF's general.architecture; NULL: none. Several classes become one
+ * architecture: the row that has the kind of model, *@how (NULL: wanted by nobody), stands for it;
+ * where none has, the first, and *@how is NULL. */
+const struct arch *arch_by_gguf(const struct model *m, const struct arch_back **how);
+/* arch.c: @name with @edit made, wherever it fits. */
+struct str arch_edit_name(struct arena *a, struct str name, const struct name_edit *edit);
 /* arch.c: is @word one of @words, which spaces separate? */
 bool arch_has_word(const char *words, struct str word);
 /* arch.c: of the form as it is. */

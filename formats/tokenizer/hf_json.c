@@ -236,17 +236,23 @@ static void add_pre(struct writer *w, const struct hf_pre *pre) {
     buffer_z(b, " \"normalizer\": ");
     buffer_z(b, pre->normalizer);
     buffer_z(b, ",\n \"pre_tokenizer\": {\"type\": \"Sequence\", \"pretokenizers\": [");
+    if (pre->whole) {
+        buffer_z(b, pre->whole);
+        buffer_z(b, "]},\n");
+        return;
+    }
     if (pre->digits)
         buffer_z(b, "{\"type\": \"Digits\", \"individual_digits\": true}, ");
-    if (pre->regex) {
+    const size_t n_splits = sizeof pre->splits / sizeof *pre->splits;
+    for (size_t i = 0; i < n_splits && pre->splits[i]; i++) {
         buffer_z(b, "{\"type\": \"Split\", \"pattern\": {\"Regex\": ");
-        buffer_json(b, str_from(pre->regex));
+        buffer_json(b, str_from(pre->splits[i]));
         buffer_z(b, "}, \"behavior\": \"Isolated\", \"invert\": false}, ");
     }
     buffer_z(b, "{\"type\": \"ByteLevel\", \"add_prefix_space\": ");
     buffer_z(b, flag(w->kvs, "tokenizer.ggml.add_space_prefix", false) ? "true" : "false");
     buffer_z(b, ", \"trim_offsets\": true, \"use_regex\": ");
-    buffer_z(b, pre->regex ? "false}]},\n" : "true}]},\n");
+    buffer_z(b, pre->splits[0] ? "false}]},\n" : "true}]},\n");
 }
 
 static int add_bpe(struct writer *w) {
@@ -261,11 +267,13 @@ static int add_bpe(struct writer *w) {
     if (!kv_get_array(w->kvs, "tokenizer.ggml.merges", &merges))
         return err_set(w->err, -EBADMSG, "tokenizer.ggml.merges is missing");
     add_pre(w, pre);
-    add_template(
-        w,
-        flag(w->kvs, "tokenizer.ggml.add_bos_token", pre->add_bos) ? "tokenizer.ggml.bos_token_id"
-                                                                   : NULL,
-        flag(w->kvs, "tokenizer.ggml.add_eos_token", false) ? "tokenizer.ggml.eos_token_id" : NULL);
+    const bool sep = flag(w->kvs, "tokenizer.ggml.add_sep_token", pre->add_sep);
+    add_template(w,
+                 flag(w->kvs, "tokenizer.ggml.add_bos_token", pre->add_bos || sep)
+                     ? "tokenizer.ggml.bos_token_id"
+                     : NULL,
+                 flag(w->kvs, "tokenizer.ggml.add_eos_token", sep) ? "tokenizer.ggml.eos_token_id"
+                                                                   : NULL);
     buffer_z(b, " \"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, "
                 "\"trim_offsets\": true, \"use_regex\": true},\n \"model\": {\"type\": \"BPE\", "
                 "\"dropout\": null, \"unk_token\": null, \"continuing_subword_prefix\": null, "

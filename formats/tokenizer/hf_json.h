@@ -40,9 +40,10 @@ int hf_merges_add(struct buffer *b, const struct hf_vocab *v, struct err *err);
 struct hf_pre {
     const char *names;      /* of llama.cpp's pre-tokenizers, separated by spaces */
     const char *normalizer; /* JSON */
-    const char *regex;      /* of a Split; NULL: ByteLevel's own */
-    bool digits;            /* each digit alone, before that */
+    const char *splits[6];  /* patterns, one after the other; none: ByteLevel's own */
+    const char *whole;      /* JSON of all steps, where they are of other kinds; or NULL */
+    bool digits;            /* each digit alone, before the splits */
     bool ignore_merges;     /* a whole word that is a token is that */
-    bool add_bos;           /* where no pair says */
+    bool add_bos, add_sep;  /* where no pair says */
 };
 const struct hf_pre *hf_pre_find(struct str name); /* NULL: not known */
