@@ -100,9 +100,7 @@ static void land(struct making *m, int rc, const char *why) {
 }
 
 bool chunk_in_pieces(const struct conversion *c) {
-    struct expr_run run;
-    expr_run(c->expr, 0, 1, &run);
-    return run.leaf->op != EXPR_TRANSPOSE &&
+    return !convert_by_strips(c->expr) &&
            !(c->importance && codec_importance(c->to) == IMPORTANCE_ROW);
 }
 
@@ -172,7 +170,7 @@ static struct making *claim(const struct making *m, unsigned behind) {
     return NULL;
 }
 
-/* On a GPU, @n chunks at once, less if another has one; what it does not make is made as always. */
+/* @n chunks at once, less if another has one. Where that fails, one by one. */
 static void make_batch(struct making *m, uint64_t n) {
     struct making *batch[BATCH_MAX] = { m };
     const uint64_t left = chunk_count(m->c) - m->index, stride = chunk_stride(m->c);
@@ -199,13 +197,20 @@ static void make_batch(struct making *m, uint64_t n) {
     free(made);
 }
 
+/* How many chunks are best made together; 0: each alone. On a GPU, and where each would read a bit
+ * of every row. */
+static uint64_t together(const struct making *m) {
+    const uint64_t n = gpu_batch_chunks(m->view->engine->gpu, m->c);
+    return n == 0 && convert_by_strips(m->c->expr) ? BATCH_MAX : n;
+}
+
 /* @most: chunks that are wanted, this one included. */
 static void begin(struct making *m, uint64_t most) {
-    const uint64_t together = gpu_batch_chunks(m->view->engine->gpu, m->c);
+    const uint64_t n = together(m);
     if (!prepare(m))
         return;
-    if (together > 0)
-        make_batch(m, most < together ? most : together);
+    if (n > 0)
+        make_batch(m, most < n ? most : n);
     else
         take_turn(&m->job);
 }

@@ -20,7 +20,8 @@ bool chunk_in_pieces(const struct conversion *c);
 
 /* Make the chunk that the caller has claimed (FLIGHT_MINE), beginning on this thread, which is a
  * worker's. It lands when it is finished or has failed, or with -EINTR as soon as nobody wants it:
- * no waiter, and no @interest (NULL: none). A GPU makes those behind it too, @most with it. */
+ * no waiter, and no @interest (NULL: none). Those behind it may be made too, @most with
+ * it. */
 void chunk_make(struct view *v, const struct conversion *c, uint64_t index, uint64_t most,
                 struct interest *interest);
 

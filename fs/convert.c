@@ -15,7 +15,7 @@
 enum {
     TILE_ELEMS = 4096,       /* 16 KiB of floats; a multiple of every block */
     PIECE_BYTES = 256 << 10, /* read at once: stays in the second-level cache */
-    STRIP_BYTES = 4 << 20,   /* likewise of a transpose: each of its rows is a read of its own */
+    STRIP_BYTES = 8 << 20,   /* likewise of a transpose: each of its rows is a read of its own */
     MAX_BLOCK_ELEMS = 256,
     MAX_BLOCK_BYTES = 1024,
     MAX_ROW_ELEMS = 16 << 20, /* of a row that must be seen as a whole: 64 MiB of floats */
@@ -424,8 +424,7 @@ static int convert_units(struct convert *cv, uint64_t off, uint64_t len, uint8_t
     return rc < 0 ? rc : reader_check(&cv->reader);
 }
 
-/* Other leaves need no more than a piece. */
-static bool begins_with_transpose(const struct expr *e) {
+bool convert_by_strips(const struct expr *e) {
     struct expr_run run;
     if (!e->rows || !e->cols)
         return false;
@@ -449,7 +448,7 @@ static int convert_bytes(struct model *m, const struct kernels *k, struct gpu *g
         cv.tile_elems = w->cols;
     const uint64_t tile = cv.tile_elems > TILE_ELEMS ? cv.tile_elems : TILE_ELEMS;
     const size_t floats = tile + (w ? w->cols : 0);
-    cv.strip_bytes = begins_with_transpose(c->expr) ? STRIP_BYTES : PIECE_BYTES;
+    cv.strip_bytes = convert_by_strips(c->expr) ? STRIP_BYTES : PIECE_BYTES;
     auto_free void *scratch = malloc(cv.strip_bytes + floats * sizeof(float));
     if (!scratch)
         return err_set(err, -ENOMEM, "no memory to convert %.*s", STR_ARG(c->name));

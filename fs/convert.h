@@ -5,6 +5,10 @@
 #include "fs/view.h"
 #include "kernels/kernels.h"
 
+/* Does @e begin with a transpose? Each read of its source then goes through all its rows: the
+ * more columns at once the better. */
+bool convert_by_strips(const struct expr *e);
+
 /* Bytes [off, off + len) of the converted tensor, any offset and length: blocks that are cut are
  * converted whole aside. Written in full, or an error: -ESTALE when the source has changed,
  * -EDOM for numbers that the target cannot hold, -ENOTSUP, or what the read said. */

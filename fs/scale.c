@@ -12,6 +12,7 @@
 
 enum {
     PIECE = 32 << 10,    /* floats at once */
+    STRIP = 2 << 20,     /* of a transpose */
     FACT_CHANNELS = 256, /* scales that are kept in the cache */
 };
 
@@ -52,13 +53,17 @@ static void remember(struct view *v, const struct scaling *s) {
     cache_fact_put(v->engine->cache, &s->key, fact, n);
 }
 
+static uint64_t piece_elems(const struct scaling *s) {
+    return convert_by_strips(s->expr) ? STRIP : PIECE;
+}
+
 /* The extremes of each channel: low[], then high[]. */
 static int find_extremes(struct view *v, const struct conversion *c, float *x, float *low,
                          float *high, struct err *err) {
     const struct scaling *s = c->scaling;
-    const uint64_t elems = s->expr->rows * s->expr->cols;
-    for (uint64_t at = 0; at < elems; at += PIECE) {
-        const uint64_t n = elems - at < PIECE ? elems - at : PIECE;
+    const uint64_t elems = s->expr->rows * s->expr->cols, piece = piece_elems(s);
+    for (uint64_t at = 0; at < elems; at += piece) {
+        const uint64_t n = elems - at < piece ? elems - at : piece;
         int rc = convert_floats(v->model, &v->engine->kernels, c->name, s->expr, at, n, x, err);
         if (rc < 0)
             return rc;
@@ -75,7 +80,7 @@ static int find_extremes(struct view *v, const struct conversion *c, float *x, f
 
 static int look(struct view *v, const struct conversion *c, struct err *err) {
     struct scaling *s = c->scaling;
-    auto_free float *x = malloc(PIECE * sizeof *x);
+    auto_free float *x = malloc(piece_elems(s) * sizeof *x);
     auto_free float *ends = calloc(2 * s->channels, sizeof *ends);
     if (!x || !ends)
         return err_set(err, -ENOMEM, "%.*s: no memory", STR_ARG(c->name));
@@ -94,11 +99,11 @@ static int look(struct view *v, const struct conversion *c, struct err *err) {
 static int make_levels(struct view *v, const struct conversion *c, uint64_t off, uint64_t len,
                        uint8_t *dst, struct err *err) {
     const struct scaling *s = c->scaling;
-    auto_free float *x = malloc(PIECE * sizeof *x);
+    auto_free float *x = malloc(piece_elems(s) * sizeof *x);
     if (!x)
         return err_set(err, -ENOMEM, "%.*s: no memory", STR_ARG(c->name));
     while (len > 0) {
-        const uint64_t n = len < PIECE ? len : PIECE;
+        const uint64_t n = len < piece_elems(s) ? len : piece_elems(s);
         int rc = convert_floats(v->model, &v->engine->kernels, c->name, s->expr, off, n, x, err);
         if (rc < 0)
             return rc;
