@@ -5,7 +5,8 @@
 #include "formats/general.h"
 #include <errno.h>
 
-static const struct arch *const projectors[] = { projectors_qwen, projectors_siglip, NULL };
+static const struct arch *const projectors[] = { projectors_qwen, projectors_siglip,
+                                                  projectors_other, NULL };
 
 /* --- vision_config as transformers has it --- */
 
@@ -49,6 +50,35 @@ static const struct {
           "layer_norm_eps" : 1e-6,
           "num_attention_heads" : 12,
           "num_hidden_layers" : 12,
+          "patch_size" : 16
+      }) },
+    { "llama4", NULL, JSON_TEXT({
+          "hidden_act" : "gelu",
+          "hidden_size" : 768,
+          "image_size" : 448,
+          "intermediate_size" : 5632,
+          "norm_eps" : 1e-5,
+          "num_attention_heads" : 16,
+          "num_hidden_layers" : 34,
+          "patch_size" : 14,
+          "pixel_shuffle_ratio" : 0.5
+      }) },
+    { "lfm2_vl", NULL, JSON_TEXT({
+          "hidden_size" : 768,
+          "intermediate_size" : 3072,
+          "layer_norm_eps" : 1e-6,
+          "num_attention_heads" : 12,
+          "num_hidden_layers" : 12,
+          "patch_size" : 16
+      }) },
+    { "janus", NULL, JSON_TEXT({
+          "hidden_act" : "gelu",
+          "hidden_size" : 1024,
+          "image_size" : 384,
+          "layer_norm_eps" : 1e-6,
+          "mlp_ratio" : 4,
+          "num_attention_heads" : 16,
+          "num_hidden_layers" : 24,
           "patch_size" : 16
       }) },
     { NULL, "siglip_vision_model", JSON_TEXT({

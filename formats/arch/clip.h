@@ -7,14 +7,17 @@
 /* The rows; each list ends with one that has no gguf. */
 extern const struct arch projectors_qwen[];
 extern const struct arch projectors_siglip[];
+extern const struct arch projectors_other[];
 
 /* What the loader in llama.cpp (tools/mtmd/clip.cpp) asks for of every image encoder. @size: of the
- * image; @width, @inner: names of the embedding's length and the feed-forward's. */
-#define CLIP_HPARAMS(size, width, inner)                                               \
+ * image; @width, @inner: names of the embedding's length and the feed-forward's, or @feed_forward,
+ * what makes the latter. */
+#define CLIP_HPARAMS(size, width, inner) \
+    CLIP_HPARAMS_CALL(size, width, HPARAM_NEED(".vision.feed_forward_length", inner))
+#define CLIP_HPARAMS_CALL(size, width, feed_forward)                                   \
     HPARAM_CALL(hparam_file_type), HPARAM_CALL(clip_encoder), HPARAM_CALL(clip_width), \
         HPARAM_CALL(size), HPARAM_CALL(clip_patch_size),                               \
-        HPARAM_NEED(".vision.embedding_length", width),                                \
-        HPARAM_NEED(".vision.feed_forward_length", inner),                             \
+        HPARAM_NEED(".vision.embedding_length", width), feed_forward,                  \
         HPARAM_NEED(".vision.block_count", "num_hidden_layers depth"),                 \
         HPARAM_NEED(".vision.attention.head_count", "num_attention_heads num_heads"),  \
         HPARAM_CALL(clip_mean)

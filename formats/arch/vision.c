@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/vision.c - projectors over SigLIP and what is built like it: Gemma 3, SmolVLM and
- * Idefics 3, Pixtral and Mistral 3, InternVL. Source: conversion/gemma.py, smolvlm.py, llava.py,
- * internvl.py. */
+ * Idefics 3, Pixtral, Mistral 3 and LightOnOCR, InternVL. Source: conversion/gemma.py, smolvlm.py,
+ * llava.py, lighton_ocr.py, internvl.py. */
 #include "formats/arch/clip.h"
 #include <errno.h>
 #include <math.h>
@@ -121,9 +121,13 @@ static const struct tensor_rule pixtral_rules[] = {
     RULES_END,
 };
 
+static bool is_lighton(const struct arch_work *w) {
+    return str_is(w->class_name, "LightOnOCRForConditionalGeneration");
+}
+
 static int pixtral_pairs(struct arch_work *w) {
     uint64_t merge;
-    int rc = clip_projector(w, "pixtral");
+    int rc = clip_projector(w, is_lighton(w) ? "lightonocr" : "pixtral");
     if (rc == 0)
         rc = clip_eps(w, 1e-5);
     if (rc == 0)
@@ -132,6 +136,12 @@ static int pixtral_pairs(struct arch_work *w) {
         return rc;
     return work_u32(w, ".vision.spatial_merge_size", merge);
 }
+
+static const struct name_edit lighton_edits[] = {
+    { EDIT_START, "model.vision_encoder.", "vision_tower." },
+    { EDIT_START, "model.vision_projection.", "multi_modal_projector." },
+    { 0 },
+};
 
 static const struct hparam pixtral_hparams[] = { CLIP_HPARAMS(clip_image_size, "hidden_size",
                                                               "intermediate_size"),
@@ -346,6 +356,13 @@ const struct arch projectors_siglip[] = {
       .classes = "LlavaForConditionalGeneration Mistral3ForConditionalGeneration",
       .when = is_pixtral,
       .prefixes = "multi_modal_projector. vision_tower.",
+      .rules = pixtral_rules,
+      .hparams = pixtral_hparams,
+      .types = types },
+    { .gguf = "clip",
+      .classes = "LightOnOCRForConditionalGeneration",
+      .prefixes = "multi_modal_projector. vision_tower.",
+      .edits = lighton_edits,
       .rules = pixtral_rules,
       .hparams = pixtral_hparams,
       .types = types },
