@@ -108,7 +108,7 @@ static void cut_halves(struct cut *cut, const struct state *s) {
 static bool nearest_point(const uint16_t *points, int n, const float *x, const float *w,
                           float scale, const float *values, uint16_t *best) {
     float best_error = FLT_MAX;
-    for (int j = 0; j < n && (!j || points[j] != points[0]); j++) { /* then it only fills up */
+    for (int j = 0; j < n; j++) {
         float error = 0;
         for (int i = 0; i < 8; i++) {
             const float apart = scale * values[points[j] >> (2 * i) & 3] - x[i];
@@ -131,11 +131,12 @@ static bool look_up(const struct state *s, int g, float scale, const float *valu
         code = 3 * code + s->digit[8 * g + i];
         digits = digits << 2 | s->digit[8 * g + i];
     }
-    const uint16_t *list = iq1_book.lists + IQ_LIST_UNIT * iq1_book.at[code];
+    int n;
+    const uint16_t *list = iq_list(&iq1_book, code, &n);
     *point = list[0];
     if (*point == digits)
         return true;
-    if (!nearest_point(list, IQ_LIST_UNIT * iq1_book.units[code], x, w, scale, values, point))
+    if (!nearest_point(list, n, x, w, scale, values, point))
         nearest_point(iq1_grid, IQ1_POINTS, x, w, scale, values, point);
     return false;
 }

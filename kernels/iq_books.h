@@ -9,16 +9,20 @@
 #include <stdint.h>
 
 enum {
-    IQ_LIST_UNIT = 16, /* lists are so many points long, or a multiple */
+    IQ_LIST_UNIT = 4,   /* lists are filled up with their first point to a multiple */
+    IQ_LIST_BEYOND = 16 /* and so many points behind a list's begin can be read, its own or not */
 };
 
 struct iq_book {
-    const uint16_t *grid; /* the points, in rising order */
-    const uint16_t *at;   /* by code: where its list is, in units */
-    const uint8_t *units; /* by code: how many units the list has */
-    const uint16_t
-        *lists; /* the nearest first, of equals in their order; filled up with the first */
+    const uint16_t *grid;   /* the points, in rising order */
+    const uint32_t *places; /* by code: where its list begins, times 512, plus its length */
+    const uint16_t *lists;  /* the nearest first, of equals in their order */
 };
+
+static inline const uint16_t *iq_list(const struct iq_book *book, int code, int *n) {
+    *n = book->places[code] & 511;
+    return book->lists + (book->places[code] >> 9);
+}
 
 extern const struct iq_book iq1_book, iq2_xxs_book, iq2_xs_book, iq2_s_book, iq3_xxs_book,
     iq3_s_book;

@@ -22,8 +22,8 @@ enum { CODES_MAX = 6561, LISTS_MAX = 400000, POINTS_MAX = 2048 };
 
 struct book {
     int codes, used; /* used: of lists */
-    uint16_t at[CODES_MAX], lists[LISTS_MAX];
-    uint8_t units[CODES_MAX];
+    uint32_t places[CODES_MAX];
+    uint16_t lists[LISTS_MAX];
 };
 
 /* The digits of the code with number @index, which are those of a number to the base of levels. */
@@ -63,19 +63,26 @@ static void add_code(const struct recipe *r, struct book *book, int index) {
     digits_of(r, index, digit);
     distances_to(r, digit, distance);
     uint16_t *list = book->lists + book->used;
-    const int n = nearest(r, distance, list);
-    book->at[index] = (uint16_t)(book->used / IQ_LIST_UNIT);
-    book->units[index] = (uint8_t)((n + IQ_LIST_UNIT - 1) / IQ_LIST_UNIT);
+    const int n = nearest(r, distance, list); /* at most 292 */
+    book->places[index] = (uint32_t)(book->used * 512 + n);
     for (book->used += n; book->used % IQ_LIST_UNIT; book->used++)
         book->lists[book->used] = list[0];
 }
 
-static void print(const char *kind, const char *name, const char *what, const uint16_t *wide,
-                  const uint8_t *narrow, int n) {
-    printf("static const %s %s_%s[%d] = {", kind, name, what, n);
-    for (int i = 0; i < n; i++)
-        printf("%s%d", i % 16 ? "," : i ? ",\n" : "\n", wide ? wide[i] : narrow[i]);
+static void print_start(const char *type, const char *name, const char *what, int n) {
+    printf("static const %s %s_%s[%d] = {", type, name, what, n);
+}
+
+static void print_book(const char *name, const struct book *book) {
+    print_start("uint32_t", name, "places", book->codes);
+    for (int i = 0; i < book->codes; i++)
+        printf("%s%uu", i % 16 ? "," : i ? ",\n" : "\n", book->places[i]);
     printf("};\n");
+    print_start("uint16_t", name, "lists", book->used + IQ_LIST_BEYOND);
+    for (int i = 0; i < book->used; i++)
+        printf("%s%u", i % 16 ? "," : i ? ",\n" : "\n", book->lists[i]);
+    printf("};\nconst struct iq_book %s_book = { %s_grid, %s_places, %s_lists };\n", name, name,
+           name, name);
 }
 
 int main(void) {
@@ -90,11 +97,7 @@ int main(void) {
             book.codes *= r->levels;
         for (int index = 0; index < book.codes; index++)
             add_code(r, &book, index);
-        print("uint16_t", r->name, "at", book.at, NULL, book.codes);
-        print("uint8_t", r->name, "units", NULL, book.units, book.codes);
-        print("uint16_t", r->name, "lists", book.lists, NULL, book.used);
-        printf("const struct iq_book %s_book = { %s_grid, %s_at, %s_units, %s_lists };\n", r->name,
-               r->name, r->name, r->name, r->name);
+        print_book(r->name, &book);
     }
     return 0;
 }

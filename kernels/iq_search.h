@@ -61,7 +61,7 @@ ALWAYS uint16_t nearest_point(const struct iq_how *how, const uint16_t *list, in
                               const float *w, float scale) {
     uint16_t best = list[0];
     float best_error = FLT_MAX;
-    for (int j = 0; j < n && (!j || list[j] != list[0]); j++) { /* then it only fills up */
+    for (int j = 0; j < n; j++) {
         float error = 0;
         for (int i = 0; i < how->digits; i++) {
             const float apart = scale * iq_odd(how, list[j], i) - x[i];
@@ -113,9 +113,9 @@ ALWAYS bool look_up(const struct state *s, const struct iq_how *how, int g, floa
         code = how->levels * code + digit;
         digits = digits << how->bits | digit;
     }
-    *point =
-        nearest_point(how, how->book->lists + IQ_LIST_UNIT * how->book->at[code],
-                      IQ_LIST_UNIT * how->book->units[code], s->x + first, s->root + first, scale);
+    int n;
+    const uint16_t *list = iq_list(how->book, code, &n);
+    *point = nearest_point(how, list, n, s->x + first, s->root + first, scale);
     return *point == digits;
 }
 

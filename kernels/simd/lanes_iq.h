@@ -3,16 +3,17 @@
  * of near points are gone through otherwise: there, a lane is a point. */
 #pragma once
 #include "kernels/iq_types.h"
+#include "kernels/simd/lanes_candidates.h"
 #include "kernels/simd/lanes_points.h"
 #include "kernels/simd/lanes_positive.h"
 #include "kernels/simd/lanes_weighted.h"
 
-enum { IQ_GROUPS_MAX = IQ_SUB_MAX / 4 };
-
 struct lanes_iq {
-    vf x[IQ_SUB_MAX], w[IQ_SUB_MAX], wx[IQ_SUB_MAX];    /* magnitudes, weights, their product */
-    vi signs[IQ_SUB_MAX / 8];                           /* bit i: element i is negative */
-    float by_sub[VL][IQ_SUB_MAX], root[VL][IQ_SUB_MAX]; /* magnitudes, roots of weights */
+    vf x[IQ_SUB_MAX], w[IQ_SUB_MAX], wx[IQ_SUB_MAX]; /* magnitudes, weights, their product */
+    vi signs[IQ_SUB_MAX / 8];                        /* bit i: element i is negative */
+    /* The same by sub-block, and roots of weights. */
+    float by_sub[VL][IQ_SUB_MAX], w_by_sub[VL][IQ_SUB_MAX], wx_by_sub[VL][IQ_SUB_MAX];
+    float root[VL][IQ_SUB_MAX];
     vf top, scale;
     vm found;
     vi point[IQ_GROUPS_MAX], on_grid[IQ_GROUPS_MAX]; /* on_grid: all bits or none */
@@ -69,6 +70,8 @@ INLINE void iq_load(struct lanes_iq *s, const struct iq_how *how, const float *s
         vf roots[VL];
         UNROLL for (int k = 0; k < VL; k++) roots[k] = vf_sqrt(s->w[i + k]);
         vf_store_columns(s->by_sub[0] + i, IQ_SUB_MAX, s->x + i);
+        vf_store_columns(s->w_by_sub[0] + i, IQ_SUB_MAX, s->w + i);
+        vf_store_columns(s->wx_by_sub[0] + i, IQ_SUB_MAX, s->wx + i);
         vf_store_columns(s->root[0] + i, IQ_SUB_MAX, roots);
     }
 }
@@ -90,8 +93,9 @@ INLINE vi iq_look_up(const struct lanes_iq *s, const struct iq_how *how, int g, 
         struct point_errors errors;
         point_errors_init(&errors, how->digits, odd_levels(how->levels), scales[k],
                           s->by_sub[k] + first, s->root[k] + first);
-        const uint16_t *list = how->book->lists + IQ_LIST_UNIT * how->book->at[codes[k]];
-        const int point = nearest_of_list(&errors, list, how->book->units[codes[k]]);
+        int n;
+        const uint16_t *list = iq_list(how->book, codes[k], &n);
+        const int point = nearest_of_list(&errors, list, n);
         points[k] = point < 0 ? list[0] : point;
     }
     *on_grid = vi_load(points) == digits;
@@ -115,28 +119,29 @@ INLINE void iq_fit(const struct lanes_iq *s, const struct iq_how *how, const vi 
     }
 }
 
-/* search_candidates() */
+/* search_candidates(): a sub-block after the other. */
 INLINE void iq_candidates(struct lanes_iq *s, const struct iq_how *how) {
     const int groups = how->elems / how->digits;
-    const vf zero = vf_set1(0);
-    vf best = zero, sum_qx, sum_q2;
-    for (int step = -how->steps; step <= how->steps; step++) {
-        const float numerator = (float)(2 * how->levels - 1) + (float)step * how->delta;
-        const vf inverse = numerator / s->top;
-        vi point[IQ_GROUPS_MAX], on_grid[IQ_GROUPS_MAX];
-        float scales[VL];
-        vf_store(scales, 1.0f / inverse);
-        for (int g = 0; g < groups; g++)
-            point[g] = iq_look_up(s, how, g, inverse, scales, &on_grid[g]);
-        iq_fit(s, how, point, &sum_qx, &sum_q2);
-        const vm better = vm_and(vf_gt(sum_q2, zero), vf_gt(sum_qx * sum_qx, best * sum_q2));
-        const vf scale = sum_qx / sum_q2;
-        s->scale = vf_select(better, scale, s->scale);
-        best = vf_select(better, scale * sum_qx, best);
+    const uint32_t found = vm_bits(s->found);
+    int32_t point[IQ_GROUPS_MAX][VL], on_grid[IQ_GROUPS_MAX][VL];
+    float top[VL], scale[VL];
+    vf_store(top, s->top);
+    vf_store(scale, s->scale);
+    for (int k = 0; k < VL; k++) {
+        const struct candidate_data data = { s->by_sub[k], s->w_by_sub[k], s->root[k],
+                                             s->wx_by_sub[k] };
+        struct candidates c;
+        const int best = found >> k & 1 ? best_candidate(&c, how, &data, top[k], &scale[k]) : -1;
         for (int g = 0; g < groups; g++) {
-            s->point[g] = vi_select(better, point[g], s->point[g]);
-            s->on_grid[g] = vi_select(better, on_grid[g], s->on_grid[g]);
+            point[g][k] = best < 0 ? how->book->grid[0] : c.point[g][best / VL][best % VL];
+            on_grid[g][k] =
+                -(best < 0 ? !how->refine_all : point[g][k] == c.digits[g][best / VL][best % VL]);
         }
+    }
+    s->scale = vf_load(scale);
+    for (int g = 0; g < groups; g++) {
+        s->point[g] = vi_load(point[g]);
+        s->on_grid[g] = vi_load(on_grid[g]);
     }
 }
 
@@ -173,10 +178,6 @@ INLINE void iq_search_lanes(struct lanes_iq *s, const struct iq_how *how) {
         s->found = vm_and(s->found, vm_not(vf_le(s->top, zero)));
     } else {
         s->scale = s->top / (float)(2 * how->levels - 1);
-    }
-    for (int g = 0; g < how->elems / how->digits; g++) {
-        s->point[g] = vi_set1(how->book->grid[0]);
-        s->on_grid[g] = vi_set1(how->refine_all ? 0 : -1);
     }
     iq_candidates(s, how);
     iq_refine(s, how);

@@ -136,13 +136,14 @@ INLINE int find_point(const uint8_t *digit, float scale, const float *values, co
         code = 3 * code + digit[i];
         digits = digits << 2 | digit[i];
     }
-    const uint16_t *list = iq1_book.lists + IQ_LIST_UNIT * iq1_book.at[code];
+    int n;
+    const uint16_t *list = iq_list(&iq1_book, code, &n);
     *on_grid = list[0] == digits;
     if (*on_grid)
         return digits;
     struct point_errors errors;
     point_errors_init(&errors, 8, levels, scale, x, w);
-    return nearest_of_list(&errors, list, iq1_book.units[code]);
+    return nearest_of_list(&errors, list, n);
 }
 
 /* Digits and points of sub-block @k, which has a cut; false: the portable code must. */

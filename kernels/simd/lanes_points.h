@@ -43,51 +43,53 @@ INLINE vf digit_error(const struct point_errors *e, vi points, int i) {
     return e->bits == 2 ? vf_pick4(e->of[i], from) : vf_pick(e->of[i], from);
 }
 
-/* A list is gone through by so many vectors. */
-enum { UNIT_VECS = IQ_LIST_UNIT / VL, LIST_VECS_MAX = 320 / VL };
+/* A list is gone through by so many points. */
+enum { STRIDE = IQ_LIST_BEYOND, STRIDE_VECS = STRIDE / VL, LIST_VECS_MAX = 320 / VL };
 
-/* Errors of a unit of points, FLT_MAX where it is more, or is not a number; the least of each lane
- * so far. */
-INLINE vf unit_errors(const struct point_errors *e, const uint16_t *points, vf least,
-                      vf error[UNIT_VECS]) {
-    UNROLL for (int v = 0; v < UNIT_VECS; v++) {
+/* Errors of the @n points, infinite for those after them; and the least of each lane so far, from
+ * FLT_MAX down. */
+INLINE vf stride_errors(const struct point_errors *e, const uint16_t *points, int n, vf least,
+                        vf error[STRIDE_VECS]) {
+    UNROLL for (int v = 0; v < STRIDE_VECS; v++) {
         const vi p = vi_load_u16(points + VL * v);
+        const vm own = vf_lt(vf_from_int(vi_iota() + VL * v), vf_set1((float)n));
         error[v] = digit_error(e, p, 0);
         UNROLL for (int i = 1; i < e->digits; i++) error[v] += digit_error(e, p, i);
+        error[v] = vf_select(own, error[v], vf_set1(__builtin_inff()));
         least = vf_min(error[v], least);
     }
     return least;
 }
 
-/* Bit k: point k of the unit has the error @least. */
-INLINE uint32_t unit_places(const vf error[UNIT_VECS], vf least) {
+/* Bit k: point k has the error @least. */
+INLINE uint32_t stride_places(const vf error[STRIDE_VECS], vf least) {
     uint32_t places = 0;
-    UNROLL for (int v = 0; v < UNIT_VECS; v++) places |= vm_bits(vf_eq(error[v], least))
-                                                         << (VL * v);
+    UNROLL for (int v = 0; v < STRIDE_VECS; v++) places |= vm_bits(vf_eq(error[v], least))
+                                                           << (VL * v);
     return places;
 }
 
-/* The point of the least error, for a list of more than one unit. */
-INLINE int nearest_of_long_list(const struct point_errors *e, const uint16_t *list, int units) {
+/* The point of the least error, for a list longer than that. */
+INLINE int nearest_of_long_list(const struct point_errors *e, const uint16_t *list, int n) {
     vf error[LIST_VECS_MAX], least = vf_set1(FLT_MAX);
-    for (int u = 0; u < units; u++)
-        least = unit_errors(e, list + IQ_LIST_UNIT * u, least, error + UNIT_VECS * u);
+    for (int at = 0; at < n; at += STRIDE)
+        least = stride_errors(e, list + at, n - at, least, error + at / VL);
     least = vf_least(least);
-    for (int u = 0; u < units; u++) {
-        const uint32_t places = unit_places(error + UNIT_VECS * u, least);
+    for (int at = 0; at < n; at += STRIDE) {
+        const uint32_t places = stride_places(error + at / VL, least);
         if (places)
-            return list[IQ_LIST_UNIT * u + __builtin_ctz(places)];
+            return list[at + __builtin_ctz(places)];
     }
     return -1;
 }
 
 /* The first point of the least error, as nearest_point() of iq_search.h; negative where no error is
  * finite. */
-INLINE int nearest_of_list(const struct point_errors *e, const uint16_t *list, int units) {
-    vf error[UNIT_VECS];
-    if (units > 1)
-        return nearest_of_long_list(e, list, units);
-    const vf least = unit_errors(e, list, vf_set1(FLT_MAX), error);
-    const uint32_t places = unit_places(error, vf_least(least));
+INLINE int nearest_of_list(const struct point_errors *e, const uint16_t *list, int n) {
+    vf error[STRIDE_VECS];
+    if (n > STRIDE)
+        return nearest_of_long_list(e, list, n);
+    const vf least = stride_errors(e, list, n, vf_set1(FLT_MAX), error);
+    const uint32_t places = stride_places(error, vf_least(least));
     return places ? list[__builtin_ctz(places)] : -1;
 }
