@@ -61,7 +61,7 @@ static bool set(struct kv_list *l, struct arena *a, struct str key, enum kv_type
             l->items[i].value = value;
             return true;
         }
-    struct kv kv = { arena_str(a, key), type, value };
+    struct kv kv = { .key = arena_str(a, key), .type = type, .value = value };
     return kv.key.p && kv_append(l, a, kv);
 }
 
@@ -220,6 +220,22 @@ bool kv_array(const struct kv *kv, struct kv_array *out) {
     if (c.bad || type >= KV_TYPE_COUNT || type == KV_ARRAY)
         return false;
     *out = (struct kv_array){ (enum kv_type)type, n, { (const char *)c.p, cursor_left(&c) } };
+    return true;
+}
+
+bool kv_is_plain(const struct kv *kv) {
+    struct cursor c = cursor_over(kv->value);
+    struct kv_array array;
+    struct str s;
+    if (kv->type == KV_STRING) {
+        s = cursor_str(&c, cursor_u64(&c));
+        return !s.n || !memchr(s.p, 0, s.n);
+    }
+    if (!kv_array(kv, &array) || array.type != KV_STRING)
+        return true;
+    while (kv_array_next(&array, &s))
+        if (s.n && memchr(s.p, 0, s.n))
+            return false;
     return true;
 }
 

@@ -7,8 +7,19 @@
 #include <stdint.h>
 
 enum kv_type {
-    KV_U8, KV_I8, KV_U16, KV_I16, KV_U32, KV_I32, KV_F32, KV_BOOL,
-    KV_STRING, KV_ARRAY, KV_U64, KV_I64, KV_F64,
+    KV_U8,
+    KV_I8,
+    KV_U16,
+    KV_I16,
+    KV_U32,
+    KV_I32,
+    KV_F32,
+    KV_BOOL,
+    KV_STRING,
+    KV_ARRAY,
+    KV_U64,
+    KV_I64,
+    KV_F64,
     KV_TYPE_COUNT
 };
 
@@ -17,6 +28,7 @@ struct kv {
     enum kv_type type;
     struct str value; /* as in the file after the type: a string has its u64 length in front, an
                        * array its u32 element type and u64 count; little-endian */
+    bool plain;       /* kv_is_plain has said so; false: it was not asked */
 };
 
 struct kv_list {
@@ -58,6 +70,7 @@ bool kv_get_array(const struct kv_list *l, const char *key, struct kv_array *out
 bool kv_get_f64(const struct kv_list *l, const char *key, double *out); /* any number */
 
 bool kv_array(const struct kv *kv, struct kv_array *out); /* @kv may be NULL */
+bool kv_is_plain(const struct kv *kv); /* no string of it has a NUL in it; walks all of them */
 /* The next element: the text of a string, the little-endian bytes of a number. False at the end. */
 bool kv_array_next(struct kv_array *a, struct str *elem);
 /* An encoded value or element. False when it is of another kind; u64 comes out as its bits. */

@@ -14,27 +14,21 @@ enum {
 
 /* gguf_set_kv hands strings on as C strings: they end at a NUL. False: no memory. */
 static bool cut_strings(struct kv *kv, struct arena *a) {
+    if (kv->plain || kv_is_plain(kv))
+        return true;
     if (kv->type == KV_STRING) {
         struct cursor c = cursor_over(kv->value);
         struct str s = cursor_str(&c, cursor_u64(&c));
-        if (!s.n || !memchr(s.p, 0, s.n))
-            return true;
         struct kv_list one = { 0 };
         bool ok = kv_set_str(&one, a, "", (struct str){ s.p, strlen(s.p) });
-        *kv = ok ? (struct kv){ kv->key, kv->type, one.items[0].value } : *kv;
+        kv->value = ok ? one.items[0].value : kv->value;
         return ok;
     }
     struct kv_array from;
-    if (!kv_array(kv, &from) || from.type != KV_STRING)
-        return true;
-    struct str *strs = NULL, s;
+    kv_array(kv, &from);
+    struct str *strs = arena_array(a, struct str, from.n), s;
     uint64_t n = 0;
-    bool any = false;
-    for (struct kv_array at = from; !any && kv_array_next(&at, &s);)
-        any = s.n && memchr(s.p, 0, s.n);
-    if (!any)
-        return true;
-    if (!(strs = arena_array(a, struct str, from.n)))
+    if (!strs)
         return false;
     for (struct kv_array at = from; kv_array_next(&at, &s); n++) {
         const char *nul = s.n ? memchr(s.p, 0, s.n) : NULL;
@@ -42,7 +36,7 @@ static bool cut_strings(struct kv *kv, struct arena *a) {
     }
     struct kv_list one = { 0 };
     bool ok = kv_set_strs(&one, a, "", strs, n);
-    *kv = ok ? (struct kv){ kv->key, kv->type, one.items[0].value } : *kv;
+    kv->value = ok ? one.items[0].value : kv->value;
     return ok;
 }
 

@@ -103,11 +103,28 @@ static void test_types(void **state) {
         { KV_BOOL, "\1", "true" },
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct kv kv = { STR("k"), rows[i].type, { rows[i].bytes, kv_type_bytes(rows[i].type) } };
+        struct kv kv = { .key = STR("k"),
+                         .type = rows[i].type,
+                         .value = { rows[i].bytes, kv_type_bytes(rows[i].type) } };
         char buf[32];
         kv_text(&kv, 1, buf, sizeof buf);
         assert_string_equal(buf, rows[i].text);
     }
+}
+
+static void test_plain(void **state) {
+    struct fixture *f = *state;
+    const struct str plain[] = { STR("a"), STR(""), STR("b") }, nul[] = { STR("a"), STR("b\0c") };
+    const uint32_t numbers[] = { 0, 1 };
+    struct kv_list *l = &f->kvs;
+    assert_true(kv_set_u32(l, &f->arena, "number", 0));
+    assert_true(kv_set_array(l, &f->arena, "numbers", KV_U32, numbers, 2));
+    assert_true(kv_set_str(l, &f->arena, "text", STR("text")));
+    assert_true(kv_set_strs(l, &f->arena, "texts", plain, 3));
+    assert_true(kv_set_str(l, &f->arena, "nul", STR("te\0xt")));
+    assert_true(kv_set_strs(l, &f->arena, "nuls", nul, 2));
+    for (uint32_t i = 0; i < l->n; i++)
+        assert_int_equal(kv_is_plain(&l->items[i]), i < 4);
 }
 
 int main(void) {
@@ -116,6 +133,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_growth, setup, teardown),
         cmocka_unit_test_setup_teardown(test_arrays, setup, teardown),
         cmocka_unit_test(test_types),
+        cmocka_unit_test_setup_teardown(test_plain, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -40,6 +40,8 @@ static int fill_memo(struct arch_work *w, struct tokenizer_memo *memo) {
         if (!kv_set_raw(&memo->kvs, &memo->arena, kv->key, kv->type, kv->value))
             rc = work_no_memory(w);
     }
+    for (uint32_t i = 0; rc == 0 && i < memo->kvs.n; i++)
+        memo->kvs.items[i].plain = kv_is_plain(&memo->kvs.items[i]);
     arena_fini(&scratch);
     return rc;
 }
