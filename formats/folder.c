@@ -105,6 +105,13 @@ int folder_slurp(const struct folder *f, const char *name, uint64_t limit, char 
     return rc;
 }
 
+int folder_hash_file(const struct folder *f, const char *name, uint64_t limit, struct hasher *h,
+                     struct err *err) {
+    char path[PATH_MAX];
+    const int rc = join(path, f->path.p, name, err);
+    return rc < 0 ? rc : source_hash(f->root, path, limit, h, err);
+}
+
 int folder_json(const struct folder *f, const char *name, uint64_t limit, struct json **out,
                 struct err *err) {
     *out = NULL;
@@ -167,21 +174,16 @@ static void trace_list(const struct folder *f, const char *dir, int rc, const st
     folder_trace_add(f->trace, LOOK_LIST, dir, rc, all.b, sizeof all.b);
 }
 
-static int list_dir(const struct folder *f, const char *dir, struct arena *a, struct str **names,
-                    uint32_t *n, struct err *err) {
-    char path[PATH_MAX];
-    DIR *d = NULL;
-    *names = NULL;
-    *n = 0;
-    int rc = join(path, f->path.p, dir, err);
-    if (rc < 0)
-        return rc;
-    rc = root_opendir(f->root, path, &d);
-    if (rc < 0)
+/* @*d stays open, for closedir; NULL: there is no such folder. */
+static int list_dir(const struct folder *f, const char *path, DIR **d, struct arena *a,
+                    struct str **names, uint32_t *n, struct err *err) {
+    int rc = root_opendir(f->root, path, d);
+    if (rc < 0) {
+        *d = NULL;
         return rc == -ENOENT || rc == -ENOTDIR ? 0
                                                : err_set(err, rc, "%s: %s", path, strerror(-rc));
-    rc = list_entries(d, a, names, n, err);
-    closedir(d);
+    }
+    rc = list_entries(*d, a, names, n, err);
     if (rc == 0 && *n)
         qsort(*names, *n, sizeof **names, by_bytes);
     return rc;
@@ -189,8 +191,16 @@ static int list_dir(const struct folder *f, const char *dir, struct arena *a, st
 
 int folder_list(const struct folder *f, const char *dir, struct arena *a, struct str **names,
                 uint32_t *n, struct err *err) {
-    const int rc = list_dir(f, dir, a, names, n, err);
+    char path[PATH_MAX];
+    DIR *d = NULL;
+    *names = NULL;
+    *n = 0;
+    int rc = join(path, f->path.p, dir, err);
+    if (rc == 0)
+        rc = list_dir(f, path, &d, a, names, n, err);
     trace_list(f, dir, rc, *names, rc < 0 ? 0 : *n);
+    if (d)
+        closedir(d);
     return rc;
 }
 
@@ -205,34 +215,29 @@ static bool is_consulted(struct str name) {
  * behind a link that stays. */
 static int hash_dir(const struct folder *f, const char *dir, struct arena *a, struct hasher *h,
                     int64_t *mtime_ns, struct err *err) {
-    struct str *names;
-    uint32_t n;
-    int rc = folder_list(f, dir, a, &names, &n, err);
-    if (rc < 0)
-        return rc;
+    struct str *names = NULL;
+    uint32_t n = 0;
+    char base[PATH_MAX];
+    DIR *d = NULL;
+    int rc = join(base, f->path.p, dir, err);
+    if (rc == 0)
+        rc = list_dir(f, base, &d, a, &names, &n, err);
     hasher_u64(h, n);
-    for (uint32_t i = 0; i < n; i++) {
-        char base[PATH_MAX], path[PATH_MAX];
+    for (uint32_t i = 0; rc == 0 && i < n; i++) {
         struct stat st = { 0 };
-        rc = join(base, f->path.p, dir, err);
-        if (rc == 0)
-            rc = join(path, base, names[i].p, err);
-        if (rc < 0)
-            return rc;
-        const int found = root_stat(f->root, path, &st);
+        const int found = root_stat_in(f->root, d, base, names[i].p, &st);
         const struct ident id = ident_from_stat(&st);
         hasher_bytes(h, names[i].p, names[i].n);
         hasher_u64(h, (uint64_t)found);
         hasher_ident(h, &id);
         if (id.mtime_ns > *mtime_ns)
             *mtime_ns = id.mtime_ns;
-        if (found == 0 && !*dir && S_ISDIR(st.st_mode) && is_consulted(names[i])) {
+        if (found == 0 && !*dir && S_ISDIR(st.st_mode) && is_consulted(names[i]))
             rc = hash_dir(f, names[i].p, a, h, mtime_ns, err);
-            if (rc < 0)
-                return rc;
-        }
     }
-    return 0;
+    if (d)
+        closedir(d);
+    return rc;
 }
 
 int folder_hash(struct root *root, const char *path, struct hash128 *out, int64_t *mtime_ns,

@@ -8,7 +8,7 @@
 #include <pthread.h>
 
 struct json;
-struct tokenizer_memo;  /* formats/tokenizer/memo.h */
+struct tokenizer_memo; /* formats/tokenizer/memo.h */
 struct tokenizer_store;
 
 struct folder {
@@ -16,7 +16,7 @@ struct folder {
     struct str path;   /* relative to the root, with a NUL behind; "" for SRC itself */
     struct str name;   /* of the folder, or of the repository in a hub cache */
     struct json *config, *generation_config, *tokenizer_config; /* NULL: absent */
-    struct hash128 configs; /* of the text of these three */
+    struct hash128 configs;                                     /* of the text of these three */
     /* Larger files (tokenizer.model, tokenizer.json, README.md) are read when a form needs them. */
     struct tokenizer_slot *tokenizer;
     struct tokenizer_store *store; /* borrowed; where other folders' memos are; may be NULL */
@@ -36,7 +36,7 @@ enum {
     FOLDER_MAX_ENTRIES = 1 << 16,
 };
 
-struct tokenizer_slot *tokenizer_slot_new(void); /* NULL: no memory */
+struct tokenizer_slot *tokenizer_slot_new(void);         /* NULL: no memory */
 uint64_t tokenizer_slot_bytes(struct tokenizer_slot *s); /* a fair share of what is in it */
 
 /* m->folder: name and small files of the folder at @path, without its weights. */
@@ -53,6 +53,10 @@ bool folder_has(const struct folder *f, const char *name);
 /* The file @name as source_slurp has it, errors prefixed with the name. -ENOENT when absent. */
 int folder_slurp(const struct folder *f, const char *name, uint64_t limit, char **out, size_t *n,
                  struct err *err);
+
+/* As source_hash has it. */
+int folder_hash_file(const struct folder *f, const char *name, uint64_t limit, struct hasher *h,
+                     struct err *err);
 
 /* The JSON file @name; *out is NULL when there is none. */
 int folder_json(const struct folder *f, const char *name, uint64_t limit, struct json **out,

@@ -2,6 +2,7 @@
  * formats/root.c - SRC as a folder that no path and no link may leave. */
 #include "formats/root.h"
 #include "formats/cleanup.h"
+#include "formats/recent.h"
 #include "formats/str.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -92,11 +93,22 @@ int root_opendir(const struct root *r, const char *path, DIR **out) {
     return rc;
 }
 
+int root_stat_in(const struct root *r, DIR *d, const char *dir, const char *name, struct stat *st) {
+    char path[PATH_MAX];
+    if (fstatat(dirfd(d), name, st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (!S_ISLNK(st->st_mode))
+        return 0;
+    const int n = snprintf(path, sizeof path, "%s%s%s", dir, *dir ? "/" : "", name);
+    return n < PATH_MAX ? root_stat(r, path, st) : -ENAMETOOLONG;
+}
+
 /* The files of a hub cache's snapshot are links to ../../blobs, so what must not be left is the
  * repository's folder. Returns the length of that folder's path, or 0. */
 static size_t hub_repository(const char *path) {
     const char *rev = strrchr(path, '/');
-    if (!rev || rev == path || !str_ends((struct str){ path, (size_t)(rev - path) }, STR("/snapshots")))
+    if (!rev || rev == path ||
+        !str_ends((struct str){ path, (size_t)(rev - path) }, STR("/snapshots")))
         return 0;
     size_t n = (size_t)(rev - path) - strlen("/snapshots");
     struct str repo = { path, n };
@@ -134,6 +146,7 @@ int root_open(struct root **out, const char *path, struct err *err) {
         return err_set(err, -ENOMEM, "open %s", path);
     r->fd = -1;
     pthread_mutex_init(&r->pool.lock, NULL);
+    r->recent = recent_new();
     struct stat st;
     int rc = 0;
     r->path = realpath(path, NULL);
@@ -156,6 +169,7 @@ void root_close(struct root *r) {
     if (r->fd >= 0)
         close(r->fd);
     pthread_mutex_destroy(&r->pool.lock);
+    recent_free(r->recent);
     free(r->path);
     free(r->prefix);
     free(r->only);
@@ -164,6 +178,10 @@ void root_close(struct root *r) {
 
 const char *root_path(const struct root *r) {
     return r->path;
+}
+
+struct recent *root_recent(const struct root *r) {
+    return r->recent;
 }
 
 const char *root_only(const struct root *r) {

@@ -17,4 +17,5 @@ struct root {
     char *prefix; /* from fd to SRC; "" unless SRC is a snapshot of a hub cache */
     char *only;   /* SRC is a file: its name */
     struct fd_pool pool;
+    struct recent *recent; /* NULL: nothing is remembered */
 };

@@ -7,7 +7,10 @@
 #include <fcntl.h>
 #include <string.h>
 
-enum { POOL_MAX = 256 /* descriptors; far below the usual limit of 1024 a process */ };
+enum {
+    POOL_MAX = 256,      /* descriptors; far below the usual limit of 1024 a process */
+    HASH_PIECE = 1 << 16 /* bytes, on the stack: they stay in the second-level cache */
+};
 
 struct source {
     struct ident id;
@@ -249,16 +252,42 @@ int source_check(struct source *s, struct err *err) {
     return ident_eq(&now, &s->id) ? 0 : changed(s, err);
 }
 
-int source_slurp(struct root *root, const char *path, uint64_t limit, char **out, size_t *n,
-                 struct ident *id, struct err *err) {
+static int open_small(struct root *root, const char *path, uint64_t limit, struct stat *st,
+                      struct err *err) {
+    const int fd = open_regular(root, path, st, err);
+    if (fd < 0 || (uint64_t)st->st_size <= limit)
+        return fd;
+    close(fd);
+    return err_set(err, -EFBIG, "%s: %llu bytes, more than the %llu that it may have", path,
+                   (unsigned long long)st->st_size, (unsigned long long)limit);
+}
+
+int source_hash(struct root *root, const char *path, uint64_t limit, struct hasher *h,
+                struct err *err) {
+    uint8_t piece[HASH_PIECE];
     struct stat st;
-    auto_close int fd = open_regular(root, path, &st, err);
+    auto_close int fd = open_small(root, path, limit, &st, err);
     if (fd < 0)
         return fd;
     const uint64_t size = (uint64_t)st.st_size;
-    if (size > limit)
-        return err_set(err, -EFBIG, "%s: %llu bytes, more than the %llu that it may have", path,
-                       (unsigned long long)size, (unsigned long long)limit);
+    int rc = 0;
+    hasher_u64(h, size);
+    for (uint64_t off = 0; rc == 0 && off < size; off += sizeof piece) {
+        const size_t n = size - off < sizeof piece ? size - off : sizeof piece;
+        rc = pread_all(fd, path, piece, n, off, err);
+        if (rc == 0)
+            hasher_add(h, piece, n);
+    }
+    return rc;
+}
+
+int source_slurp(struct root *root, const char *path, uint64_t limit, char **out, size_t *n,
+                 struct ident *id, struct err *err) {
+    struct stat st;
+    auto_close int fd = open_small(root, path, limit, &st, err);
+    if (fd < 0)
+        return fd;
+    const uint64_t size = (uint64_t)st.st_size;
     auto_free char *buf = malloc(size + 1);
     if (!buf)
         return err_set(err, -ENOMEM, "%s: no memory for %llu bytes", path,

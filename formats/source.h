@@ -24,7 +24,7 @@ void hasher_ident(struct hasher *h, const struct ident *id);
  * (models--ORG--NAME), because its files are links to ../../blobs. Thread-safe. */
 struct root;
 int root_open(struct root **out, const char *path, struct err *err);
-void root_close(struct root *r); /* NULL is fine; every source must be closed before */
+void root_close(struct root *r);             /* NULL is fine; every source must be closed before */
 const char *root_path(const struct root *r); /* absolute, links resolved */
 const char *root_only(const struct root *r); /* SRC is one file: its name; else NULL */
 
@@ -35,6 +35,9 @@ int root_stat(const struct root *r, const char *path, struct stat *st);
 int root_lstat(const struct root *r, const char *path, struct stat *st);
 int root_readlink(const struct root *r, const char *path, char *buf, size_t size);
 int root_opendir(const struct root *r, const char *path, DIR **out);
+/* As root_stat of the entry @name of @dir, which is open as @d: one call, unless it is a link. */
+int root_stat_in(const struct root *r, DIR *d, const char *dir, const char *name, struct stat *st);
+struct recent *root_recent(const struct root *r); /* formats/recent.h */
 
 /* One regular file. The descriptor comes from a bounded pool and may be closed and opened again
  * between reads: a thousand models do not need a thousand descriptors. Counted, thread-safe. */
@@ -54,10 +57,13 @@ int source_check(struct source *s, struct err *err);
 
 /* Bytes in memory that were made of @of: they change when it does. Takes over @bytes (malloced), on
  * failure too. */
-int source_memory(struct source **out, struct source *of, void *bytes, uint64_t n,
-                  struct err *err);
+int source_memory(struct source **out, struct source *of, void *bytes, uint64_t n, struct err *err);
 
 /* A small file as a whole: @*out is malloced and ends in a NUL that @*n does not count.
  * -ENOENT when it is absent, -EFBIG over @limit bytes. */
 int source_slurp(struct root *root, const char *path, uint64_t limit, char **out, size_t *n,
                  struct ident *id, struct err *err);
+
+/* As hasher_bytes of what source_slurp gives, without holding it. On an error @h is of no use. */
+int source_hash(struct root *root, const char *path, uint64_t limit, struct hasher *h,
+                struct err *err);

@@ -81,8 +81,7 @@ static int fill(struct mount *m, const struct node *n, struct dir *d) {
     if (collect(d, ".", DT_DIR) || collect(d, "..", DT_DIR))
         return -ENOMEM;
     const bool in_view = node_is_folder(n);
-    const int rc =
-        in_view ? list_view(m, n, d) : names_list(m->names, n->path, collect, d);
+    const int rc = in_view ? list_view(m, n, d) : names_list(m->names, n->path, collect, d);
     if (rc == 0 && !in_view)
         tell_foresight(m, n, d);
     return d->failed ? -ENOMEM : rc;
@@ -166,11 +165,12 @@ static bool add_plain(struct filling *f, const struct dir_entry *e, off_t next) 
     return true;
 }
 
-/* Without an inode number the kernel takes the name alone: for views, and what has just gone. */
+/* Without an inode number the kernel takes the name alone: for views that are not planned, and what
+ * has just gone. */
 static bool add_plus(struct filling *f, const struct dir_entry *e, off_t next) {
     struct fuse_entry_param p = { 0 };
     const bool dots = strcmp(e->name, ".") == 0 || strcmp(e->name, "..") == 0;
-    if (dots || looks_like_view(f->m, e->name) || node_lookup(f->m, f->node, e->name, &p) < 0)
+    if (dots || node_recall(f->m, f->node, e->name, &p) < 0)
         p = (struct fuse_entry_param){ .attr = { .st_ino = hash64(e->name, strlen(e->name)),
                                                  .st_mode = e->type << 12 } };
     const size_t n =

@@ -6,6 +6,7 @@
 #include "formats/container.h"
 #include "formats/gguf.h"
 #include "formats/hub.h"
+#include "formats/recent.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -29,21 +30,39 @@ static mode_t type_of(const struct root *root, const char *path) {
     return root_stat(root, path, &st) == 0 ? st.st_mode & S_IFMT : 0;
 }
 
-bool models_is_folder(const struct root *root, const char *path) {
+/* IS_FOLDER: with the weights of a whole model. */
+enum folder_kind { IS_OTHER, IS_FOLDER, IS_ADAPTER };
+
+static enum folder_kind look_at_folder(const struct root *root, const char *path) {
     char config[PATH_MAX];
     DIR *d;
     if (adapter_is_folder(root, path))
-        return true;
+        return IS_ADAPTER;
     if (!models_join(path, "config.json", config) || type_of(root, config) != S_IFREG ||
         root_opendir(root, path, &d) < 0)
-        return false;
+        return IS_OTHER;
     bool found = false;
     for (struct dirent *e; !found && (e = readdir(d));)
         found = str_ends(str_from(e->d_name), STR(".safetensors")) ||
                 (str_starts(str_from(e->d_name), STR("pytorch_model")) &&
                  str_ends(str_from(e->d_name), STR(".bin")));
     closedir(d);
-    return found;
+    return found ? IS_FOLDER : IS_OTHER;
+}
+
+static enum folder_kind folder_kind(const struct root *root, const char *path) {
+    struct recent *recent = root_recent(root);
+    const struct recent_key key = recent_key(recent, RECENT_KIND, path);
+    enum folder_kind kind;
+    if (!recent_get(recent, &key, &kind, sizeof kind)) {
+        kind = look_at_folder(root, path);
+        recent_put(recent, &key, &kind, sizeof kind);
+    }
+    return kind;
+}
+
+bool models_is_folder(const struct root *root, const char *path) {
+    return folder_kind(root, path) != IS_OTHER;
 }
 
 static bool split_repository(const char *entry, struct found_model *out) {
@@ -113,7 +132,7 @@ bool models_classify(struct root *root, const char *dir, const char *entry,
                      struct found_model *out) {
     if (!classify(root, dir, entry, out))
         return false;
-    if (out->kind == MODEL_FOLDER && adapter_is_folder(root, out->path))
+    if (out->kind == MODEL_FOLDER && folder_kind(root, out->path) == IS_ADAPTER)
         out->kind = MODEL_ADAPTER;
     return true;
 }
@@ -122,11 +141,12 @@ bool models_root(struct root *root, struct found_model *out) {
     *out = (struct found_model){ .kind = MODEL_FOLDER };
     if (root_only(root) || !models_is_folder(root, ""))
         return false;
-    if (adapter_is_folder(root, ""))
+    if (folder_kind(root, "") == IS_ADAPTER)
         out->kind = MODEL_ADAPTER;
     const char *path = root_path(root), *base = strrchr(path, '/') + 1;
     const char *snapshots = strstr(path, "/snapshots/");
-    if (snapshots && snapshots + strlen("/snapshots/") == base) { /* .../models--A--B/snapshots/REV */
+    if (snapshots &&
+        snapshots + strlen("/snapshots/") == base) { /* .../models--A--B/snapshots/REV */
         const char *repo = snapshots;
         while (repo > path && repo[-1] != '/')
             repo--;
@@ -147,8 +167,7 @@ static bool find_plain(struct root *root, const char *dir, struct str stem, enum
         const char *suffix = SUFFIX[kind][i] ? SUFFIX[kind][i] : "";
         if (snprintf(entry, sizeof entry, "%.*s%s", STR_ARG(stem), suffix) > NAME_MAX)
             return false;
-        if (models_classify(root, dir, entry, out) && out->kind == kind &&
-            str_is(stem, out->name))
+        if (models_classify(root, dir, entry, out) && out->kind == kind && str_is(stem, out->name))
             return true;
     }
     return false;
@@ -163,9 +182,9 @@ static bool find_by_listing(struct root *root, const char *dir, struct str stem,
         return false;
     for (struct dirent *e; !found && (e = readdir(d));) {
         const struct str name = str_from(e->d_name);
-        if (str_starts(name, STR("models--")) ? !str_ends(name, stem)
-                                              : !str_starts(name, stem) ||
-                                                    !str_ends(name, STR(".gguf")))
+        if (str_starts(name, STR("models--"))
+                ? !str_ends(name, stem)
+                : !str_starts(name, stem) || !str_ends(name, STR(".gguf")))
             continue;
         found = models_classify(root, dir, e->d_name, out) && str_is(stem, out->name);
     }

@@ -2,6 +2,7 @@
  * fs/mount_file.c - opening and closing; the list of what is open, for a mount that ends while
  * the kernel still holds files. */
 #include "fs/mount_file.h"
+#include "formats/recent.h"
 #include "fs/chunk_make.h"
 #include "fs/mount_read.h"
 #include <errno.h>
@@ -125,6 +126,8 @@ static int open_view(struct file *f, struct node *n) {
         n->info.error.code ? n->info.error.code : view_open(&f->view, e, n->path, &n->spec, &err);
     if (rc == 0 && memcmp(&f->view->info.id, &n->info.id, sizeof n->info.id) != 0)
         rc = -ESTALE; /* the source has changed since the lookup */
+    if (rc == -ESTALE)
+        recent_forget(root_recent(e->root)); /* the kernel looks the name up again */
     if (rc < 0 && rc != -ESTALE) {
         e->stats.errors++;
         char spec[SPEC_MAX_TEXT];

@@ -6,6 +6,7 @@
 #include "formats/cleanup.h"
 #include "formats/extras.h"
 #include "formats/form.h"
+#include "formats/recent.h"
 #include "fs/name_parse.h"
 #include "quant/codec.h"
 #include <errno.h>
@@ -80,6 +81,38 @@ static size_t offered(const struct found_model *m, struct spec out[LISTED_BY_DEF
     return n;
 }
 
+/* Of a model that is a folder, by its config.json. */
+struct known {
+    bool architecture, projector;
+};
+
+static struct known look_at_config(const struct names *n, const struct found_model *m) {
+    struct recent *recent = root_recent(n->root);
+    const struct recent_key key = recent_key(recent, RECENT_KNOWN, m->path);
+    struct known known;
+    if (!recent_get(recent, &key, &known, sizeof known)) {
+        known.architecture = form_knows_folder(n->root, m->path);
+        known.projector = form_knows_projector(n->root, m->path);
+        recent_put(recent, &key, &known, sizeof known);
+    }
+    return known;
+}
+
+/* What `ls` shows should open: an architecture that is not known has no GGUF. */
+static struct known know(const struct names *n, const struct found_model *m) {
+    char base[PATH_MAX];
+    switch (m->kind) {
+    case MODEL_FOLDER:
+        return look_at_config(n, m);
+    case MODEL_ADAPTER:
+        return (struct known){
+            adapter_find_base(n->root, m->path, base) && form_knows_folder(n->root, base), false
+        };
+    default:
+        return (struct known){ true, false };
+    }
+}
+
 /* The view, and the file with its weights, where a graph is built that has them beside it under the
  * name that formats/onnx/onnx_view.c writes into it. */
 static int emit_one(const struct names *n, const struct found_model *m, const struct spec *spec,
@@ -105,20 +138,14 @@ int names_each_view(const struct names *n, const struct found_model *m, view_emi
     struct spec own[LISTED_BY_DEFAULT + 1];
     const struct spec *specs = n->views ? n->views : own;
     size_t count = n->views ? n->n_views : n->list_none ? 0 : offered(m, own);
-    const bool projector =
-        count && m->kind == MODEL_FOLDER && form_knows_projector(n->root, m->path);
-    if (projector && !n->views && parse_listed(STR("mmproj.gguf@f16"), &own[count], NULL))
+    const struct known known = count ? know(n, m) : (struct known){ false, false };
+    if (known.projector && !n->views && parse_listed(STR("mmproj.gguf@f16"), &own[count], NULL))
         count++;
-    /* what `ls` shows should open: an architecture that is not known has no GGUF */
-    char base[PATH_MAX];
-    const bool known = m->kind == MODEL_FOLDER    ? form_knows_folder(n->root, m->path)
-                       : m->kind == MODEL_ADAPTER ? adapter_find_base(n->root, m->path, base) &&
-                                                        form_knows_folder(n->root, base)
-                                                  : true;
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++)
-        if (can_be_made(m->kind, &specs[i]) && (known || specs[i].format != FORMAT_GGUF) &&
-            (projector || specs[i].format != FORMAT_MMPROJ))
+        if (can_be_made(m->kind, &specs[i]) &&
+            (known.architecture || specs[i].format != FORMAT_GGUF) &&
+            (known.projector || specs[i].format != FORMAT_MMPROJ))
             rc = emit_one(n, m, &specs[i], emit, user);
     return rc;
 }

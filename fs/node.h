@@ -56,8 +56,10 @@ int node_attr_shelf(const struct mount *m, const struct node *n, struct stat *ou
 void node_set_mode(const struct mount *m, struct node *n);
 
 /* fs/node_lookup.c: a name in a folder as the kernel wants it. 0 or a negative errno; -ENOENT with
- * @e filled for a negative entry. */
+ * @e filled for a negative entry. node_recall plans no view: -EAGAIN where it would have to. */
 int node_lookup(struct mount *m, const struct node *dir, const char *name,
+                struct fuse_entry_param *e);
+int node_recall(struct mount *m, const struct node *dir, const char *name,
                 struct fuse_entry_param *e);
 /* What lies at @n now; -ESTALE when it is another file. */
 int node_getattr(struct mount *m, const struct node *n, struct stat *out, double *timeout_s);

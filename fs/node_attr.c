@@ -2,6 +2,8 @@
  * fs/node_attr.c - owner, mode, size and times of what the mount shows. */
 #include "fs/node.h"
 #include "formats/gguf.h"
+#include "formats/merge.h"
+#include "formats/recent.h"
 #include "fs/models.h"
 #include <stdio.h>
 #include <unistd.h>
@@ -91,7 +93,7 @@ static void narrow_file(struct readers *r, struct root *root, const char *path) 
  * comes of them is too little to matter. */
 static void narrow_folder(struct readers *r, struct root *root, const char *dir) {
     DIR *d;
-    char path[PATH_MAX];
+    struct stat st;
     if (root_opendir(root, dir, &d) < 0) {
         r->mode = 0;
         return;
@@ -99,8 +101,8 @@ static void narrow_folder(struct readers *r, struct root *root, const char *dir)
     for (struct dirent *e; (e = readdir(d));) {
         const struct str name = str_from(e->d_name);
         if ((str_ends(name, STR(".safetensors")) || str_ends(name, STR(".json"))) &&
-            models_join(dir, e->d_name, path))
-            narrow_file(r, root, path);
+            root_stat_in(root, d, dir, e->d_name, &st) == 0)
+            narrow(r, &st, st.st_mode & 0444);
     }
     closedir(d);
 }
@@ -128,19 +130,42 @@ static void narrow_parents(struct readers *r, struct root *root, const char *pat
     }
 }
 
-void node_set_mode(const struct mount *m, struct node *n) {
-    struct root *root = m->engine->root;
-    struct readers r = { .mode = 0 };
+static void narrow_source(struct readers *r, struct root *root, const char *path) {
     struct stat st;
-    if (root_stat(root, n->path, &st) == 0) {
-        const bool folder = S_ISDIR(st.st_mode);
+    if (root_stat(root, path, &st) < 0) {
+        r->mode = 0;
+        return;
+    }
+    const bool folder = S_ISDIR(st.st_mode);
+    narrow(r, &st, folder ? (st.st_mode & 0111) << 2 : st.st_mode & 0444);
+    if (folder)
+        narrow_folder(r, root, path);
+    else
+        narrow_parts(r, root, path);
+    narrow_parents(r, root, path);
+}
+
+/* The owner is that of the model, or of the first of those that are merged. */
+static struct readers look_at_readers(struct root *root, const char *source) {
+    struct readers r = { .mode = 0 };
+    char buf[PATH_MAX];
+    const char *paths[1 + MERGE_MAX_ADAPTERS];
+    struct stat st;
+    const unsigned n = merge_split(source, buf, paths);
+    if (root_stat(root, paths[0], &st) == 0)
         r = (struct readers){ 0444, st.st_uid, st.st_gid };
-        narrow(&r, &st, folder ? (st.st_mode & 0111) << 2 : st.st_mode & 0444);
-        if (folder)
-            narrow_folder(&r, root, n->path);
-        else
-            narrow_parts(&r, root, n->path);
-        narrow_parents(&r, root, n->path);
+    for (unsigned i = 0; i < n; i++)
+        narrow_source(&r, root, paths[i]);
+    return r;
+}
+
+void node_set_mode(const struct mount *m, struct node *n) {
+    struct recent *recent = root_recent(m->engine->root);
+    const struct recent_key key = recent_key(recent, RECENT_READERS, n->path);
+    struct readers r;
+    if (!recent_get(recent, &key, &r, sizeof r)) {
+        r = look_at_readers(m->engine->root, n->path);
+        recent_put(recent, &key, &r, sizeof r);
     }
     n->mode = r.mode;
     n->uid = r.uid;

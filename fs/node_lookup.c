@@ -6,13 +6,18 @@
 #include <errno.h>
 #include <stdio.h>
 
+/* view_stat or view_recall. */
+typedef int view_look(struct engine *e, const char *source, const struct spec *spec,
+                      struct view_info *info, struct err *err);
+
 /* Fill all that tells the node from others. */
-static int describe_view(struct mount *m, const struct name *found, struct node *like) {
+static int describe_view(struct mount *m, const struct name *found, view_look *look,
+                         struct node *like) {
     struct err err = { 0 };
     like->kind = NODE_VIEW;
     like->spec = found->spec;
-    const int rc = view_stat(m->engine, found->path, &found->spec, &like->info, &err);
-    if (rc < 0 && rc != -ENOENT)
+    const int rc = look(m->engine, found->path, &found->spec, &like->info, &err);
+    if (rc < 0 && rc != -ENOENT && rc != -EAGAIN)
         log_warning("%s: %s", found->path, err.msg);
     if (rc == 0)
         node_set_mode(m, like); /* before others can see the node */
@@ -36,7 +41,7 @@ static int describe_real(struct mount *m, struct node *like, struct stat *attr) 
 }
 
 static int describe(struct mount *m, const struct node *dir, const char *name, struct name *found,
-                    struct node *like, struct stat *attr) {
+                    view_look *look, struct node *like, struct stat *attr) {
     switch (found->kind) {
     case NAME_SOURCE:
         return describe_real(m, like, attr);
@@ -45,8 +50,9 @@ static int describe(struct mount *m, const struct node *dir, const char *name, s
         return models_join(dir->path, name, found->path) ? node_attr_shelf(m, like, attr)
                                                          : -ENAMETOOLONG;
     case NAME_VIEW:
-        foresight_next(m, dir->path, name);
-        return describe_view(m, found, like);
+        if (look == view_stat)
+            foresight_next(m, dir->path, name);
+        return describe_view(m, found, look, like);
     }
     return -EINVAL;
 }
@@ -57,9 +63,8 @@ static int resolve_file(struct mount *m, const struct node *dir, const char *nam
     struct arena a = { 0 };
     struct file_list files = { 0 };
     const struct file_entry *file = NULL;
-    int rc = dir->info.error.code
-                 ? dir->info.error.code
-                 : view_files(&files, &a, m->engine, dir->path, &dir->spec, NULL);
+    int rc = dir->info.error.code ? dir->info.error.code
+                                  : view_files(&files, &a, m->engine, dir->path, &dir->spec, NULL);
     for (uint32_t i = 0; rc == 0 && i < files.n && !file; i++)
         if (str_is(files.items[i].name, name))
             file = &files.items[i];
@@ -78,8 +83,8 @@ static int resolve_file(struct mount *m, const struct node *dir, const char *nam
     return rc;
 }
 
-int node_lookup(struct mount *m, const struct node *dir, const char *name,
-                struct fuse_entry_param *e) {
+static int look_up(struct mount *m, const struct node *dir, const char *name, view_look *look,
+                   struct fuse_entry_param *e) {
     struct name found;
     *e = (struct fuse_entry_param){ .attr_timeout = name_timeout_s,
                                     .entry_timeout = name_timeout_s };
@@ -89,7 +94,7 @@ int node_lookup(struct mount *m, const struct node *dir, const char *name,
     if (rc < 0)
         return rc;
     struct node like = { .path = found.path, .follow = in_view };
-    rc = describe(m, dir, name, &found, &like, &e->attr);
+    rc = describe(m, dir, name, &found, look, &like, &e->attr);
     if (rc < 0)
         return rc;
     struct node *n = nodes_get(m->nodes, &like);
@@ -101,6 +106,16 @@ int node_lookup(struct mount *m, const struct node *dir, const char *name,
     }
     e->ino = (fuse_ino_t)(uintptr_t)n;
     return 0;
+}
+
+int node_lookup(struct mount *m, const struct node *dir, const char *name,
+                struct fuse_entry_param *e) {
+    return look_up(m, dir, name, view_stat, e);
+}
+
+int node_recall(struct mount *m, const struct node *dir, const char *name,
+                struct fuse_entry_param *e) {
+    return look_up(m, dir, name, view_recall, e);
 }
 
 int node_getattr(struct mount *m, const struct node *n, struct stat *out, double *timeout_s) {

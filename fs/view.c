@@ -7,6 +7,7 @@
 #include "formats/folder.h"
 #include "formats/merge.h"
 #include "formats/plan.h"
+#include "formats/recent.h"
 #include "formats/tokenizer/memo.h"
 #include "fs/cache.h"
 #include "fs/engine.h"
@@ -77,13 +78,35 @@ static void info_put(struct views *vs, const struct view_info *v) {
 
 /* --- identity --- */
 
-/* @model: of the source; @v->id: of the view. */
-static int identify(struct engine *e, const char *source, const struct spec *spec,
-                    struct hash128 *model, struct view_info *v, struct err *err) {
-    struct hash128 extras;
-    int rc = model_identity(e->root, source, model, &v->mtime_ns, err);
+struct identity {
+    struct hash128 id;
+    int64_t mtime_ns;
+};
+
+/* Of the source, as it is or as it was a moment ago. */
+static int identity_recently(struct engine *e, const char *source, struct identity *out,
+                             struct err *err) {
+    struct recent *recent = root_recent(e->root);
+    const struct recent_key key = recent_key(recent, RECENT_IDENTITY, source);
+    if (recent_get(recent, &key, out, sizeof *out))
+        return 0;
+    const int rc = model_identity(e->root, source, &out->id, &out->mtime_ns, err);
     if (rc == 0)
-        rc = extras_identity(e->root, source, spec, &extras, &v->mtime_ns, err);
+        recent_put(recent, &key, out, sizeof *out);
+    return rc;
+}
+
+static int identity_now(struct engine *e, const char *source, struct identity *out,
+                        struct err *err) {
+    return model_identity(e->root, source, &out->id, &out->mtime_ns, err);
+}
+
+/* What identifies the view of a source that is identified by @model. */
+static int identify(struct engine *e, const char *source, const struct spec *spec,
+                    const struct identity *model, struct view_info *v, struct err *err) {
+    struct hash128 extras;
+    v->mtime_ns = model->mtime_ns;
+    int rc = extras_identity(e->root, source, spec, &extras, &v->mtime_ns, err);
     if (rc < 0)
         return rc;
     char text[SPEC_MAX_TEXT];
@@ -92,7 +115,7 @@ static int identify(struct engine *e, const char *source, const struct spec *spe
     if (!h)
         return err_set(err, -ENOMEM, "no memory");
     hasher_u64(h, PLAN_REV);
-    hasher_add(h, model->b, sizeof model->b);
+    hasher_add(h, model->id.b, sizeof model->id.b);
     hasher_add(h, extras.b, sizeof extras.b);
     hasher_u64(h, spec->format);
     hasher_bytes(h, text, strlen(text));
@@ -250,9 +273,11 @@ int view_open(struct view **out, struct engine *e, const char *source, const str
               struct err *err) {
     const struct spec s = with_defaults(e, spec);
     for (int attempt = 0; attempt < 3; attempt++) {
-        struct hash128 model, model_now;
+        struct identity model, model_now;
         struct view_info info = { 0 }, now = { 0 };
-        int rc = identify(e, source, &s, &model, &info, err);
+        int rc = identity_now(e, source, &model, err);
+        if (rc == 0)
+            rc = identify(e, source, &s, &model, &info, err);
         if (rc < 0)
             return rc;
         *out = lru_get(e->views->views, &info.id);
@@ -260,11 +285,12 @@ int view_open(struct view **out, struct engine *e, const char *source, const str
             return 0;
         view_unref(*out);
         struct err why = { 0 };
-        rc = make_view(out, e, source, &s, &model, &info, &why);
+        rc = make_view(out, e, source, &s, &model.id, &info, &why);
         /* a source that changed meanwhile may have been read half old, half new */
-        if (identify(e, source, &s, &model_now, &now, err) == 0 &&
+        if (identity_now(e, source, &model_now, err) == 0 &&
+            identify(e, source, &s, &model_now, &now, err) == 0 &&
             memcmp(&now.id, &info.id, sizeof now.id) != 0) {
-            lru_remove(e->views->models, &model);
+            lru_remove(e->views->models, &model.id);
             if (rc == 0)
                 view_unref(*out);
             continue;
@@ -278,20 +304,29 @@ int view_open(struct view **out, struct engine *e, const char *source, const str
     return err_set(err, -ESTALE, "%s: changes all the time", source);
 }
 
-int view_stat(struct engine *e, const char *source, const struct spec *spec, struct view_info *info,
-              struct err *err) {
+int view_recall(struct engine *e, const char *source, const struct spec *spec,
+                struct view_info *info, struct err *err) {
     const struct spec s = with_defaults(e, spec);
-    struct hash128 model;
+    struct identity model;
     *info = (struct view_info){ 0 };
-    int rc = identify(e, source, &s, &model, info, err);
+    int rc = identity_recently(e, source, &model, err);
+    if (rc == 0)
+        rc = identify(e, source, &s, &model, info, err);
     if (rc < 0 || info_get(e->views, &info->id, info))
         return rc;
-    if (size_remembered(e, info)) {
-        info_put(e->views, info);
-        return 0;
-    }
+    if (!size_remembered(e, info))
+        return -EAGAIN;
+    info_put(e->views, info);
+    return 0;
+}
+
+int view_stat(struct engine *e, const char *source, const struct spec *spec, struct view_info *info,
+              struct err *err) {
     struct view *v;
     struct err why = { 0 };
+    int rc = view_recall(e, source, spec, info, err);
+    if (rc != -EAGAIN)
+        return rc;
     rc = view_open(&v, e, source, spec, &why);
     if (rc == 0) {
         *info = v->info;

@@ -38,6 +38,10 @@ struct view {
 int view_stat(struct engine *e, const char *source, const struct spec *spec, struct view_info *info,
               struct err *err);
 
+/* The same of what is remembered alone: -EAGAIN where it would have to be planned. */
+int view_recall(struct engine *e, const char *source, const struct spec *spec,
+                struct view_info *info, struct err *err);
+
 /* The view, planned. 0, or a negative errno with the reason. */
 int view_open(struct view **out, struct engine *e, const char *source, const struct spec *spec,
               struct err *err);

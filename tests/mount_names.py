@@ -184,6 +184,7 @@ class Names(Case):
             self.assertNotEqual(got, base)
             self.assertEqual(os.getxattr(self.at(where, merged), "user.weightfs.source"),
                              b"x/base.safetensors+x/ada+pter")
+            self.assertEqual(os.stat(self.at(where, merged)).st_mode & 0o444, 0o444)
             self.assertFalse(os.path.exists(self.at(where, "base+gone.safetensors@f32")))
             self.assertNotIn(merged, self.names(where))
             self.unmount()

@@ -33,6 +33,19 @@ static int remove_dir(void **state) {
     return 0;
 }
 
+static struct hash128 hash_of(struct root *r, const char *path, bool slurp, int *rc) {
+    struct hasher *h = hasher_new();
+    char *bytes = NULL;
+    size_t n;
+    assert_non_null(h);
+    *rc = slurp ? source_slurp(r, path, 1 << 20, &bytes, &n, NULL, NULL)
+                : source_hash(r, path, 1 << 20, h, NULL);
+    if (slurp && *rc == 0)
+        hasher_bytes(h, bytes, n);
+    free(bytes);
+    return hasher_end(h);
+}
+
 static struct root *open_root(const char *path) {
     struct root *r;
     assert_ok(root_open(&r, path, err));
@@ -75,7 +88,8 @@ static void snapshots_reach_their_blobs(void **state) {
     (void)state;
     run("cd %s && mkdir -p models--a--b/blobs models--a--b/snapshots/rev && "
         "echo blob >models--a--b/blobs/1 && cd models--a--b/snapshots/rev && "
-        "ln -s ../../blobs/1 config.json && ln -s ../../../x out", dir);
+        "ln -s ../../blobs/1 config.json && ln -s ../../../x out",
+        dir);
     char snap[128];
     snprintf(snap, sizeof snap, "%s/models--a--b/snapshots/rev", dir);
     struct root *r = open_root(snap);
@@ -138,12 +152,57 @@ static void descriptors_are_bounded(void **state) {
     root_close(r);
 }
 
+static void small_files_are_hashed_in_pieces(void **state) {
+    static const int sizes[] = { 0, 5, 1 << 16, 200001, 1 << 20 };
+    (void)state;
+    struct root *r = open_root(dir);
+    int slurped, hashed;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        run("head -c %d /dev/urandom > %s/f", sizes[i], dir);
+        const struct hash128 want = hash_of(r, "f", true, &slurped);
+        const struct hash128 got = hash_of(r, "f", false, &hashed);
+        assert_int_equal(slurped, 0);
+        assert_int_equal(hashed, 0);
+        assert_memory_equal(&got, &want, sizeof got);
+    }
+    run("head -c 1048577 /dev/zero > %s/f", dir);
+    hash_of(r, "f", false, &hashed);
+    assert_int_equal(hashed, -EFBIG);
+    hash_of(r, "none", false, &hashed);
+    assert_int_equal(hashed, -ENOENT);
+    root_close(r);
+}
+
+static void entries_of_an_open_folder(void **state) {
+    (void)state;
+    run("cd %s && mkdir in && echo x > in/file && ln -s file in/link && ln -s ../../.. in/out && "
+        "ln -s none in/gone",
+        dir);
+    struct root *r = open_root(dir);
+    static const char *const names[] = { "file", "link", "out", "gone", "absent" };
+    DIR *d;
+    assert_int_equal(root_opendir(r, "in", &d), 0);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[32];
+        struct stat want = { 0 }, got = { 0 };
+        snprintf(path, sizeof path, "in/%s", names[i]);
+        const int rc = root_stat(r, path, &want);
+        assert_int_equal(root_stat_in(r, d, "in", names[i], &got), rc);
+        assert_int_equal(rc == 0, i < 2);
+        assert_true(rc < 0 || got.st_ino == want.st_ino);
+    }
+    closedir(d);
+    root_close(r);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(nothing_leaves_the_root), TEST(snapshots_reach_their_blobs), TEST(one_file_is_a_root),
-        TEST(a_change_is_an_error),    TEST(descriptors_are_bounded),
+        TEST(nothing_leaves_the_root),   TEST(snapshots_reach_their_blobs),
+        TEST(one_file_is_a_root),        TEST(a_change_is_an_error),
+        TEST(descriptors_are_bounded),   TEST(small_files_are_hashed_in_pieces),
+        TEST(entries_of_an_open_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
