@@ -57,6 +57,17 @@ struct str arena_str(struct arena *a, struct str s) {
     return (struct str){ p, s.n };
 }
 
+struct str arena_join(struct arena *a, struct str first, struct str second) {
+    char *p = arena_alloc(a, (uint64_t)first.n + second.n + 1, 1);
+    if (!p)
+        return (struct str){ NULL, 0 };
+    if (first.n)
+        memcpy(p, first.p, first.n);
+    if (second.n)
+        memcpy(p + first.n, second.p, second.n);
+    return (struct str){ p, first.n + second.n };
+}
+
 struct str arena_printf(struct arena *a, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);

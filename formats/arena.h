@@ -22,6 +22,8 @@ void *arena_alloc(struct arena *a, uint64_t count, uint64_t size);
 
 /* A copy, terminated by a NUL that does not count. p is NULL on failure. */
 struct str arena_str(struct arena *a, struct str s);
+/* Both in one, likewise; unlike arena_printf it takes any byte. */
+struct str arena_join(struct arena *a, struct str first, struct str second);
 struct str arena_printf(struct arena *a, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -16,7 +16,8 @@ struct folder {
     struct str path;   /* relative to the root, with a NUL behind; "" for SRC itself */
     struct str name;   /* of the folder, or of the repository in a hub cache */
     struct json *config, *generation_config, *tokenizer_config; /* NULL: absent */
-    struct hash128 configs;                                     /* of the text of these three */
+    bool own_layout; /* Mistral's: params.json is in the place of config.json, and @config has it */
+    struct hash128 configs; /* of the text of these three */
     /* Larger files (tokenizer.model, tokenizer.json, README.md) are read when a form needs them. */
     struct tokenizer_slot *tokenizer;
     struct tokenizer_store *store; /* borrowed; where other folders' memos are; may be NULL */
@@ -38,6 +39,10 @@ enum {
 
 struct tokenizer_slot *tokenizer_slot_new(void);         /* NULL: no memory */
 uint64_t tokenizer_slot_bytes(struct tokenizer_slot *s); /* a fair share of what is in it */
+
+/* f->config, from config.json, or else from params.json. -ENOENT where there is neither, -EBADMSG
+ * for what is no JSON object. */
+int folder_config(struct folder *f, struct err *err);
 
 /* m->folder: name and small files of the folder at @path, without its weights. */
 int folder_open(struct model *m, struct root *root, const char *path, struct err *err);

@@ -23,9 +23,12 @@ static const struct weights {
     const char *prefix, *suffix, *index;
     int (*read)(struct model *m, struct source *s, struct err *err);
     bool sorted; /* tensors are taken by name */
+    bool own;    /* in Mistral's own layout */
 } kinds[] = {
-    { "model", ".safetensors", "model.safetensors.index.json", safetensors_read_into, true },
-    { "pytorch_model", ".bin", "pytorch_model.bin.index.json", read_torch, false },
+    { "model", ".safetensors", "model.safetensors.index.json", safetensors_read_into, true, false },
+    { "pytorch_model", ".bin", "pytorch_model.bin.index.json", read_torch, false, false },
+    { "consolidated", ".safetensors", "consolidated.safetensors.index.json", safetensors_read_into,
+      true, true },
 };
 
 struct parts {
@@ -82,13 +85,17 @@ static int find_parts(struct model *m, struct parts *parts, struct err *err) {
     parts->names = names;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         parts->kind = &kinds[k];
+        if (kinds[k].own != m->folder->own_layout)
+            continue;
         for (uint32_t i = 0; i < n; i++)
             if (is_part(parts->kind, names[i]))
                 parts->names[parts->n++] = names[i];
         if (parts->n || folder_has(m->folder, parts->kind->index))
             return 0;
     }
-    return err_set(err, -ENOENT, "neither model.safetensors nor pytorch_model.bin in the folder");
+    return err_set(err, -ENOENT, "%s in the folder",
+                   m->folder->own_layout ? "no consolidated.safetensors"
+                                         : "neither model.safetensors nor pytorch_model.bin");
 }
 
 /* With an index: the files that its weight_map names. */
@@ -145,8 +152,8 @@ static int check_index(const struct model *m, const char *index, const struct js
         struct str file;
         if (model_find(m, it.key) || !json_str(it.value, &file))
             continue;
-        return err_set(err, -EBADMSG, "%.*s has no tensor %.*s, which %s puts there",
-                       STR_ARG(file), STR_ARG(it.key), index);
+        return err_set(err, -EBADMSG, "%.*s has no tensor %.*s, which %s puts there", STR_ARG(file),
+                       STR_ARG(it.key), index);
     }
     if (json_len(map) != m->n_tensors)
         return err_set(err, -EBADMSG, "%s: names %zu tensors, the files have %u", index,
@@ -174,14 +181,25 @@ void folder_optional(struct folder *f, const char *name, struct json **out) {
         *out = NULL;
 }
 
+int folder_config(struct folder *f, struct err *err) {
+    static const char *const names[] = { "config.json", "params.json" };
+    for (size_t i = 0; i < 2; i++) {
+        int rc = folder_json(f, names[i], FOLDER_MAX_CONFIG, &f->config, err);
+        f->own_layout = i > 0;
+        if (rc < 0)
+            return rc;
+        if (f->config)
+            return json_type(f->config) == JSON_OBJECT
+                       ? 0
+                       : err_set(err, -EBADMSG, "%s: not an object", names[i]);
+    }
+    return err_set(err, -ENOENT, "no config.json in the folder");
+}
+
 static int read_three(struct folder *f, struct err *err) {
-    int rc = folder_json(f, "config.json", FOLDER_MAX_CONFIG, &f->config, err);
+    int rc = folder_config(f, err);
     if (rc < 0)
         return rc;
-    if (!f->config)
-        return err_set(err, -ENOENT, "no config.json in the folder");
-    if (json_type(f->config) != JSON_OBJECT)
-        return err_set(err, -EBADMSG, "config.json: not an object");
     folder_optional(f, "generation_config.json", &f->generation_config);
     return folder_json(f, "tokenizer_config.json", FOLDER_MAX_CONFIG, &f->tokenizer_config, err);
 }

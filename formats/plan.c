@@ -116,7 +116,10 @@ static enum dtype safetensors_type(const struct target *t, enum dtype to) {
 }
 
 /* The names, shapes and order of Hugging Face. */
-static int form_hf(struct form *f, const struct model *m, enum dtype to, struct err *err) {
+static int form_hf(struct form *f, const struct model *m, enum dtype to, bool hf, struct err *err) {
+    if (m->folder && m->folder->own_layout && hf)
+        return err_set(err, -ENOTSUP,
+                       "a folder without config.json becomes no folder of transformers");
     if (m->folder && to != DTYPE_NONE) { /* else as they are, whatever that is */
         int ret = quantized_check(m->folder->config, err);
         if (ret < 0)
@@ -133,7 +136,7 @@ static int form_hf(struct form *f, const struct model *m, enum dtype to, struct 
 
 int form_safetensors(struct form *f, const struct model *m, const struct spec *spec,
                      struct err *err) {
-    int ret = form_hf(f, m, spec->type->base, err);
+    int ret = form_hf(f, m, spec->type->base, spec->format == FORMAT_HF, err);
     if (ret < 0)
         return ret;
     if (m->container->kind != CONTAINER_SAFETENSORS)

@@ -30,22 +30,32 @@ static mode_t type_of(const struct root *root, const char *path) {
     return root_stat(root, path, &st) == 0 ? st.st_mode & S_IFMT : 0;
 }
 
+static bool has_file(const struct root *root, const char *dir, const char *name) {
+    char path[PATH_MAX];
+    return models_join(dir, name, path) && type_of(root, path) == S_IFREG;
+}
+
+/* @own: in Mistral's own layout. */
+static bool is_weights(struct str name, bool own) {
+    if (own)
+        return str_starts(name, STR("consolidated")) && str_ends(name, STR(".safetensors"));
+    return str_ends(name, STR(".safetensors")) ||
+           (str_starts(name, STR("pytorch_model")) && str_ends(name, STR(".bin")));
+}
+
 /* IS_FOLDER: with the weights of a whole model. */
 enum folder_kind { IS_OTHER, IS_FOLDER, IS_ADAPTER };
 
 static enum folder_kind look_at_folder(const struct root *root, const char *path) {
-    char config[PATH_MAX];
     DIR *d;
     if (adapter_is_folder(root, path))
         return IS_ADAPTER;
-    if (!models_join(path, "config.json", config) || type_of(root, config) != S_IFREG ||
-        root_opendir(root, path, &d) < 0)
+    const bool own = !has_file(root, path, "config.json");
+    if ((own && !has_file(root, path, "params.json")) || root_opendir(root, path, &d) < 0)
         return IS_OTHER;
     bool found = false;
     for (struct dirent *e; !found && (e = readdir(d));)
-        found = str_ends(str_from(e->d_name), STR(".safetensors")) ||
-                (str_starts(str_from(e->d_name), STR("pytorch_model")) &&
-                 str_ends(str_from(e->d_name), STR(".bin")));
+        found = is_weights(str_from(e->d_name), own);
     closedir(d);
     return found ? IS_FOLDER : IS_OTHER;
 }

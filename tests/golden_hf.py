@@ -25,6 +25,7 @@ NO_WAY_BACK = {
     "InternVL2_5-Nano", "Llama-4-nano-text", "Qwen2-VL-Nano-Instruct", "apertus-nano",
     "dbrx-nano", "deepseek-v2-lite-nano", "deepseek-v3-nano", "embeddinggemma-nano",
     "falcon-h1-nano", "glm4-moe-lite-nano", "granite-4-h-nano", "granite-4-nano",
+    "Ministral-consolidated-nano", "Mistral-consolidated-nano", "Mistral-consolidated-spm",
     "hunyuan-nano", "internlm2-nano", "llama-embed-nano", "qwen3-next-nano",
     "rwkv7-nano-world",
 }
@@ -40,7 +41,10 @@ MODELS = [
     "MiniCPM-nano-sft",
     "Ministral-3-nano",
     "Ministral-Nano-FP8-static",
+    "Ministral-consolidated-nano",
     "Minitron-nano-Base",
+    "Mistral-consolidated-nano",
+    "Mistral-consolidated-spm",
     "Nano-Llama-FP8-dynamic",
     "Nano-Llama-GPTQ-Int4",
     "Nano-Llama-GPTQ-Int4-actorder",

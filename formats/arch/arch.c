@@ -212,7 +212,9 @@ bool arch_has_word(const char *words, struct str word) {
 
 static int find_arch(struct arch_work *w) {
     const struct json *own = json_get(w->config.text, "architectures");
-    if (!json_str(json_at(own, 0), &w->class_name) &&
+    if (w->folder->own_layout)
+        w->class_name = STR(OWN_LAYOUT_CLASS);
+    else if (!json_str(json_at(own, 0), &w->class_name) &&
         !json_str(json_at(json_get(w->config.root, "architectures"), 0), &w->class_name))
         return err_set(w->err, -EBADMSG, "config.json: no \"architectures\"");
     for (const struct family *const *f = families; *f; f++)
@@ -230,11 +232,9 @@ bool form_knows_folder(struct root *root, const char *path) {
     struct folder folder = { .root = root, .path = str_from(path) };
     struct err err = { 0 };
     struct arch_work w = { .folder = &folder, .err = &err };
-    if (folder_json(&folder, "config.json", FOLDER_MAX_CONFIG, &folder.config, &err) < 0)
-        return false;
-    int rc = json_type(folder.config) == JSON_OBJECT
-                 ? hf_config_init(&w.config, folder.config, &err)
-                 : -EBADMSG;
+    int rc = folder_config(&folder, &err);
+    if (rc == 0)
+        rc = hf_config_init(&w.config, folder.config, &err);
     if (rc == 0)
         rc = find_arch(&w);
     if (rc == 0 && w.arch->raw_config)

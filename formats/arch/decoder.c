@@ -2,6 +2,7 @@
  * formats/arch/decoder.c - see decoder.h. Source: conversion/llama.py and others that do the same.
  */
 #include "formats/arch/decoder.h"
+#include "formats/tokenizer/mistral_vocab.h"
 #include <errno.h>
 #include <math.h>
 
@@ -96,6 +97,8 @@ int decoder_llama_freqs(struct arch_work *w) {
 
 /* add_prefix_space of the tokenizer's config, whatever the tokenizer then is. */
 int decoder_space_prefix(struct arch_work *w) {
+    if (mistral_vocab_fits(w->folder))
+        return 0;
     const struct json *v = json_get(w->folder->tokenizer_config, "add_prefix_space");
     bool b;
     return json_bool(v, &b) ? work_bool(w, "tokenizer.ggml.add_space_prefix", b) : 0;
@@ -104,6 +107,8 @@ int decoder_space_prefix(struct arch_work *w) {
 /* CodeLlama and Granite are known by the size of their vocabulary. */
 int decoder_llama_exceptions(struct arch_work *w) {
     uint64_t vocab;
+    if (mistral_vocab_fits(w->folder))
+        return 0;
     int rc = hf_config_u64(&w->config, "vocab_size", &vocab, w->err);
     if (rc > 0 && vocab == 32016)
         return work_u32(w, "tokenizer.ggml.eot_token_id", 32010);

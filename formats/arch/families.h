@@ -33,6 +33,7 @@ extern const struct family family_llama4;
 extern const struct family family_llama_kin;
 extern const struct family family_mamba;
 extern const struct family family_minicpm;
+extern const struct family family_mistral;
 extern const struct family family_modern_bert;
 extern const struct family family_nemotron;
 extern const struct family family_olmo;

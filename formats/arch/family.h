@@ -126,6 +126,9 @@ struct forced_type {
     enum { FORCE_F32, FORCE_F16 /* where the outtype is f16, else f32 */, FORCE_F16_ALWAYS } type;
 };
 
+/* The class of a folder in Mistral's own layout, which names none. */
+#define OWN_LAYOUT_CLASS "params.json"
+
 struct arch {
     const char *gguf;    /* general.architecture */
     const char *classes; /* config.json's "architectures", separated by spaces */

@@ -100,8 +100,9 @@ static const struct hparam hparams[] = {
     HPARAM_END,
 };
 
-static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_spm, &tokenizer_llama_json,
-                                                           &tokenizer_gpt2, NULL };
+static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_mistral, &tokenizer_spm,
+                                                           &tokenizer_llama_json, &tokenizer_gpt2,
+                                                           NULL };
 
 static const struct name_edit edits[] = { { EDIT_ANYWHERE, "text_model.", "" }, { 0 } };
 static const struct name_edit model_edits[] = { { EDIT_ANYWHERE, "text_model.", "" },

@@ -164,8 +164,9 @@ static bool is_no_mistral4(const struct arch_work *w) {
     return !hf_config_str(&w->config, "model_type", &type) || !str_is(type, "mistral4");
 }
 
-static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_spm, &tokenizer_llama_json,
-                                                           &tokenizer_gpt2, NULL };
+static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_mistral, &tokenizer_spm,
+                                                           &tokenizer_llama_json, &tokenizer_gpt2,
+                                                           NULL };
 
 #define KIN_ROW                                                                            \
     .tokenizers = tokenizers, .extra = decoder_llama_freqs, .vocab = decoder_space_prefix, \

@@ -11,10 +11,11 @@
 static const struct json *find_config(const struct json *config) {
     const struct json *text = json_get(config, "text_config");
     const struct json *own = json_get(text, "quantization_config");
-    return own ? own : json_get(config, "quantization_config");
+    own = own ? own : json_get(config, "quantization_config");
+    return own ? own : json_get(config, "quantization"); /* of params.json */
 }
 
-/* NULL: none that is known. */
+/* NULL: none that is known. Mistral's own layout names a format only. */
 static const struct quant_method *find_method(const struct json *config, struct str name) {
     struct str format = { NULL, 0 };
     json_str(json_get(config, "format"), &format);
@@ -26,8 +27,10 @@ static const struct quant_method *find_method(const struct json *config, struct 
 
 /* What @config names; p is NULL where it names none. */
 static struct str method_name(const struct json *config) {
-    struct str name = { NULL, 0 };
-    json_str(json_get(config, "quant_method"), &name);
+    struct str name = { NULL, 0 }, format;
+    if (!json_str(json_get(config, "quant_method"), &name) &&
+        json_str(json_get(config, "qformat_weight"), &format))
+        name = str_is(format, "fp8_e4m3") ? STR("fp8") : format;
     return name;
 }
 

@@ -103,7 +103,7 @@ static int add_wordpiece(struct arch_work *w, const struct json *tokenizer, stru
         if (text->p && str_starts(*text, STR("##")))
             *text = (struct str){ text->p + 2, text->n - 2 };
         else if (text->p)
-            *text = arena_printf(a, "\xe2\x96\x81%.*s", STR_ARG(*text));
+            *text = arena_join(a, STR("\xe2\x96\x81"), *text);
         else
             *text = arena_printf(a, "\xe2\x96\x81[PAD%llu]", (unsigned long long)i);
         if (!text->p)

@@ -157,7 +157,7 @@ static int prepend(struct str *text, const struct json *spec, struct arena *a, s
     if (!json_str(json_get(spec, "prepend"), &what))
         return err_set(err, -EBADMSG, "tokenizer.json: a Prepend without its text");
     if (text->n)
-        *text = arena_printf(a, "%.*s%.*s", STR_ARG(what), STR_ARG(*text));
+        *text = arena_join(a, what, *text);
     return text->p ? 0 : no_memory(err);
 }
 

@@ -244,7 +244,7 @@ static int pre_byte_level(struct cutter *c, const struct json *spec) {
     for (size_t i = 0; flag(spec, "add_prefix_space", true) && i < c->words->n; i++) {
         struct str *word = &c->words->items[i];
         if (word->p[0] != ' ')
-            *word = arena_printf(c->arena, " %.*s", STR_ARG(*word));
+            *word = arena_join(c->arena, STR(" "), *word);
         if (!word->p)
             return no_memory(c->err);
     }

@@ -16,6 +16,7 @@ extern const struct tokenizer_kind
 extern const struct tokenizer_kind tokenizer_llama_json; /* llama_json.c: SentencePiece as JSON */
 extern const struct tokenizer_kind tokenizer_wordpiece; /* the same file with WordPiece */
 
+extern const struct tokenizer_kind tokenizer_mistral; /* mistral_vocab.c: tekken.json */
 extern const struct tokenizer_kind tokenizer_rwkv;     /* rwkv_vocab.c: RWKV "World" */
 extern const struct tokenizer_kind tokenizer_internlm; /* internlm_vocab.c: SentencePiece */
 extern const struct tokenizer_kind tokenizer_internlm3;
