@@ -75,6 +75,12 @@ bool models_is_folder(const struct root *root, const char *path) {
     return folder_kind(root, path) != IS_OTHER;
 }
 
+/* Not the whole struct: it is large, and filled for every name that is looked at. */
+static void begin(struct found_model *out) {
+    out->kind = MODEL_FOLDER;
+    out->name[0] = out->org[0] = out->path[0] = 0;
+}
+
 static bool split_repository(const char *entry, struct found_model *out) {
     struct str org, name;
     if (!hub_split(str_from(entry), &org, &name))
@@ -122,7 +128,7 @@ static bool is_torch(struct root *root, const char *path) {
 
 static bool classify(struct root *root, const char *dir, const char *entry,
                      struct found_model *out) {
-    *out = (struct found_model){ .kind = MODEL_FOLDER };
+    begin(out);
     if (!models_join(dir, entry, out->path))
         return false;
     if (classify_file(entry, out) && type_of(root, out->path) == S_IFREG)
@@ -148,7 +154,7 @@ bool models_classify(struct root *root, const char *dir, const char *entry,
 }
 
 bool models_root(struct root *root, struct found_model *out) {
-    *out = (struct found_model){ .kind = MODEL_FOLDER };
+    begin(out);
     if (root_only(root) || !models_is_folder(root, ""))
         return false;
     if (folder_kind(root, "") == IS_ADAPTER)
