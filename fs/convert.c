@@ -1,57 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * fs/convert.c - see convert.h. The whole of a conversion is on this page: a range of elements is
- * cut into runs that lie together in one source tensor, runs into pieces that are read at once,
- * pieces into tiles that stay in the first-level cache. */
+ * fs/convert.c - see convert.h. A range of elements is cut into runs that lie together in one
+ * source tensor, runs into pieces that are read at once (fs/convert_read.c), pieces into tiles that
+ * stay in the first-level cache. */
 #include "fs/convert.h"
 #include "formats/cleanup.h"
+#include "fs/convert_impl.h"
 #include "fs/engine.h"
-#include "fs/gpu_batch.h"
 #include "fs/scale.h"
-#include "fs/merge_elems.h"
 #include "fs/unpack_elems.h"
 #include "quant/codec.h"
 #include <errno.h>
-
-enum {
-    TILE_ELEMS = 4096,       /* 16 KiB of floats; a multiple of every block */
-    PIECE_BYTES = 256 << 10, /* read at once: stays in the second-level cache */
-    STRIP_BYTES = 8 << 20,   /* likewise of a transpose: each of its rows is a read of its own */
-    MAX_BLOCK_ELEMS = 256,
-    MAX_BLOCK_BYTES = 1024,
-    MAX_ROW_ELEMS = 16 << 20, /* of a row that must be seen as a whole: 64 MiB of floats */
-};
-
-/* What one conversion has at hand; the tensors it reads may lie in several files. */
-struct convert {
-    const struct kernels *k;
-    struct reader reader;
-    const struct conversion *c;
-    struct err *err;
-    uint8_t *piece;       /* PIECE_BYTES, or STRIP_BYTES */
-    uint64_t strip_bytes; /* of a transpose that the piece has room for */
-    float *tile;          /* tile_elems */
-    uint64_t tile_elems;  /* TILE_ELEMS, or a row where importance data asks for it */
-    float *weights;       /* of the columns: c->importance, one slice; or NULL */
-    uint64_t slice;       /* which; UINT64_MAX: none yet */
-    struct gpu *gpu;
-    struct gpu_queue *queue; /* whose input is the tile; NULL: the CPU does it */
-};
-
-static int fail(struct convert *cv, int code, const char *why) {
-    return err_set(cv->err, code, "%.*s: %s", STR_ARG(cv->c->name), why);
-}
-
-/* Bytes of a tensor, stored or not. */
-static int read_source(struct convert *cv, const struct tensor *t, uint64_t off, uint64_t len,
-                       void *dst) {
-    if (t->packed && t->dtype != DTYPE_F32)
-        return unpack_blocks(&cv->reader, t, off, len, dst);
-    if (t->packed)
-        return unpack_elems(&cv->reader, cv->k, t, off / sizeof(float), len / sizeof(float), dst);
-    if (t->merged)
-        return merge_elems(&cv->reader, cv->k, t, off / sizeof(float), len / sizeof(float), dst);
-    return reader_pread(&cv->reader, t, off, len, dst);
-}
 
 /* --- what llama-quantize calls valid --- */
 
@@ -77,9 +35,10 @@ static int check_blocks(struct convert *cv, const uint8_t *src, uint64_t elems) 
     while (elems > 0) {
         const uint64_t n = elems < TILE_ELEMS ? elems : TILE_ELEMS;
         if (codec_decode(cv->k, cv->c->to, cv->tile, src, n) < 0)
-            return fail(cv, -ENOTSUP, "no decoder for its type");
+            return convert_fail(cv, -ENOTSUP, "no decoder for its type");
         if (!cv->k->f32_all_finite(cv->tile, n))
-            return fail(cv, -EDOM, "holds a NaN, an infinity, or a number too large for its type");
+            return convert_fail(cv, -EDOM,
+                                "holds a NaN, an infinity, or a number too large for its type");
         src += n / d->block_elems * d->block_bytes;
         elems -= n;
     }
@@ -94,8 +53,8 @@ static int move_elems(struct convert *cv, uint64_t elem, uint64_t count, uint8_t
         struct expr_run run;
         expr_run(cv->c->expr, elem, count, &run);
         const uint64_t bytes = run.count / d->block_elems * d->block_bytes;
-        int rc = read_source(cv, run.leaf->tensor, run.leaf_elem / d->block_elems * d->block_bytes,
-                             bytes, dst);
+        int rc = convert_source(cv, run.leaf->tensor,
+                                run.leaf_elem / d->block_elems * d->block_bytes, bytes, dst);
         if (rc == 0 && cv->c->strict)
             rc = check_blocks(cv, dst, run.count);
         if (rc < 0)
@@ -118,8 +77,9 @@ static int repack_elems(struct convert *cv, uint64_t elem, uint64_t count, uint8
         if (blocks > PIECE_BYTES / s->block_bytes)
             blocks = PIECE_BYTES / s->block_bytes;
         const uint64_t n = blocks * s->block_elems;
-        int rc = read_source(cv, run.leaf->tensor, run.leaf_elem / s->block_elems * s->block_bytes,
-                             blocks * s->block_bytes, cv->piece);
+        int rc =
+            convert_source(cv, run.leaf->tensor, run.leaf_elem / s->block_elems * s->block_bytes,
+                           blocks * s->block_bytes, cv->piece);
         if (rc < 0)
             return rc;
         codec_repack(from, cv->c->to, dst, cv->piece, blocks);
@@ -141,78 +101,16 @@ static int apply_steps(struct convert *cv, const struct expr_run *run, float *x,
         uint8_t narrow[TILE_ELEMS * 4];
         if (n % d->block_elems || codec_encode(cv->k, e->round.to, narrow, x, n) < 0 ||
             codec_decode(cv->k, e->round.to, x, narrow, n) < 0)
-            return fail(cv, -ENOTSUP, "cannot pass through its intermediate type");
+            return convert_fail(cv, -ENOTSUP, "cannot pass through its intermediate type");
     }
     return 0;
-}
-
-/* Elements [elem, elem + n) of a run's leaf as floats; what is read lies in cv->piece from
- * element @first on. */
-static int decode_tile(struct convert *cv, const struct expr_run *run, uint64_t first,
-                       uint64_t elem, uint64_t n, float *dst) {
-    if (expr_leaf_values(run->leaf, elem, n, dst))
-        return 0;
-    const enum dtype type = expr_leaf_type(run->leaf);
-    const struct dtype_info *d = &dtype_info[type];
-    const uint64_t lead = (elem - first) % d->block_elems;
-    const uint8_t *src = cv->piece + (elem - first) / d->block_elems * d->block_bytes;
-    if (lead == 0 && n % d->block_elems == 0)
-        return codec_decode(cv->k, type, dst, src, n);
-
-    /* the run begins or ends within a block of the source */
-    float whole[TILE_ELEMS + 2 * MAX_BLOCK_ELEMS];
-    const uint64_t blocks = (lead + n + d->block_elems - 1) / d->block_elems;
-    int rc = codec_decode(cv->k, type, whole, src, blocks * d->block_elems);
-    memcpy(dst, whole + lead, n * sizeof *dst);
-    return rc;
-}
-
-/* Rows [row, row + rows) of a gather, of each the elements [col, col + cols), one below the other. */
-static int read_rows(struct convert *cv, const struct expr *in, uint64_t row, uint64_t rows,
-                     uint64_t col, uint64_t cols, uint8_t *dst) {
-    const uint32_t size = dtype_info[expr_copies(in)].block_bytes;
-    uint64_t elem = row * in->cols + col, left = rows * cols;
-    while (left > 0) {
-        struct expr_run run; /* a gather moves whole rows, and those that lie together at once */
-        expr_run(in, elem, cols == in->cols ? left : cols, &run);
-        int rc = read_source(cv, run.leaf->tensor, run.leaf_elem * size, run.count * size, dst);
-        if (rc < 0)
-            return rc;
-        elem += cols == in->cols ? run.count : in->cols;
-        dst += run.count * size;
-        left -= run.count;
-    }
-    return 0;
-}
-
-/* A piece of a transpose: a strip of whole columns of what is turned over, as wide as fits, or a
- * part of one column. cv->piece gets it turned. */
-static int64_t read_strip(struct convert *cv, const struct expr *e, uint64_t elem, uint64_t count) {
-    const struct expr *in = e->transpose.in;
-    const uint64_t rows = e->cols, size = dtype_info[expr_copies(in)].block_bytes;
-    const uint64_t line = elem / rows, col = line % in->cols, row = elem % rows;
-    const uint64_t room = cv->strip_bytes / size, limit = room < count ? room : count;
-    uint64_t n = rows - row < limit ? rows - row : limit, cols = 1;
-    if (row == 0 && n == rows) {
-        cols = limit / rows;
-        if (cols > in->cols - col)
-            cols = in->cols - col;
-    }
-    auto_free uint8_t *strip = malloc(n * cols * size);
-    if (!strip)
-        return fail(cv, -ENOMEM, "no memory to convert it");
-    int rc = read_rows(cv, in, line / in->cols * rows + row, n, col, cols, strip);
-    if (rc < 0)
-        return rc;
-    cv->k->transpose(cv->piece, strip, n, cols, size);
-    return (int64_t)(n * cols);
 }
 
 /* A transpose whose numbers keep their type. */
 static int move_strips(struct convert *cv, uint64_t elem, uint64_t count, uint8_t *dst) {
     const uint64_t size = dtype_info[cv->c->to].block_bytes;
     while (count > 0) {
-        const int64_t n = read_strip(cv, cv->c->expr, elem, count);
+        const int64_t n = convert_strip(cv, cv->c->expr, elem, count);
         if (n < 0)
             return (int)n;
         memcpy(dst, cv->piece, (uint64_t)n * size);
@@ -224,29 +122,6 @@ static int move_strips(struct convert *cv, uint64_t elem, uint64_t count, uint8_
         count -= (uint64_t)n;
     }
     return 0;
-}
-
-/* The next piece of a run: reads it, *first is its first element (a block's). Returns the number
- * of the run's elements from @elem on that it holds. */
-static int64_t read_piece(struct convert *cv, const struct expr_run *run, uint64_t elem,
-                          uint64_t count, uint64_t *first) {
-    *first = elem;
-    if (expr_leaf_values(run->leaf, 0, 0, NULL))
-        return (int64_t)count;
-    if (run->leaf->op == EXPR_TRANSPOSE)
-        return read_strip(cv, run->leaf, elem, count);
-    const struct tensor *t = run->leaf->tensor;
-    const struct dtype_info *d = &dtype_info[t->dtype];
-    const uint64_t begin = elem / d->block_elems;
-    uint64_t end = (elem + count + d->block_elems - 1) / d->block_elems;
-    if (end - begin > PIECE_BYTES / d->block_bytes)
-        end = begin + PIECE_BYTES / d->block_bytes;
-    int rc = read_source(cv, t, begin * d->block_bytes, (end - begin) * d->block_bytes, cv->piece);
-    if (rc < 0)
-        return rc;
-    *first = begin * d->block_elems;
-    const uint64_t held = end * d->block_elems - elem;
-    return (int64_t)(held < count ? held : count);
 }
 
 /* Tiles are filled from runs: a run may be shorter than a block of the target. */
@@ -275,7 +150,7 @@ static int encode_weighted(struct convert *cv, uint64_t elem, uint64_t n, uint8_
         const uint64_t count = n < w->cols - col ? n : w->cols - col;
         rc = load_slice(cv, slice);
         if (rc == 0 && codec_encode_weighted(cv->k, cv->c->to, dst, x, cv->weights + col, 1, count))
-            rc = fail(cv, -ENOTSUP, "no encoder for its type");
+            rc = convert_fail(cv, -ENOTSUP, "no encoder for its type");
         x += count;
         dst += count / d->block_elems * d->block_bytes;
         elem += count;
@@ -303,7 +178,7 @@ static int encode_tile(struct convert *cv, const struct sink *s) {
     if (cv->weights)
         return encode_weighted(cv, s->elem, s->filled, s->dst);
     if (codec_encode(cv->k, cv->c->to, s->dst, cv->tile, s->filled) < 0)
-        return fail(cv, -ENOTSUP, "no encoder for its type");
+        return convert_fail(cv, -ENOTSUP, "no encoder for its type");
     return 0;
 }
 
@@ -314,7 +189,7 @@ static int flush_tile(struct convert *cv, struct sink *s) {
     const bool suspect =
         (cv->c->strict || dtype_is_quantized(cv->c->to)) && !are_small(cv->tile, s->filled);
     if (suspect && !cv->k->f32_all_finite(cv->tile, s->filled))
-        return fail(cv, -EDOM, "holds a NaN or an infinity");
+        return convert_fail(cv, -EDOM, "holds a NaN or an infinity");
     int rc = encode_tile(cv, s);
     if (rc == 0 && suspect && cv->c->strict)
         rc = check_blocks(cv, s->dst, s->filled);
@@ -328,7 +203,7 @@ static int convert_run(struct convert *cv, const struct expr_run *run, struct si
     uint64_t elem = run->leaf_elem, left = run->count;
     while (left > 0) {
         uint64_t first;
-        int64_t held = read_piece(cv, run, elem, left, &first);
+        int64_t held = convert_piece(cv, run, elem, left, &first);
         if (held < 0)
             return (int)held;
         left -= (uint64_t)held;
@@ -339,9 +214,9 @@ static int convert_run(struct convert *cv, const struct expr_run *run, struct si
             if (n > (uint64_t)held)
                 n = (uint64_t)held;
             float *x = cv->tile + s->filled;
-            int rc = decode_tile(cv, run, first, elem, n, x);
+            int rc = convert_decode(cv, run, first, elem, n, x);
             if (rc < 0)
-                return fail(cv, rc, "no decoder for the type of its source");
+                return convert_fail(cv, rc, "no decoder for the type of its source");
             rc = apply_steps(cv, run, x, n);
             s->filled += n;
             if (rc == 0 && s->filled == cv->tile_elems)
@@ -433,7 +308,8 @@ bool convert_by_strips(const struct expr *e) {
 }
 
 static int convert_bytes(struct model *m, const struct kernels *k, struct gpu *gpu,
-                         const struct conversion *c, uint64_t off, uint64_t len, uint8_t *dst, struct err *err) {
+                         const struct conversion *c, uint64_t off, uint64_t len, uint8_t *dst,
+                         struct err *err) {
     const struct importance *w = c->importance;
     struct convert cv = { .k = k,
                           .reader = { .model = m, .err = err },
@@ -443,7 +319,7 @@ static int convert_bytes(struct model *m, const struct kernels *k, struct gpu *g
                           .slice = UINT64_MAX,
                           .gpu = gpu };
     if (w && w->cols > MAX_ROW_ELEMS)
-        return fail(&cv, -ENOTSUP, "its rows are too long for importance data");
+        return convert_fail(&cv, -ENOTSUP, "its rows are too long for importance data");
     if (w && codec_importance(c->to) == IMPORTANCE_ROW)
         cv.tile_elems = w->cols;
     const uint64_t tile = cv.tile_elems > TILE_ELEMS ? cv.tile_elems : TILE_ELEMS;
@@ -455,8 +331,8 @@ static int convert_bytes(struct model *m, const struct kernels *k, struct gpu *g
     cv.tile = scratch;
     cv.weights = w ? cv.tile + tile : NULL;
     cv.piece = (uint8_t *)(cv.tile + floats);
-    cv.queue = gpu_batch_take(gpu, c, len / dtype_info[c->to].block_bytes *
-                                          dtype_info[c->to].block_elems);
+    cv.queue =
+        gpu_batch_take(gpu, c, len / dtype_info[c->to].block_bytes * dtype_info[c->to].block_elems);
     if (cv.queue) {
         cv.tile = cv.queue->input;
         cv.tile_elems = gpu_batch_elems(cv.queue, c);
@@ -478,5 +354,6 @@ int convert_range(struct view *v, const struct conversion *c, uint64_t off, uint
 int convert_floats(struct model *m, const struct kernels *k, struct str name, const struct expr *e,
                    uint64_t elem, uint64_t count, float *dst, struct err *err) {
     const struct conversion c = { .name = name, .expr = e, .to = DTYPE_F32 };
-    return convert_bytes(m, k, NULL, &c, elem * sizeof *dst, count * sizeof *dst, (uint8_t *)dst, err);
+    return convert_bytes(m, k, NULL, &c, elem * sizeof *dst, count * sizeof *dst, (uint8_t *)dst,
+                         err);
 }

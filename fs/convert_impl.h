@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * fs/convert_impl.h - the inside of a conversion, shared by convert*.c only. */
+#pragma once
+#include "fs/convert.h"
+#include "fs/gpu_batch.h"
+#include "fs/reader.h"
+
+enum {
+    TILE_ELEMS = 4096,       /* 16 KiB of floats; a multiple of every block */
+    PIECE_BYTES = 256 << 10, /* read at once: stays in the second-level cache */
+    STRIP_BYTES = 8 << 20,   /* likewise of a transpose: each of its rows is a read of its own */
+    MAX_BLOCK_ELEMS = 256,
+    MAX_BLOCK_BYTES = 1024,
+    MAX_ROW_ELEMS = 16 << 20, /* of a row that must be seen as a whole: 64 MiB of floats */
+};
+
+/* What one conversion has at hand; the tensors it reads may lie in several files. */
+struct convert {
+    const struct kernels *k;
+    struct reader reader;
+    const struct conversion *c;
+    struct err *err;
+    uint8_t *piece;       /* PIECE_BYTES, or STRIP_BYTES */
+    uint64_t strip_bytes; /* of a transpose that the piece has room for */
+    float *tile;          /* tile_elems */
+    uint64_t tile_elems;  /* TILE_ELEMS, or a row where importance data asks for it */
+    float *weights;       /* of the columns: c->importance, one slice; or NULL */
+    uint64_t slice;       /* which; UINT64_MAX: none yet */
+    struct gpu *gpu;
+    struct gpu_queue *queue; /* whose input is the tile; NULL: the CPU does it */
+};
+
+/* @code, with the tensor's name and why. */
+int convert_fail(struct convert *cv, int code, const char *why);
+
+/* convert_read.c. Bytes of a tensor, stored or not. */
+int convert_source(struct convert *cv, const struct tensor *t, uint64_t off, uint64_t len,
+                   void *dst);
+
+/* The next piece of a run: reads it into cv->piece, *first is its first element (a block's).
+ * Returns the number of the run's elements from @elem on that it holds. */
+int64_t convert_piece(struct convert *cv, const struct expr_run *run, uint64_t elem, uint64_t count,
+                      uint64_t *first);
+
+/* Elements [elem, elem + n) of a run's leaf as floats; what was read lies in cv->piece from element
+ * @first on. n: up to TILE_ELEMS. */
+int convert_decode(struct convert *cv, const struct expr_run *run, uint64_t first, uint64_t elem,
+                   uint64_t n, float *dst);
+
+/* A piece of a transpose: a strip of whole columns of what is turned over, as wide as fits, or a
+ * part of one column. cv->piece gets it turned. Returns its elements. */
+int64_t convert_strip(struct convert *cv, const struct expr *e, uint64_t elem, uint64_t count);
