@@ -36,6 +36,24 @@ int decoder_partial_rope(struct arch_work *w) {
     return rc < 0 ? rc : work_u32(w, ".rope.dimension_count", (uint64_t)((double)dim * part));
 }
 
+int decoder_half_rope(struct arch_work *w) {
+    if (!w->rope.has_partial) {
+        w->rope.has_partial = true;
+        w->rope.partial = 0.5;
+    }
+    return decoder_partial_rope(w);
+}
+
+int decoder_shared_width(struct arch_work *w) {
+    uint64_t width, n = 1;
+    int rc = hf_config_need(&w->config, "moe_intermediate_size", &width, w->err);
+    if (rc == 0)
+        rc = hf_config_u64(&w->config, "num_shared_experts", &n, w->err);
+    if (rc >= 0 && (width > UINT32_MAX || n > UINT16_MAX))
+        rc = err_set(w->err, -EBADMSG, "config.json: \"num_shared_experts\" does not fit");
+    return rc < 0 ? rc : work_u32(w, ".expert_shared_feed_forward_length", width * n);
+}
+
 int decoder_window_pattern(struct arch_work *w) {
     const struct json *types = hf_config_json(&w->config, "layer_types");
     const size_t n = json_len(types);

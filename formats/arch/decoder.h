@@ -60,6 +60,9 @@
 #define RULES_END \
     { NULL, NULL, OP_SAME, NULL }
 
+/* qwen_next.c: blocks that predict further tokens, named "mtp.layers.0" or "mtp.fc" there. */
+struct str decoder_rename_mtp(const struct arch_work *w, struct str name);
+
 extern const struct named_token decoder_glm_tokens[]; /* glm.c: GLM 4.5 and later */
 
 /* decoder.c: head_dim, else hidden_size / num_attention_heads. */
@@ -68,6 +71,9 @@ int decoder_head_dim(struct arch_work *w, uint64_t *dim);
 int decoder_rope_dimension(struct arch_work *w);
 /* .rope.dimension_count: the part of it that partial_rotary_factor says; 1 where it is absent. */
 int decoder_partial_rope(struct arch_work *w);
+int decoder_half_rope(struct arch_work *w); /* half of it where it is absent */
+/* .expert_shared_feed_forward_length: moe_intermediate_size times num_shared_experts, or one. */
+int decoder_shared_width(struct arch_work *w);
 /* .attention.sliding_window_pattern: whether "layer_types" is "sliding_attention", each block. */
 int decoder_window_pattern(struct arch_work *w);
 /* llama3's scaling of frequencies, and the factor by which it divides one. */

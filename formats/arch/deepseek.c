@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/deepseek.c - DeepSeek 1, 2 and 3, and what has their attention over a latent vector
- * (MLA). Source: conversion/deepseek.py, glm.py; configuration_deepseek_v2.py, _deepseek_v3.py,
- * _glm4_moe_lite.py. */
-#include "formats/arch/decoder.h"
+ * (MLA), Mistral 4 too. Source: conversion/deepseek.py, glm.py, mistral3.py;
+ * configuration_deepseek_v2.py, _deepseek_v3.py, _glm4_moe_lite.py, _mistral4.py. */
+#include "formats/arch/deepseek.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
@@ -100,6 +100,47 @@ static const struct hf_class classes[] = {
       .rope_theta = 10000,
       .rename = { { "num_local_experts", "n_routed_experts" },
                   { "head_dim", "qk_rope_head_dim" } } },
+    { .model_type = "mistral4",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 131072,
+          "hidden_size" : 4096,
+          "intermediate_size" : 12288,
+          "num_hidden_layers" : 36,
+          "num_attention_heads" : 32,
+          "num_key_value_heads" : 32,
+          "max_position_embeddings" : 1048576,
+          "rms_norm_eps" : 1e-6,
+          "head_dim" : null,
+          "first_k_dense_replace" : 0,
+          "kv_lora_rank" : 256,
+          "q_lora_rank" : 1024,
+          "n_group" : 1,
+          "n_routed_experts" : 128,
+          "n_shared_experts" : 1,
+          "qk_nope_head_dim" : 64,
+          "qk_rope_head_dim" : 64,
+          "routed_scaling_factor" : 1.0,
+          "topk_group" : 1,
+          "norm_topk_prob" : true,
+          "v_head_dim" : 128,
+          "num_experts_per_tok" : 4,
+          "moe_intermediate_size" : 2048,
+          "rope_parameters" : {
+              "type" : "yarn",
+              "rope_theta" : 10000.0,
+              "factor" : 128.0,
+              "original_max_position_embeddings" : 8192,
+              "beta_fast" : 32.0,
+              "beta_slow" : 1.0,
+              "mscale_all_dim" : 1.0
+          }
+      }),
+      .optional = "num_key_value_heads q_lora_rank v_head_dim n_group topk_group "
+                  "num_experts_per_tok first_k_dense_replace norm_topk_prob",
+      .rope_theta = 10000,
+      .fill = { { "num_key_value_heads", "num_attention_heads", NULL },
+                { "head_dim", "qk_rope_head_dim", NULL } },
+      .rename = { { "num_local_experts", "n_routed_experts" } } },
     { 0 },
 };
 
@@ -112,29 +153,19 @@ static const struct tensor_rule rules1[] = {
     RULES_END,
 };
 
-static const struct tensor_rule rules[] = {
-    SAME("model.embed_tokens", "token_embd"),
-    SAME("model.norm", "output_norm"),
-    { "lm_head", "output", OP_OWN, NULL },
-    DECODER_NORMS,
-    SAME("model.layers.#.self_attn.q_proj", "blk.#.attn_q"),
-    SAME("model.layers.#.self_attn.q_a_proj", "blk.#.attn_q_a"),
-    SAME("model.layers.#.self_attn.q_a_layernorm", "blk.#.attn_q_a_norm"),
-    SAME("model.layers.#.self_attn.q_b_proj", "blk.#.attn_q_b"),
-    SAME("model.layers.#.self_attn.kv_a_proj_with_mqa", "blk.#.attn_kv_a_mqa"),
-    SAME("model.layers.#.self_attn.kv_a_layernorm", "blk.#.attn_kv_a_norm"),
-    { "model.layers.#.self_attn.kv_b_proj", "blk.#.attn_k_b", OP_OWN, "blk.#.attn_v_b" },
-    SAME("model.layers.#.self_attn.o_proj", "blk.#.attn_output"),
-    DECODER_MLP,
-    DECODER_MOE("mlp.experts", "mlp.shared_experts"),
-    DECODER_MTP,
+static const struct tensor_rule rules[] = { DEEPSEEK2_RULES, RULES_END };
+
+static const struct tensor_rule mistral4_rules[] = {
+    DEEPSEEK2_RULES,
+    { "model.layers.#.mlp.experts.gate_up_proj", "blk.#.ffn_gate_up_exps", OP_EXPERTS, NULL },
+    { "model.layers.#.mlp.experts.down_proj", "blk.#.ffn_down_exps", OP_EXPERTS, NULL },
     RULES_END,
 };
 
 /* Keys and values out of the latent vector, one behind the other in each head: keys are turned
  * over, so that they can be multiplied into the query. */
-static int own_kv(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
-                  const struct name_match *match) {
+int deepseek_own(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
+                 const struct name_match *match) {
     struct arena *a = w->form->arena;
     const uint64_t heads = w->n_head_kv, rank = t->dims[1];
     uint64_t nope, value;
@@ -157,17 +188,6 @@ static int own_kv(struct arch_work *w, const struct tensor *t, const struct tens
     return rc < 0 ? rc
                   : work_target(w, name_build(a, rule->second, match), v_dims, 3,
                                 expr_rows(a, all, v));
-}
-
-/* The output is left out where it is tied. */
-static int own_tensor(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
-                      const struct name_match *match) {
-    struct arena *a = w->form->arena;
-    if (rule->second)
-        return own_kv(w, t, rule, match);
-    if (hf_config_bool(&w->config, "tie_word_embeddings", false))
-        return 0;
-    return work_target(w, name_build(a, rule->gguf, match), t->dims, t->n_dims, expr_tensor(a, t));
 }
 
 static int add_scale_one(struct arch_work *w) {
@@ -239,7 +259,7 @@ static int add_yarn_log(struct arch_work *w) {
                : 0;
 }
 
-static const struct hparam hparams[] = {
+const struct hparam deepseek2_hparams[] = {
     HPARAM_LIST(hparams_text),
     HPARAM_FIXED(".attention.head_count_kv", 1), /* all heads share the latent vector */
     HPARAM_CALL(add_dense_blocks),
@@ -256,15 +276,16 @@ static const struct hparam hparams[] = {
     HPARAM_END,
 };
 
-static int add_mtp(struct arch_work *w) {
-    return w->n_mtp ? hparam_mtp_blocks(w) : 0;
-}
-
 static const struct hparam lite_hparams[] = {
-    HPARAM_LIST(hparams),
-    HPARAM_CALL(add_mtp),
+    HPARAM_LIST(deepseek2_hparams),
+    HPARAM_CALL(hparam_mtp_any),
     HPARAM_END,
 };
+
+static bool is_mistral4(const struct arch_work *w) {
+    struct str type;
+    return hf_config_str(&w->config, "model_type", &type) && str_is(type, "mistral4");
+}
 
 static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
@@ -278,22 +299,30 @@ static const struct arch archs[] = {
       .tokenizers = either },
     { .gguf = "deepseek2",
       .classes = "DeepseekV2ForCausalLM DeepseekV3ForCausalLM KimiVLForConditionalGeneration "
-                 "YoutuForCausalLM",
+                 "KimiK25ForConditionalGeneration YoutuForCausalLM "
+                 "YoutuVLForConditionalGeneration",
       .rules = rules,
-      .own = own_tensor,
-      .hparams = hparams,
+      .own = deepseek_own,
+      .hparams = deepseek2_hparams,
       .experts = "n_routed_experts",
       .skip_mtp = true,
       .tokenizers = bpe },
     { .gguf = "deepseek2",
       .classes = "Glm4MoeLiteForCausalLM",
       .rules = rules,
-      .own = own_tensor,
+      .own = deepseek_own,
       .hparams = lite_hparams,
       .experts = "n_routed_experts",
       .mtp = "num_nextn_predict_layers",
       .skip_mtp = true,
       .tokens = decoder_glm_tokens,
+      .tokenizers = bpe },
+    { .gguf = "mistral4", /* llama_kin.c has the others of this class */
+      .classes = "Mistral3ForConditionalGeneration",
+      .when = is_mistral4,
+      .rules = mistral4_rules,
+      .own = deepseek_own,
+      .hparams = deepseek2_hparams,
       .tokenizers = bpe },
     { 0 },
 };

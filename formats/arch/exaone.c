@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/arch/exaone.c - EXAONE 3 and 4. Source: conversion/exaone.py; configuration_exaone4.py.
- */
+ * formats/arch/exaone.c - EXAONE 3 and 4, K-EXAONE with experts. Source: conversion/exaone.py;
+ * configuration_exaone4.py, _exaone_moe.py. */
 #include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
+#include <errno.h>
 
 static const struct hf_class classes[] = {
     { .model_type = "exaone4",
@@ -22,6 +23,28 @@ static const struct hf_class classes[] = {
       .optional = "sliding_window",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
+    { .model_type = "exaone_moe",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 102400,
+          "hidden_size" : 4096,
+          "intermediate_size" : 16384,
+          "num_hidden_layers" : 32,
+          "num_attention_heads" : 32,
+          "num_key_value_heads" : 32,
+          "max_position_embeddings" : 2048,
+          "rms_norm_eps" : 1e-5,
+          "sliding_window" : 4096,
+          "first_k_dense_replace" : 1,
+          "moe_intermediate_size" : 1024,
+          "num_experts" : 64,
+          "num_experts_per_tok" : 8,
+          "num_shared_experts" : 1,
+          "norm_topk_prob" : true,
+          "routed_scaling_factor" : 2.5,
+          "n_group" : 1,
+          "topk_group" : 1
+      }),
+      .rope_theta = 10000 },
     { 0 },
 };
 
@@ -32,6 +55,18 @@ static const struct tensor_rule exaone4_rules[] = {
     DECODER_MLP,
     SAME("model.layers.#.post_attention_layernorm", "blk.#.post_attention_norm"),
     SAME("model.layers.#.post_feedforward_layernorm", "blk.#.post_ffw_norm"),
+    RULES_END,
+};
+
+static const struct tensor_rule moe_rules[] = {
+    DECODER_ENDS,
+    DECODER_NORMS,
+    DECODER_ATTENTION(OP_SAME, OP_SAME),
+    DECODER_QK_NORMS,
+    DECODER_MLP,
+    SAME("model.layers.#.mlp.e_score_correction", "blk.#.exp_probs_b"),
+    DECODER_MOE("mlp.experts", "mlp.shared_experts"),
+    DECODER_MTP,
     RULES_END,
 };
 
@@ -91,6 +126,23 @@ static const struct hparam exaone4_hparams[] = {
     HPARAM_END,
 };
 
+static int add_mtp_count(struct arch_work *w) {
+    return work_u32(w, ".nextn_predict_layers", w->n_mtp);
+}
+
+static const struct hparam moe_hparams[] = {
+    HPARAM_LIST(exaone4_hparams),
+    HPARAM_NEED(".expert_feed_forward_length", "moe_intermediate_size"),
+    HPARAM_NEED(".expert_shared_count", "num_shared_experts"),
+    HPARAM_CALL(decoder_shared_width),
+    HPARAM_F32(".expert_weights_scale", "routed_scaling_factor"),
+    HPARAM_BOOL(".expert_weights_norm", "norm_topk_prob"),
+    HPARAM_NEED(".leading_dense_block_count", "first_k_dense_replace first_last_k_dense_replace"),
+    HPARAM_CALL(add_mtp_count),
+    HPARAM_TEXT(".rope.scaling.type", "none"),
+    HPARAM_END,
+};
+
 static const struct hparam exaone_hparams[] = {
     HPARAM_LIST(hparams_text),
     HPARAM_CALL(decoder_partial_rope),
@@ -115,6 +167,15 @@ static const struct arch archs[] = {
       .classes = "Exaone4ForCausalLM",
       .rules = exaone4_rules,
       .hparams = exaone4_hparams,
+      .tokenizers = bpe,
+      .extra = add_freqs4 },
+    { .gguf = "exaone-moe",
+      .classes = "ExaoneMoEForCausalLM ExaoneMoeForCausalLM",
+      .rename = decoder_rename_mtp,
+      .rules = moe_rules,
+      .hparams = moe_hparams,
+      .experts = "num_local_experts num_experts",
+      .mtp = "num_nextn_predict_layers",
       .tokenizers = bpe,
       .extra = add_freqs4 },
     { .gguf = "exaone",

@@ -8,7 +8,7 @@
 
 struct arch_back; /* formats/arch/back.h */
 struct arch_work;
-struct reverse; /* formats/arch/reverse.h */
+struct reverse;        /* formats/arch/reverse.h */
 struct tokenizer_kind; /* formats/tokenizer/tokenizer.h */
 
 /* What happens to a tensor on the way to GGUF; tensor_ops.c has both directions. */
@@ -23,19 +23,20 @@ enum tensor_op {
     OP_HALVES,    /* the same, and the ending stays */
     OP_EXPERTS_TURNED, /* as OP_EXPERTS, each matrix [in][out] there; with @second, gate and up */
     OP_ADD_ONE,        /* norms that multiply by 1 + weight; a bias stays */
-    OP_NEG_EXP,   /* minus the exponential function: the logarithm of a decay is stored there */
-    OP_UNTIED,    /* left out where its bytes are those of the embedding */
-    OP_TRANSPOSE, /* matrices of Conv1D; a bias stays */
-    OP_QKV,       /* rows by groups: queries that share a key, the key, the value; all queries,
-                   * all keys, all values here */
-    OP_VOCAB,     /* no more rows than the vocabulary has tokens */
-    OP_SQUEEZE,   /* without dimensions of one element */
-    OP_FIRST,     /* one of several names of the same tensor: the first that is met */
-    OP_ENDING,    /* the name has no ending there, and ".weight" here */
-    OP_THIRDS,    /* all queries, all keys, all values: three tensors, 'q', 'k', 'v' for @gguf's '?' */
-    OP_FRAMES,    /* a convolution over two frames: one of each, ".weight" and ".weight.1" */
-    OP_OWN,       /* what the architecture's functions do, own and own_back */
-    OP_DROP,      /* is not written, in neither direction */
+    OP_NEG_EXP,     /* minus the exponential function: the logarithm of a decay is stored there */
+    OP_UNTIED,      /* left out where its bytes are those of the embedding */
+    OP_UNLESS_TIED, /* left out where config.json says that it is the embedding */
+    OP_TRANSPOSE,   /* matrices of Conv1D; a bias stays */
+    OP_QKV,         /* rows by groups: queries that share a key, the key, the value; all queries,
+                     * all keys, all values here */
+    OP_VOCAB,       /* no more rows than the vocabulary has tokens */
+    OP_SQUEEZE,     /* without dimensions of one element */
+    OP_FIRST,       /* one of several names of the same tensor: the first that is met */
+    OP_ENDING,      /* the name has no ending there, and ".weight" here */
+    OP_THIRDS, /* all queries, all keys, all values: three tensors, 'q', 'k', 'v' for @gguf's '?' */
+    OP_FRAMES, /* a convolution over two frames: one of each, ".weight" and ".weight.1" */
+    OP_OWN,    /* what the architecture's functions do, own and own_back */
+    OP_DROP,   /* is not written, in neither direction */
     OP_COUNT
 };
 
@@ -139,9 +140,9 @@ struct arch {
     const char *prefixes; /* projectors: of the names, after @edits, of its tensors; else NULL */
     const struct forced_type *types; /* or NULL */
     const char *skip; /* endings of names that are not written, separated by spaces; or NULL */
-    const struct tensor_rule *rules; /* the last has no hf and no gguf */
-    op_fn *own;                      /* for OP_OWN */
-    back_fn *own_back;               /* the same on the way back; NULL: there is none */
+    const struct tensor_rule *rules;    /* the last has no hf and no gguf */
+    op_fn *own;                         /* for OP_OWN */
+    back_fn *own_back;                  /* the same on the way back; NULL: there is none */
     const struct name_edit *back_edits; /* of each name that the way back has made; or NULL */
     const struct hparam *hparams;
     const char *experts; /* config keys of the number of experts; NULL: a dense model */
@@ -150,15 +151,16 @@ struct arch {
                       * further tokens and are written too; or NULL */
     bool skip_mtp;   /* blocks beyond those that are counted are left out, not an error */
     const struct named_token *tokens; /* or NULL */
-    bool all_narrow; /* matrices that are no norms get the wanted type, whatever their names */
-    bool raw_config;                  /* the converter reads config.json without transformers */
+    bool all_narrow;  /* matrices that are no norms get the wanted type, whatever their names */
+    bool raw_config;  /* the converter reads config.json without transformers */
+    bool plain_added; /* added tokens are written as they stand, by their mark alone */
     uint32_t vocab_multiple; /* the vocabulary is padded to one of "pad_vocab_size_multiple", or
                               * of this; 0: it is not */
     const struct tokenizer_kind *const *tokenizers; /* tried in order; ends in NULL */
     int (*extra)(struct arch_work *w); /* tensors that are computed, written first; or NULL */
     int (*vocab)(struct arch_work *w); /* pairs before those of the tokenizer; or NULL */
     int (*after)(struct arch_work *w); /* pairs behind them; or NULL */
-    const struct arch_back *back; /* how config.json comes back, by kind of model; or NULL */
+    const struct arch_back *back;      /* how config.json comes back, by kind of model; or NULL */
 };
 
 struct family {
@@ -173,6 +175,7 @@ extern const struct hparam hparams_text[];
 int hparam_file_type(struct arch_work *w);
 int hparam_blocks(struct arch_work *w);     /* .block_count, with those of arch.mtp */
 int hparam_mtp_blocks(struct arch_work *w); /* .nextn_predict_layers, where config.json has it */
+int hparam_mtp_any(struct arch_work *w);    /* the same where there are any */
 int hparam_rope_scaling(struct arch_work *w);
 int hparam_rope_base(struct arch_work *w);
 int hparam_pooling(struct arch_work *w); /* modules.json of sentence-transformers; pooling.c */

@@ -115,14 +115,6 @@ static const struct tensor_rule chatglm_rules[] = {
     RULES_END,
 };
 
-static int add_half_rope(struct arch_work *w) {
-    if (!w->rope.has_partial) {
-        w->rope.has_partial = true;
-        w->rope.partial = 0.5;
-    }
-    return decoder_partial_rope(w);
-}
-
 /* "attention_dim" or hidden_size / num_attention_heads, half of it; and the base. */
 static int add_chatglm_rope(struct arch_work *w) {
     const double part = w->rope.has_partial ? w->rope.partial : 0.5;
@@ -162,13 +154,13 @@ static int add_inner(struct arch_work *w) {
 
 const struct hparam glm4_hparams[] = {
     HPARAM_LIST(hparams_text),
-    HPARAM_CALL(add_half_rope),
+    HPARAM_CALL(decoder_half_rope),
     HPARAM_END,
 };
 
 static const struct hparam moe_hparams[] = {
     HPARAM_LIST(hparams_text),
-    HPARAM_CALL(add_half_rope),
+    HPARAM_CALL(decoder_half_rope),
     HPARAM_U32(".expert_count", "n_routed_experts"),
     HPARAM_U32(".expert_feed_forward_length", "moe_intermediate_size"),
     HPARAM_U32(".expert_shared_count", "n_shared_experts"),

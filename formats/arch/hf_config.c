@@ -84,6 +84,9 @@ int hf_config_init(struct hf_config *c, const struct json *config, struct err *e
     for (size_t i = 0; i < sizeof nested / sizeof *nested && !c->text; i++)
         if (json_type(json_get(config, nested[i])) == JSON_OBJECT)
             c->text = json_get(config, nested[i]);
+    const struct json *thinker = json_get(json_get(config, "thinker_config"), "text_config");
+    if (!c->text && json_type(thinker) == JSON_OBJECT) /* beside one that talks */
+        c->text = thinker;
     struct str model_type;
     if (!json_str(json_get(config, "model_type"), &model_type))
         return 0;

@@ -206,6 +206,10 @@ int hparam_mtp_blocks(struct arch_work *w) {
     return rc <= 0 ? rc : work_u32(w, ".nextn_predict_layers", n);
 }
 
+int hparam_mtp_any(struct arch_work *w) {
+    return w->n_mtp ? hparam_mtp_blocks(w) : 0;
+}
+
 const struct hparam hparams_text[] = {
     HPARAM_CALL(hparam_blocks),
     HPARAM_U32(".context_length", "max_position_embeddings n_ctx n_positions max_length "

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/arch/hunyuan.c - Hunyuan, dense, with a tokenizer.json. Source: conversion/hunyuan.py;
- * configuration_hunyuan_v1_dense.py. */
+ * formats/arch/hunyuan.c - Hunyuan, dense, with a tokenizer.json; Hy 3. Source:
+ * conversion/hunyuan.py; configuration_hunyuan_v1_dense.py, _hy_v3.py. */
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -24,13 +24,33 @@ static const struct hf_class classes[] = {
       .optional = "eod_token_id",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
+    { .model_type = "hy_v3",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 120832,
+          "hidden_size" : 4096,
+          "intermediate_size" : 13312,
+          "num_hidden_layers" : 80,
+          "num_attention_heads" : 64,
+          "num_key_value_heads" : 8,
+          "head_dim" : 128,
+          "max_position_embeddings" : 131072,
+          "rms_norm_eps" : 1e-5,
+          "num_experts" : 192,
+          "num_experts_per_tok" : 8,
+          "num_shared_experts" : 1,
+          "moe_intermediate_size" : 1536,
+          "router_scaling_factor" : 2.826
+      }),
+      .optional = "num_experts num_experts_per_tok num_shared_experts",
+      .rope_theta = 11158840,
+      .rename = { { "num_local_experts", "num_experts" } } },
     { 0 },
 };
 
 static const struct tensor_rule rules[] = {
     SAME("model.embed_tokens", "token_embd"),
     SAME("model.norm", "output_norm"),
-    { "lm_head", "output", OP_OWN, NULL },
+    { "lm_head", "output", OP_UNLESS_TIED, NULL },
     DECODER_NORMS,
     DECODER_ATTENTION(OP_SAME, OP_SAME),
     SAME("model.layers.#.self_attn.query_layernorm", "blk.#.attn_q_norm"),
@@ -38,15 +58,6 @@ static const struct tensor_rule rules[] = {
     DECODER_MLP,
     RULES_END,
 };
-
-/* The output is left out where it is tied. */
-static int own_output(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
-                      const struct name_match *match) {
-    struct arena *a = w->form->arena;
-    if (hf_config_bool(&w->config, "tie_word_embeddings", false))
-        return 0;
-    return work_target(w, name_build(a, rule->gguf, match), t->dims, t->n_dims, expr_tensor(a, t));
-}
 
 /* "dynamic": positions are stretched by a larger base, which is computed once. */
 static int add_rope(struct arch_work *w) {
@@ -90,6 +101,36 @@ static int mend_ends(struct arch_work *w) {
     return rc;
 }
 
+static const struct tensor_rule hy3_rules[] = {
+    DECODER_ENDS,
+    DECODER_NORMS,
+    DECODER_ATTENTION(OP_SAME, OP_SAME),
+    DECODER_QK_NORMS,
+    DECODER_MLP,
+    SAME("model.layers.#.mlp.router.gate", "blk.#.ffn_gate_inp"),
+    SAME("model.layers.#.mlp.expert_bias", "blk.#.exp_probs_b"),
+    DECODER_EXPERTS("mlp.experts"),
+    DECODER_SHARED("mlp.shared_mlp"),
+    SAME("model.layers.#.final_layernorm", "blk.#.nextn.shared_head_norm"),
+    DECODER_MTP,
+    RULES_END,
+};
+
+static int add_norm(struct arch_work *w) {
+    return work_bool(w, ".expert_weights_norm", hf_config_bool(&w->config, "route_norm", true));
+}
+
+static const struct hparam hy3_hparams[] = {
+    HPARAM_LIST(hparams_text),
+    HPARAM_NEED(".expert_feed_forward_length", "moe_intermediate_size"),
+    HPARAM_CALL(decoder_shared_width),
+    HPARAM_CALL(add_norm),
+    HPARAM_F32(".expert_weights_scale", "router_scaling_factor"),
+    HPARAM_FIXED(".expert_gating_func", EXPERT_GATING_SIGMOID),
+    HPARAM_CALL(hparam_mtp_any),
+    HPARAM_END,
+};
+
 static const struct hparam hparams[] = {
     HPARAM_LIST(hparams_text),
     HPARAM_CALL(add_rope),
@@ -102,10 +143,16 @@ static const struct arch archs[] = {
     { .gguf = "hunyuan-dense",
       .classes = "HunYuanDenseV1ForCausalLM",
       .rules = rules,
-      .own = own_output,
       .hparams = hparams,
       .tokenizers = bpe,
       .after = mend_ends },
+    { .gguf = "hy_v3",
+      .classes = "HYV3ForCausalLM",
+      .rules = hy3_rules,
+      .hparams = hy3_hparams,
+      .experts = "num_local_experts num_experts",
+      .mtp = "num_nextn_predict_layers",
+      .tokenizers = bpe },
     { 0 },
 };
 

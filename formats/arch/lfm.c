@@ -23,6 +23,23 @@ static const struct hf_class classes[] = {
           "block_auto_adjust_ff_dim" : true
       }),
       .rope_theta = 1000000 },
+    { .model_type = "lfm2_moe",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 65536,
+          "hidden_size" : 2048,
+          "intermediate_size" : 7168,
+          "num_hidden_layers" : 32,
+          "num_attention_heads" : 32,
+          "num_key_value_heads" : 8,
+          "max_position_embeddings" : 128000,
+          "norm_eps" : 1e-5,
+          "conv_L_cache" : 3,
+          "moe_intermediate_size" : 1792,
+          "num_dense_layers" : 2,
+          "num_experts_per_tok" : 4,
+          "num_experts" : 32
+      }),
+      .rope_theta = 1000000 },
     { 0 },
 };
 
@@ -44,6 +61,11 @@ static const struct tensor_rule rules[] = {
     SAME("model.layers.#.feed_forward.w1", "blk.#.ffn_gate"),
     SAME("model.layers.#.feed_forward.w2", "blk.#.ffn_down"),
     SAME("model.layers.#.feed_forward.w3", "blk.#.ffn_up"),
+    SAME("model.layers.#.feed_forward.gate", "blk.#.ffn_gate_inp"),
+    SAME("model.layers.#.feed_forward.expert_bias", "blk.#.exp_probs_b"),
+    { "model.layers.#.feed_forward.experts.*.w1", "blk.#.ffn_gate_exps", OP_EXPERT, NULL },
+    { "model.layers.#.feed_forward.experts.*.w2", "blk.#.ffn_down_exps", OP_EXPERT, NULL },
+    { "model.layers.#.feed_forward.experts.*.w3", "blk.#.ffn_up_exps", OP_EXPERT, NULL },
     RULES_END,
 };
 
@@ -97,6 +119,38 @@ static const struct hparam hparams[] = {
     HPARAM_END,
 };
 
+static const struct hparam moe_hparams[] = {
+    HPARAM_LIST(hparams_text),
+    HPARAM_CALL(add_keys),
+    HPARAM_NEED(".expert_feed_forward_length", "moe_intermediate_size"),
+    HPARAM_NEED(".leading_dense_block_count", "num_dense_layers"),
+    HPARAM_FIXED(".expert_gating_func", EXPERT_GATING_SIGMOID),
+    HPARAM_NEED(".vocab_size", "vocab_size"),
+    HPARAM_NEED(".shortconv.l_cache", "conv_L_cache"),
+    HPARAM_END,
+};
+
+/* As an encoder. */
+static int add_encoder(struct arch_work *w) {
+    int rc = str_is(w->class_name, "Lfm2BidirectionalModel")
+                 ? work_bool(w, ".attention.causal", false)
+                 : 0;
+    if (rc == 0 && folder_has(w->folder, "1_Dense/model.safetensors"))
+        rc = err_set(w->err, -ENOTSUP, "1_Dense/model.safetensors: dense layers are not converted");
+    return rc < 0 ? rc : hparam_pooling(w);
+}
+
+static const struct hparam encoder_hparams[] = {
+    HPARAM_LIST(hparams),
+    HPARAM_CALL(add_encoder),
+    HPARAM_END,
+};
+
+static const struct name_edit moe_edits[] = { { EDIT_END, ".expert_bias", ".expert_bias.bias" },
+                                              { 0 } };
+static const struct name_edit moe_back[] = { { EDIT_END, ".expert_bias.bias", ".expert_bias" },
+                                             { 0 } };
+static const struct name_edit encoder_edits[] = { { EDIT_START, "", "model." }, { 0 } };
 static const struct name_edit edits[] = { { EDIT_ANYWHERE, "lfm.", "model." }, { 0 } };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
@@ -106,6 +160,20 @@ static const struct arch archs[] = {
       .edits = edits,
       .rules = rules,
       .hparams = hparams,
+      .tokenizers = bpe },
+    { .gguf = "lfm2",
+      .classes = "Lfm2Model Lfm2BidirectionalModel",
+      .edits = encoder_edits,
+      .rules = rules,
+      .hparams = encoder_hparams,
+      .tokenizers = bpe },
+    { .gguf = "lfm2moe",
+      .classes = "Lfm2MoeForCausalLM",
+      .edits = moe_edits,
+      .back_edits = moe_back,
+      .rules = rules,
+      .hparams = moe_hparams,
+      .experts = "num_local_experts num_experts",
       .tokenizers = bpe },
     { 0 },
 };

@@ -136,9 +136,10 @@ static const struct arch_back smol_back[] = {
 };
 
 static const struct arch archs[] = {
-    { LLAMA_ROW(edits), .classes = "LlamaForCausalLM LLaMAForCausalLM MistralForCausalLM "
-                                   "MixtralForCausalLM IQuestCoderForCausalLM VLlama3ForCausalLM "
-                                   "LlavaForConditionalGeneration" },
+    { LLAMA_ROW(edits), .classes =
+                            "LlamaForCausalLM LLaMAForCausalLM MistralForCausalLM "
+                            "MixtralForCausalLM IQuestCoderForCausalLM VLlama3ForCausalLM "
+                            "LlavaForConditionalGeneration VoxtralForConditionalGeneration" },
     { LLAMA_ROW(model_edits), .classes = "LlamaModel" },
     { .gguf = "smollm3",
       .back = smol_back,

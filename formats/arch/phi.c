@@ -2,8 +2,8 @@
  * formats/arch/phi.c - Phi 2, 3 and 4. Source: conversion/phi.py; configuration_phi.py, _phi3.py.
  */
 #include "formats/arch/back.h"
+#include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
-#include "formats/arch/work.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 #include <math.h>
@@ -39,6 +39,21 @@ static const struct hf_class classes[] = {
       .rope_theta = 10000,
       .partial_rotary_factor = 1,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
+    { .model_type = "phimoe",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 32064,
+          "hidden_size" : 4096,
+          "intermediate_size" : 6400,
+          "num_hidden_layers" : 32,
+          "num_attention_heads" : 32,
+          "num_key_value_heads" : 8,
+          "max_position_embeddings" : 131072,
+          "rms_norm_eps" : 1e-5,
+          "sliding_window" : null,
+          "num_experts_per_tok" : 2,
+          "num_local_experts" : 16
+      }),
+      .rope_theta = 1000000 },
     { 0 },
 };
 
@@ -67,6 +82,17 @@ static const struct tensor_rule phi3_rules[] = {
     { "model.layers.#.mlp.gate_up_proj", "blk.#.ffn_up", OP_SAME, NULL },
     { "model.layers.#.mlp.down_proj", "blk.#.ffn_down", OP_SAME, NULL },
     { 0 },
+};
+
+static const struct tensor_rule phimoe_rules[] = {
+    DECODER_ENDS,
+    DECODER_NORMS,
+    DECODER_ATTENTION(OP_SAME, OP_SAME),
+    SAME("model.layers.#.block_sparse_moe.gate", "blk.#.ffn_gate_inp"),
+    { "model.layers.#.block_sparse_moe.experts.*.w1", "blk.#.ffn_gate_exps", OP_EXPERT, NULL },
+    { "model.layers.#.block_sparse_moe.experts.*.w2", "blk.#.ffn_down_exps", OP_EXPERT, NULL },
+    { "model.layers.#.block_sparse_moe.experts.*.w3", "blk.#.ffn_up_exps", OP_EXPERT, NULL },
+    RULES_END,
 };
 
 /* Dimensions of a head that are rotated. */
@@ -187,6 +213,13 @@ static const struct hparam phi3_hparams[] = {
     HPARAM_END,
 };
 
+static const struct hparam phimoe_hparams[] = {
+    HPARAM_LIST(phi3_hparams),
+    HPARAM_NEED(".expert_used_count", "num_experts_per_tok num_experts_per_token"),
+    HPARAM_NEED(".expert_count", "num_local_experts num_experts"),
+    HPARAM_END,
+};
+
 static const struct tokenizer_kind *const phi2_tokenizers[] = { &tokenizer_gpt2, NULL };
 static const struct tokenizer_kind *const phi3_tokenizers[] = { &tokenizer_spm_phi3,
                                                                 &tokenizer_gpt2, NULL };
@@ -225,6 +258,13 @@ static const struct arch archs[] = {
       .back = phi3_back,
       .rules = phi3_rules,
       .hparams = phi3_hparams,
+      .tokenizers = phi3_tokenizers,
+      .extra = add_longrope },
+    { .gguf = "phimoe",
+      .classes = "PhiMoEForCausalLM",
+      .rules = phimoe_rules,
+      .hparams = phimoe_hparams,
+      .experts = "num_local_experts num_experts",
       .tokenizers = phi3_tokenizers,
       .extra = add_longrope },
     { 0 },

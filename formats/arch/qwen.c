@@ -152,7 +152,8 @@ static const struct arch_back moe3_back[] = {
 
 static const struct arch archs[] = {
     { .gguf = "qwen2",
-      .classes = "Qwen2ForCausalLM KORMoForCausalLM",
+      .classes = "Qwen2ForCausalLM KORMoForCausalLM Qwen2AudioForConditionalGeneration "
+                 "AudioFlamingo3ForConditionalGeneration DotsOCRForCausalLM",
       .back = qwen2_back,
       .rules = rules,
       .hparams = dense,

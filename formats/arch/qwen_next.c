@@ -140,7 +140,7 @@ static bool mtp_block(struct str name, uint64_t *block, struct str *rest) {
     return true;
 }
 
-static struct str rename_mtp(const struct arch_work *w, struct str name) {
+struct str decoder_rename_mtp(const struct arch_work *w, struct str name) {
     static const struct {
         const char *from, *to;
     } parts[] = { { "mtp.fc.", "eh_proj" },
@@ -372,10 +372,10 @@ static const struct name_edit edits[] = { { EDIT_START, "model.mtp.", "mtp." },
                                           { 0 } };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
-#define NEXT_ROW(name, list)                                                                 \
-    .gguf = (name), .edits = edits, .rename = rename_mtp, .rules = rules, .own = own_linear, \
-    .hparams = (list), .experts = "num_local_experts num_experts", .count_mtp = count_mtp,   \
-    .tokenizers = bpe
+#define NEXT_ROW(name, list)                                                          \
+    .gguf = (name), .edits = edits, .rename = decoder_rename_mtp, .rules = rules,     \
+    .own = own_linear, .hparams = (list), .experts = "num_local_experts num_experts", \
+    .count_mtp = count_mtp, .tokenizers = bpe
 
 static const struct arch archs[] = {
     { NEXT_ROW("qwen3next", hparams), .classes = "Qwen3NextForCausalLM" },

@@ -60,6 +60,35 @@ static const struct hf_class classes[] = {
       .fill = { { "head_dim", "hidden_size", "num_attention_heads" },
                 { "num_key_value_heads", "num_attention_heads", NULL } },
       .rename = { { "num_experts", "num_local_experts" } } },
+    { .model_type = "qwen2_5_omni_text",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 152064,
+          "hidden_size" : 3584,
+          "intermediate_size" : 18944,
+          "num_hidden_layers" : 28,
+          "num_attention_heads" : 28,
+          "num_key_value_heads" : 4,
+          "max_position_embeddings" : 32768,
+          "rms_norm_eps" : 1e-6
+      }),
+      .optional = "num_key_value_heads",
+      .rope_theta = 1000000,
+      .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
+    { .model_type = "qwen3_omni_moe_text",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 3584,
+          "hidden_size" : 2048,
+          "intermediate_size" : 18944,
+          "num_hidden_layers" : 28,
+          "num_attention_heads" : 28,
+          "num_key_value_heads" : 4,
+          "max_position_embeddings" : 32768,
+          "rms_norm_eps" : 1e-6,
+          "moe_intermediate_size" : 768,
+          "num_experts_per_tok" : 8,
+          "num_experts" : 128
+      }),
+      .rope_theta = 1000000 },
     { 0 },
 };
 
@@ -101,13 +130,38 @@ static const struct hparam moe_hparams[] = {
     HPARAM_END,
 };
 
+static const struct hparam omni_hparams[] = {
+    HPARAM_LIST(hparams_text),
+    HPARAM_U32(".expert_feed_forward_length", "moe_intermediate_size"),
+    HPARAM_U32(".expert_shared_feed_forward_length", "shared_expert_intermediate_size"),
+    HPARAM_FIXED(".n_deepstack_layers", 0),
+    HPARAM_END,
+};
+
+/* "<|im_end|>" both begins and ends. */
+static int mend_ends(struct arch_work *w) {
+    const struct json *added = json_get(w->folder->tokenizer_config, "added_tokens_decoder");
+    for (struct json_iter it = json_iter(added); json_next(&it);) {
+        struct str text;
+        if (!json_str(json_get(it.value, "content"), &text) || !str_is(text, "<|im_end|>"))
+            continue;
+        uint64_t id = 0;
+        for (size_t i = 0; i < it.key.n && i < 9; i++)
+            id = 10 * id + (uint64_t)(it.key.p[i] - '0');
+        int rc = work_u32(w, "tokenizer.ggml.bos_token_id", id);
+        return rc < 0 ? rc : work_u32(w, "tokenizer.ggml.eos_token_id", id);
+    }
+    return 0;
+}
+
 static const struct name_edit edits[] = { { EDIT_START, "thinker.", "" }, { 0 } };
 static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
 static const struct arch archs[] = {
     { .gguf = "qwen2vl",
-      .classes = "Qwen2VLForConditionalGeneration Qwen2_5_VLForConditionalGeneration Qwen2VLModel",
+      .classes = "Qwen2VLForConditionalGeneration Qwen2_5_VLForConditionalGeneration Qwen2VLModel "
+                 "Qwen2_5OmniModel",
       .edits = edits,
       .rules = rules,
       .hparams = hparams_text,
@@ -125,6 +179,14 @@ static const struct arch archs[] = {
       .hparams = moe_hparams,
       .experts = "num_local_experts num_experts",
       .tokenizers = bpe },
+    { .gguf = "qwen3vlmoe",
+      .classes = "Qwen3OmniMoeForConditionalGeneration",
+      .edits = edits,
+      .rules = rules,
+      .hparams = omni_hparams,
+      .experts = "num_local_experts num_experts",
+      .tokenizers = bpe,
+      .after = mend_ends },
     { 0 },
 };
 

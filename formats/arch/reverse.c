@@ -286,7 +286,7 @@ static back_fn *const ops[OP_COUNT] = {
     [OP_SQUEEZE] = back_squeeze,   [OP_FIRST] = reverse_same,
     [OP_OWN] = back_own,           [OP_ENDING] = back_ending,
     [OP_THIRDS] = back_own,        [OP_FRAMES] = back_own,
-    [OP_DROP] = back_drop,
+    [OP_DROP] = back_drop,         [OP_UNLESS_TIED] = reverse_same,
 };
 
 /* What the converter computes from config.json, so that Hugging Face computes it too. */

@@ -267,6 +267,12 @@ static int op_untied(struct arch_work *w, const struct tensor *t, const struct t
     return op_same(w, t, rule, match);
 }
 
+static int op_unless_tied(struct arch_work *w, const struct tensor *t,
+                          const struct tensor_rule *rule, const struct name_match *match) {
+    return hf_config_bool(&w->config, "tie_word_embeddings", false) ? 0
+                                                                    : op_same(w, t, rule, match);
+}
+
 static int op_squeeze(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                       const struct name_match *match) {
     struct arena *a = w->form->arena;
@@ -327,9 +333,7 @@ static int op_frames(struct arch_work *w, const struct tensor *t, const struct t
     for (uint64_t i = 0; i < 2 && rc == 0; i++) {
         struct name_match named = *match;
         named.rest = i ? STR(".weight.1") : STR(".weight");
-        const struct row_map map = {
-            i * dims[2], 2, { images, dims[2] }, { 2 * dims[2], 1 }
-        };
+        const struct row_map map = { i * dims[2], 2, { images, dims[2] }, { 2 * dims[2], 1 } };
         rc = work_target(w, name_build(a, rule->gguf, &named), dims, 4,
                          expr_rows(a, expr_tensor(a, t), map));
     }
@@ -342,14 +346,17 @@ static int op_own(struct arch_work *w, const struct tensor *t, const struct tens
 }
 
 static op_fn *const ops[OP_COUNT] = {
-    [OP_SAME] = op_same,       [OP_PERMUTE_Q] = op_permute,   [OP_PERMUTE_K] = op_permute,
-    [OP_EXPERT] = op_expert,   [OP_EXPERTS] = op_experts,     [OP_GATE_UP] = op_gate_up,
-    [OP_ADD_ONE] = op_add_one, [OP_TRANSPOSE] = op_transpose, [OP_QKV] = op_qkv,
-    [OP_VOCAB] = op_vocab,     [OP_NEG_EXP] = op_neg_exp,     [OP_UNTIED] = op_untied,
-    [OP_SQUEEZE] = op_squeeze, [OP_FIRST] = op_first,         [OP_OWN] = op_own,
-    [OP_ENDING] = op_experts,  [OP_THIRDS] = op_thirds,       [OP_FRAMES] = op_frames,
-    [OP_DROP] = op_drop,       [OP_EXPERTS_TURNED] = op_experts_turned,
-    [OP_HALVES] = op_gate_up,
+    [OP_SAME] = op_same,         [OP_PERMUTE_Q] = op_permute,
+    [OP_PERMUTE_K] = op_permute, [OP_EXPERT] = op_expert,
+    [OP_EXPERTS] = op_experts,   [OP_GATE_UP] = op_gate_up,
+    [OP_ADD_ONE] = op_add_one,   [OP_TRANSPOSE] = op_transpose,
+    [OP_QKV] = op_qkv,           [OP_VOCAB] = op_vocab,
+    [OP_NEG_EXP] = op_neg_exp,   [OP_UNTIED] = op_untied,
+    [OP_SQUEEZE] = op_squeeze,   [OP_FIRST] = op_first,
+    [OP_OWN] = op_own,           [OP_ENDING] = op_experts,
+    [OP_THIRDS] = op_thirds,     [OP_FRAMES] = op_frames,
+    [OP_DROP] = op_drop,         [OP_EXPERTS_TURNED] = op_experts_turned,
+    [OP_HALVES] = op_gate_up,    [OP_UNLESS_TIED] = op_unless_tied,
 };
 
 int op_to_gguf(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,

@@ -66,9 +66,11 @@ static int put_added(struct arch_work *w, struct vocab *v, const struct added *a
     int rc = 0;
     for (uint32_t i = 0; i < added->n && rc == 0; i++) {
         const struct added_token *t = &added->items[i];
-        struct str text = t->normalized ? t->text : decoded(a, t->text, byte_level_decoder);
-        const bool control = t->special || token_looks_special(text);
-        if (!control)
+        const bool plain = w->arch->plain_added;
+        struct str text =
+            plain || t->normalized ? t->text : decoded(a, t->text, byte_level_decoder);
+        const bool control = t->special || (!plain && token_looks_special(text));
+        if (!control && !plain)
             text = token_unescape(a, text);
         rc = text.p ? put_token(w, v, text, t->id, control ? TOKEN_CONTROL : TOKEN_USER_DEFINED)
                     : work_no_memory(w);

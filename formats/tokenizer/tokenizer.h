@@ -14,7 +14,8 @@ extern const struct tokenizer_kind tokenizer_spm; /* spm.c: SentencePiece, token
 extern const struct tokenizer_kind
     tokenizer_gpt2; /* json_vocab.c: byte-level BPE, tokenizer.json */
 extern const struct tokenizer_kind tokenizer_llama_json; /* llama_json.c: SentencePiece as JSON */
-extern const struct tokenizer_kind tokenizer_wordpiece; /* the same file with WordPiece */
+extern const struct tokenizer_kind tokenizer_gemma4;     /* the same as Gemma 4 has it */
+extern const struct tokenizer_kind tokenizer_wordpiece;  /* the same file with WordPiece */
 
 extern const struct tokenizer_kind tokenizer_mistral; /* mistral_vocab.c: tekken.json */
 extern const struct tokenizer_kind tokenizer_rwkv;     /* rwkv_vocab.c: RWKV "World" */
