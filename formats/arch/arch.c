@@ -128,23 +128,42 @@ static int check_block(struct arch_work *w, const struct tensor *t, const char *
                    STR_ARG(t->name), (unsigned long long)w->n_layer);
 }
 
+static const struct tensor_rule *first_rule(const struct arch_work *w, struct str name,
+                                            struct name_match *match) {
+    for (const struct tensor_rule *r = w->arch->rules; r->hf; r++)
+        if (name_matches(r->hf, name, match))
+            return r;
+    return NULL;
+}
+
+/* A decoder that was saved without its head has names without "model.". */
+static const struct tensor_rule *find_rule(const struct arch_work *w, struct str name,
+                                           struct name_match *match) {
+    static const char *const bare[] = { "layers.", "embed_tokens.", "norm." };
+    const struct tensor_rule *rule = first_rule(w, name, match);
+    for (size_t i = 0; i < sizeof bare / sizeof *bare && !rule; i++)
+        if (str_starts(name, str_from(bare[i]))) {
+            const struct str full = arena_printf(w->form->arena, "model.%.*s", STR_ARG(name));
+            rule = full.p ? first_rule(w, full, match) : NULL;
+        }
+    return rule;
+}
+
 int arch_add_tensor(struct arch_work *w, const struct tensor *t) {
     struct name_match match;
     struct str name;
     int rc = text_name(w, t, &name);
     if (rc < 0 || !name.p)
         return rc;
-    for (const struct tensor_rule *r = w->arch->rules; r->hf; r++) {
-        if (!name_matches(r->hf, name, &match))
-            continue;
-        if (r->op != OP_DROP && !dtype_is_float(t->dtype) && !t->packed)
-            return err_set(w->err, -ENOTSUP, "tensor %.*s: numbers of type %s are not converted",
-                           STR_ARG(t->name), dtype_info[t->dtype].name);
-        rc = check_block(w, t, r->hf, match.block);
-        return rc <= 0 ? rc : op_to_gguf(w, t, r, &match);
-    }
-    return err_set(w->err, -ENOTSUP, "tensor %.*s has no place in a GGUF of architecture %s",
-                   STR_ARG(t->name), w->arch->gguf);
+    const struct tensor_rule *r = find_rule(w, name, &match);
+    if (!r)
+        return err_set(w->err, -ENOTSUP, "tensor %.*s has no place in a GGUF of architecture %s",
+                       STR_ARG(t->name), w->arch->gguf);
+    if (r->op != OP_DROP && !dtype_is_float(t->dtype) && !t->packed)
+        return err_set(w->err, -ENOTSUP, "tensor %.*s: numbers of type %s are not converted",
+                       STR_ARG(t->name), dtype_info[t->dtype].name);
+    rc = check_block(w, t, r->hf, match.block);
+    return rc <= 0 ? rc : op_to_gguf(w, t, r, &match);
 }
 
 bool arch_is_turned(const struct arch_work *w, struct str name) {
@@ -153,10 +172,8 @@ bool arch_is_turned(const struct arch_work *w, struct str name) {
     struct str known;
     if (text_name(w, &t, &known) < 0 || !known.p)
         return false;
-    for (const struct tensor_rule *r = w->arch->rules; r->hf; r++)
-        if (name_matches(r->hf, known, &match))
-            return r->op == OP_TRANSPOSE;
-    return false;
+    const struct tensor_rule *r = find_rule(w, known, &match);
+    return r && r->op == OP_TRANSPOSE;
 }
 
 static int add_tensors(struct arch_work *w) {

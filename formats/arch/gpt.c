@@ -93,7 +93,7 @@ static const struct tensor_rule starcoder2_rules[] = {
 
 static const struct hparam gpt2_hparams[] = {
     HPARAM_NEED(".block_count", "n_layer"),
-    HPARAM_NEED(".context_length", "n_ctx"),
+    HPARAM_NEED(".context_length", "n_ctx n_positions"), /* transformers 5 writes the latter */
     HPARAM_NEED(".embedding_length", "n_embd"),
     HPARAM_TIMES(".feed_forward_length", "n_embd", 4),
     HPARAM_NEED(".attention.head_count", "n_head"),

@@ -117,14 +117,6 @@ static const struct hparam moe[] = {
 static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
-/* Models without a head: their tensors may be named from within the model. */
-static const struct name_edit bare[] = {
-    { EDIT_START, "layers.", "model.layers." },
-    { EDIT_START, "embed_tokens.", "model.embed_tokens." },
-    { EDIT_START, "norm.", "model.norm." },
-    { 0 },
-};
-
 #define EXPERTS .experts = "num_local_experts num_experts"
 
 /* As llama.cpp runs them. */
@@ -152,27 +144,16 @@ static const struct arch_back moe3_back[] = {
 
 static const struct arch archs[] = {
     { .gguf = "qwen2",
-      .classes = "Qwen2ForCausalLM KORMoForCausalLM Qwen2AudioForConditionalGeneration "
+      .classes = "Qwen2ForCausalLM Qwen2Model KORMoForCausalLM "
+                 "Qwen2AudioForConditionalGeneration "
                  "AudioFlamingo3ForConditionalGeneration DotsOCRForCausalLM",
       .back = qwen2_back,
       .rules = rules,
       .hparams = dense,
       .tokenizers = either },
-    { .gguf = "qwen2",
-      .classes = "Qwen2Model",
-      .edits = bare,
-      .rules = rules,
-      .hparams = dense,
-      .tokenizers = either },
     { .gguf = "qwen3",
-      .classes = "Qwen3ForCausalLM",
+      .classes = "Qwen3ForCausalLM Qwen3Model",
       .back = qwen3_back,
-      .rules = rules,
-      .hparams = dense,
-      .tokenizers = either },
-    { .gguf = "qwen3",
-      .classes = "Qwen3Model",
-      .edits = bare,
       .rules = rules,
       .hparams = dense,
       .tokenizers = either },

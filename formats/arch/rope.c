@@ -29,6 +29,9 @@ static int find_f64(const struct rope *r, const struct hf_config *c, const char 
         *has = true;
         return 0;
     }
+    const struct json *given = hf_config_json(c, outer);
+    if (given && json_is_null(given))
+        absent = 0; /* a null stays one: the class's default is for what is absent */
     int rc = hf_config_f64(c, outer, out, err);
     *has = rc > 0 || absent > 0;
     if (rc == 0)

@@ -130,7 +130,6 @@ static int find_pre(struct arch_work *w, const char **out, const struct json *to
         return 0;
     }
     struct text_encoder e = { .tokenizer = tokenizer,
-                              .config = w->folder->tokenizer_config,
                               .model = model,
                               .added = added };
     int rc = pre_name(out, &e, a, w->err);

@@ -186,32 +186,6 @@ static int post_process(struct run *e, const struct json *v, unsigned depth) {
     return rc;
 }
 
-/* The id of tokenizer_config.json's @name where @flag is true there. */
-static size_t config_token(struct run *e, const char *flag, const char *name, uint32_t *id) {
-    const struct json *v = json_get(e->by->config, name);
-    struct str text;
-    uint32_t i;
-    bool add = false;
-    (void)json_bool(json_get(e->by->config, flag), &add);
-    if (!add || (!json_str(v, &text) && !json_str(json_get(v, "content"), &text)))
-        return 0;
-    if (token_map_get(&e->by->added->by_text, text, &i))
-        *id = e->by->added->items[i].id;
-    else if (!token_map_get(e->by->model->vocab, text, id))
-        return 0;
-    return 1;
-}
-
-/* add_bos_token and add_eos_token, where one of them is there, replace the post-processor. */
-static int post(struct run *e) {
-    uint32_t bos, eos;
-    if (!json_get(e->by->config, "add_bos_token") && !json_get(e->by->config, "add_eos_token"))
-        return post_process(e, json_get(e->by->tokenizer, "post_processor"), 0);
-    const size_t n_bos = config_token(e, "add_bos_token", "bos_token", &bos);
-    const size_t n_eos = config_token(e, "add_eos_token", "eos_token", &eos);
-    return put_around(e, &bos, n_bos, &eos, n_eos);
-}
-
 int text_encode(struct text_encoder *e, struct str text, struct ids *out, struct arena *a,
                 struct err *err) {
     struct run r = { .by = e,
@@ -221,7 +195,7 @@ int text_encode(struct text_encoder *e, struct str text, struct ids *out, struct
                      .err = err };
     int rc = encode(&r, text, false);
     if (rc == 0)
-        rc = post(&r);
+        rc = post_process(&r, json_get(e->tokenizer, "post_processor"), 0);
     *out = r.ids;
     return rc;
 }

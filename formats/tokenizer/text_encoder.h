@@ -30,8 +30,6 @@ struct cached_word {
 /* By one thread at a time. All that it points at is borrowed. */
 struct text_encoder {
     const struct json *tokenizer;
-    const struct json *config; /* tokenizer_config.json, whose add_bos_token and add_eos_token
-                                * replace the post-processor; or NULL */
     const struct word_model *model;
     const struct added *added;
     struct patterns patterns;
