@@ -8,52 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-#define BERT_CLASS(type, vocab, pad)                                                              \
-    {                                                                                             \
-        .model_type = type, .defaults =                                                           \
-                                "{\"vocab_size\": " vocab ", \"hidden_size\": 768, "              \
-                                "\"intermediate_size\": 3072, \"num_hidden_layers\": 12, "        \
-                                "\"num_attention_heads\": 12, \"max_position_embeddings\": 512, " \
-                                "\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2, "             \
-                                "\"pad_token_id\": " pad "}"                                      \
-    }
-
-static const struct hf_class classes[] = {
-    BERT_CLASS("bert", "30522", "0"),
-    BERT_CLASS("roberta", "50265", "1"),
-    BERT_CLASS("xlm-roberta", "30522", "1"),
-    BERT_CLASS("camembert", "30522", "1"),
-    { .model_type = "distilbert",
-      .defaults = JSON_TEXT({
-          "vocab_size" : 30522,
-          "dim" : 768,
-          "hidden_dim" : 3072,
-          "n_layers" : 6,
-          "n_heads" : 12,
-          "max_position_embeddings" : 512,
-          "pad_token_id" : 0
-      }),
-      .optional = "pad_token_id",
-      .rename = { { "hidden_size", "dim" },
-                  { "num_attention_heads", "n_heads" },
-                  { "num_hidden_layers", "n_layers" } } },
-    { .model_type = "nomic_bert", /* the fields of GPT-2's kind, which its models have, are none */
-      .defaults = JSON_TEXT({
-          "vocab_size" : 30528,
-          "hidden_size" : 768,
-          "intermediate_size" : 3072,
-          "num_hidden_layers" : 12,
-          "num_attention_heads" : 12,
-          "max_position_embeddings" : 2048,
-          "layer_norm_eps" : 1e-12,
-          "type_vocab_size" : 2,
-          "head_dim" : 64,
-          "pad_token_id" : 0
-      }),
-      .rope_theta = 1000 },
-    { 0 },
-};
-
 /* --- tensors --- */
 
 #define EMBEDDINGS                                                              \
@@ -264,8 +218,31 @@ static const struct hparam distilbert_hparams[] = {
     HPARAM_END,
 };
 
+/* Has tokenizer.json a model of type WordPiece? 1: yes. */
+static int is_wordpiece(struct arch_work *w) {
+    struct json *tokenizer;
+    struct str type;
+    int rc = folder_json(w->folder, "tokenizer.json", FOLDER_MAX_TOKENIZER, &tokenizer, w->err);
+    const bool is = json_str(json_get(json_get(tokenizer, "model"), "type"), &type) &&
+                    str_is(type, "WordPiece");
+    json_free(tokenizer);
+    return rc < 0 ? rc : is;
+}
+
+/* With XLM-RoBERTa's tokenizer it counts positions as that does. */
+static int add_nomic_context(struct arch_work *w) {
+    int rc = is_wordpiece(w);
+    return rc ? (rc < 0 ? rc : 0) : add_context(w);
+}
+
+static int before_nomic_moe(struct arch_work *w) {
+    int rc = is_wordpiece(w);
+    return rc > 0 ? bert_add_token_types(w) : rc;
+}
+
 static const struct hparam nomic_moe_hparams[] = {
     HPARAM_LIST(hparams_text),
+    HPARAM_CALL(add_nomic_context),
     HPARAM_CALL(bert_add_embeddings),
     HPARAM_NEED(".moe_every_n_layers", "moe_every_n_layers"),
     HPARAM_NEED(".expert_used_count", "moe_top_k"),
@@ -307,7 +284,11 @@ static const struct tokenizer_kind *const wordpiece[] = { &tokenizer_wordpiece, 
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 static const struct tokenizer_kind *const either[] = { &tokenizer_wordpiece, &tokenizer_gpt2,
                                                        NULL };
-static const struct tokenizer_kind *const unigram[] = { &tokenizer_unigram_bert, NULL };
+static const struct tokenizer_kind *const unigram[] = { &tokenizer_unigram_bert,
+                                                        &tokenizer_unigram_json, NULL };
+static const struct tokenizer_kind *const nomic_moe[] = { &tokenizer_unigram_bert,
+                                                          &tokenizer_unigram_json,
+                                                          &tokenizer_wordpiece, NULL };
 
 static const struct name_edit bert_edits[] = { { EDIT_START, "bert.", "" }, OLD_NAMES, { 0 } };
 static const struct name_edit distilbert_edits[] = {
@@ -366,7 +347,8 @@ static const struct arch archs[] = {
       .rules = nomic_rules,
       .hparams = nomic_moe_hparams,
       .own = own_nomic,
-      .tokenizers = unigram },
+      .tokenizers = nomic_moe,
+      .vocab = before_nomic_moe },
     { .gguf = "nomic-bert",
       .classes = "NomicBertModel",
       .edits = bert_edits,
@@ -387,4 +369,4 @@ static const struct arch archs[] = {
     { 0 },
 };
 
-const struct family family_bert = { classes, archs };
+const struct family family_bert = { bert_classes, archs };

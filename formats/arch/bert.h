@@ -19,6 +19,7 @@
         EDIT_END, ".beta", ".bias"       \
     }
 
+extern const struct hf_class bert_classes[];
 extern const struct hparam bert_hparams[];
 int bert_add_embeddings(struct arch_work *w);  /* not causal, pooling, names of classes */
 int bert_add_token_types(struct arch_work *w); /* for the segments of a pair */

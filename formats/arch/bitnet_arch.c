@@ -18,6 +18,7 @@ static const struct hf_class classes[] = {
           "max_position_embeddings" : 2048,
           "rms_norm_eps" : 1e-5
       }),
+      .kinds = "attention_dropout=fin",
       .rope_theta = 500000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { 0 },

@@ -20,6 +20,7 @@ static const struct hf_class classes[] = {
           "layer_norm_eps" : 1e-5,
           "logit_scale" : 0.0625
       }),
+      .kinds = "attention_dropout=fin",
       .optional = "layer_norm_eps logit_scale",
       .rope_theta = 500000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },

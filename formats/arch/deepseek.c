@@ -34,6 +34,7 @@ static const struct hf_class classes[] = {
           "num_experts_per_tok" : null,
           "moe_intermediate_size" : 1407
       }),
+      .kinds = "attention_dropout=fn",
       .optional = "q_lora_rank norm_topk_prob",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL },
@@ -65,6 +66,7 @@ static const struct hf_class classes[] = {
           "num_experts_per_tok" : 8,
           "moe_intermediate_size" : 2048
       }),
+      .kinds = "attention_dropout=fin v_head_dim=in num_experts_per_tok=in",
       .optional = "first_k_dense_replace q_lora_rank n_group topk_group norm_topk_prob "
                   "v_head_dim num_experts_per_tok",
       .rope_theta = 10000,

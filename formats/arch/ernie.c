@@ -41,6 +41,7 @@ static const struct hf_class classes[] = {
           "moe_layer_start_index" : 1,
           "moe_layer_interval" : 1
       }),
+      .kinds = "moe_layer_start_index=in moe_layer_interval=in",
       .optional = "num_key_value_heads moe_k moe_num_experts moe_num_shared_experts "
                   "moe_layer_start_index moe_layer_interval",
       .rope_theta = 500000,

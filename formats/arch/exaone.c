@@ -20,6 +20,7 @@ static const struct hf_class classes[] = {
           "rms_norm_eps" : 1e-5,
           "sliding_window" : 4096
       }),
+      .kinds = "num_key_value_heads=i",
       .optional = "sliding_window",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },

@@ -14,6 +14,7 @@ static const struct hf_class classes[] = {
           "num_kv_heads" : null,
           "layer_norm_epsilon" : 1e-5
       }),
+      .kinds = "attention_dropout=fin",
       .optional = "layer_norm_epsilon",
       .rope_theta = 10000,
       .fill = { { "num_kv_heads", "num_attention_heads", NULL } },

@@ -36,6 +36,7 @@ static const struct hf_class classes[] = {
           "final_logit_softcapping" : 30.0,
           "sliding_window" : 4096
       }),
+      .kinds = "attention_dropout=fin",
       .optional = "attn_logit_softcapping final_logit_softcapping sliding_window",
       .rope_theta = 10000 },
     { .model_type = "gemma3_text",
@@ -52,6 +53,7 @@ static const struct hf_class classes[] = {
           "final_logit_softcapping" : null,
           "sliding_window" : 4096
       }),
+      .kinds = "attention_dropout=fin final_logit_softcapping=fn",
       .optional = "sliding_window",
       .rope_theta = 1000000,
       .local_theta = 10000 },

@@ -20,8 +20,17 @@ static const struct hf_class classes[] = {
           "sliding_window" : 128,
           "max_position_embeddings" : 131072,
           "rms_norm_eps" : 1e-5,
-          "head_dim" : 64
+          "head_dim" : 64,
+          "rope_parameters" : {
+              "rope_type" : "yarn",
+              "factor" : 32.0,
+              "beta_fast" : 32.0,
+              "beta_slow" : 1.0,
+              "original_max_position_embeddings" : 4096
+          }
       }),
+      .optional = "rope_parameters",
+      .kinds = "sliding_window=in",
       .rope_theta = 150000,
       .rename = { { "num_experts", "num_local_experts" } } },
     { 0 },

@@ -24,6 +24,8 @@ static const struct hf_class classes[] = {
           "embedding_multiplier" : 1.0,
           "attention_multiplier" : 1.0
       }),
+      .kinds = "logits_scaling=fi residual_multiplier=fi embedding_multiplier=fi "
+               "attention_multiplier=fi",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { .model_type = "granitemoe",
@@ -43,8 +45,9 @@ static const struct hf_class classes[] = {
           "embedding_multiplier" : 1.0,
           "attention_multiplier" : 1.0
       }),
-      .optional = "num_local_experts num_experts_per_tok logits_scaling residual_multiplier "
-                  "embedding_multiplier attention_multiplier",
+      .kinds = "attention_dropout=fin logits_scaling=fin residual_multiplier=fin "
+               "embedding_multiplier=fin attention_multiplier=fin",
+      .optional = "num_local_experts num_experts_per_tok",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { .model_type = "granitemoeshared",
@@ -65,8 +68,9 @@ static const struct hf_class classes[] = {
           "embedding_multiplier" : 1.0,
           "attention_multiplier" : 1.0
       }),
-      .optional = "num_local_experts num_experts_per_tok logits_scaling residual_multiplier "
-                  "embedding_multiplier attention_multiplier",
+      .kinds = "attention_dropout=fin logits_scaling=fin residual_multiplier=fin "
+               "embedding_multiplier=fin attention_multiplier=fin",
+      .optional = "num_local_experts num_experts_per_tok",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { 0 },

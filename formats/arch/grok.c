@@ -5,7 +5,19 @@
 #include "formats/tokenizer/tokenizer.h"
 #include <math.h>
 
-static const struct hf_class classes[] = { { 0 } };
+/* Grok 2 says that it is "git", which transformers takes for another model's class. */
+static const struct hf_class classes[] = {
+    { .model_type = "git", .defaults = JSON_TEXT({
+                               "vocab_size" : 30522,
+                               "hidden_size" : 768,
+                               "num_hidden_layers" : 6,
+                               "num_attention_heads" : 12,
+                               "intermediate_size" : 3072,
+                               "max_position_embeddings" : 1024,
+                               "layer_norm_eps" : 1e-12
+                           }) },
+    { 0 },
+};
 
 #define BLOCK "transformer.decoder_layer.#."
 #define GROK2 "model.layers.#."
@@ -31,7 +43,7 @@ static const struct tensor_rule rules[] = {
     SAME(GROK2 "pre_attn_norm", "blk.#.attn_norm"),
     SAME(GROK2 "post_attn_norm", "blk.#.attn_output_norm"),
     SAME(GROK2 "pre_moe_norm", "blk.#.ffn_norm"),
-    SAME(GROK2 "post_moe_norm", "blk.#.layer_output_norm"),
+    SAME(GROK2 "post_moe_norm", "blk.#.post_ffw_norm"),
     SAME(GROK2 "block_sparse_moe.gate", "blk.#.ffn_gate_inp"),
     { GROK2 "block_sparse_moe.experts.*.w1", "blk.#.ffn_gate_exps", OP_EXPERT, NULL },
     { GROK2 "block_sparse_moe.experts.*.w2", "blk.#.ffn_down_exps", OP_EXPERT, NULL },

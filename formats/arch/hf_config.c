@@ -24,11 +24,26 @@ static const struct {
     { "tie_word_embeddings", KIND(JSON_BOOL) },
     { "attention_bias", KIND(JSON_BOOL) },
     { "mlp_bias", KIND(JSON_BOOL) },
-    { "attention_dropout", KIND(JSON_INT) | KIND(JSON_DOUBLE) | KIND(JSON_NULL) },
+    { "attention_dropout", KIND(JSON_INT) | KIND(JSON_DOUBLE) },
     { "bos_token_id", KIND(JSON_INT) | KIND(JSON_NULL) },
     { "pad_token_id", KIND(JSON_INT) | KIND(JSON_NULL) },
     { "eos_token_id", KIND(JSON_INT) | KIND(JSON_ARRAY) | KIND(JSON_NULL) },
 };
+
+/* What the class's @kinds says of a field; 0: nothing. */
+static unsigned named_kinds(const struct hf_class *cls, struct str name) {
+    unsigned kinds = 0;
+    for (const char *s = cls->kinds; s && *s; s += strspn(s, " ")) {
+        const struct str word = { s, strcspn(s, "=") };
+        const bool found = str_eq(word, name);
+        for (s += word.n; *s && *s != ' '; s++)
+            if (found && *s != '=')
+                kinds |= *s == 'f'   ? KIND(JSON_DOUBLE)
+                         : *s == 'i' ? KIND(JSON_INT)
+                                     : KIND(JSON_NULL);
+    }
+    return kinds;
+}
 
 /* A field that the class computes where it is null. */
 static bool is_filled(const struct hf_class *cls, const char *name) {
@@ -48,13 +63,29 @@ static bool is_optional(const struct hf_class *cls, struct str name) {
     return false;
 }
 
+/* The kinds of values that a field with such a default takes. */
+static unsigned kinds_of(const struct hf_class *cls, struct str name, enum json_type type) {
+    char text[64] = { 0 };
+    unsigned kinds = named_kinds(cls, name);
+    if (kinds || name.n >= sizeof text)
+        return kinds;
+    memcpy(text, name.p, name.n);
+    kinds = KIND(type);
+    if (type == JSON_NULL)
+        kinds |= KIND(JSON_INT);
+    else if (is_filled(cls, text) || is_optional(cls, name))
+        kinds |= KIND(JSON_NULL);
+    return kinds;
+}
+
 /* transformers' classes are strict about types: a model whose config.json breaks them is converted
- * with config.json as it is. A field whose default is null takes a number too. */
+ * with config.json as it is. */
 static bool validates(const struct hf_config *c) {
     const struct json *own = c->text ? c->text : c->root;
     for (size_t i = 0; i < sizeof common_fields / sizeof *common_fields; i++) {
         const struct json *v = json_get(own, common_fields[i].name);
-        if (v && !(common_fields[i].kinds & KIND(json_type(v))))
+        const unsigned named = named_kinds(c->cls, str_from(common_fields[i].name));
+        if (v && !((named ? named : common_fields[i].kinds) & KIND(json_type(v))))
             return false;
     }
     for (struct json_iter it = json_iter(c->defaults); json_next(&it);) {
@@ -63,12 +94,7 @@ static bool validates(const struct hf_config *c) {
             continue;
         memcpy(name, it.key.p, it.key.n);
         const struct json *v = json_get(own, name);
-        const enum json_type type = json_type(it.value), given = json_type(v);
-        if (v && given != type && type != JSON_NULL &&
-            !(given == JSON_NULL && (is_filled(c->cls, name) || is_optional(c->cls, it.key))))
-            return false;
-        if (v && type == JSON_NULL && given != JSON_NULL && given != JSON_INT &&
-            given != JSON_DOUBLE)
+        if (v && !(kinds_of(c->cls, it.key, json_type(it.value)) & KIND(json_type(v))))
             return false;
     }
     uint64_t hidden, heads;

@@ -12,8 +12,11 @@ struct hf_class {
     const char *model_type;
     const char *defaults; /* JSON: its fields that config.json need not have */
     const char *optional; /* of these, by name: those that may be null; or NULL */
-    double rope_theta;            /* default; 0: the class has no rope_parameters */
-    double local_theta;           /* default of layers with a sliding window; 0: not apart */
+    const char *kinds;    /* fields that take other kinds of values than their defaults tell:
+                           * "NAME=KINDS" separated by spaces, KINDS of f (with a fraction), i
+                           * (without), n (null); or NULL */
+    double rope_theta;    /* default; 0: the class has no rope_parameters */
+    double local_theta;   /* default of layers with a sliding window; 0: not apart */
     double partial_rotary_factor; /* default; 0: none */
     bool even_heads; /* validates hidden_size % num_attention_heads == 0; the converter goes on
                       * with config.json as it is where that fails */
@@ -35,8 +38,8 @@ struct hf_config {
     struct json *defaults;
 };
 
-/* The class of the text model in a config.json of type @model_type, whose text_config (NULL: there is
- * none) is @text; p is NULL where transformers does not know @model_type; composite.c. */
+/* The class of the text model in a config.json of type @model_type, whose text_config (NULL: there
+ * is none) is @text; p is NULL where transformers does not know @model_type; composite.c. */
 struct str hf_text_type(struct str model_type, const struct json *text);
 
 /* @config is borrowed. @classes: the rows to look the model_type up in; may be empty. */

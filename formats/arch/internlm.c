@@ -1,12 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/internlm.c - InternLM 2 and 3. Source: conversion/internlm.py; transformers has no
- * class for either. */
+ * class for the former. */
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
-static const struct hf_class classes[] = { { 0 } };
+static const struct hf_class classes[] = {
+    { .model_type = "internlm3",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 128512,
+          "hidden_size" : 4096,
+          "intermediate_size" : 10240,
+          "num_hidden_layers" : 48,
+          "num_attention_heads" : 32,
+          "num_key_value_heads" : 2,
+          "max_position_embeddings" : 32768,
+          "rms_norm_eps" : 1e-5,
+          "head_dim" : 128
+      }),
+      .rope_theta = 10000,
+      .even_heads = true,
+      .fill = { { "head_dim", "hidden_size", "num_attention_heads" },
+                { "num_key_value_heads", "num_attention_heads", NULL } } },
+    { 0 },
+};
 
 static const struct tensor_rule rules[] = {
     SAME("model.tok_embeddings", "token_embd"),

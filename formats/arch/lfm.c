@@ -22,6 +22,7 @@ static const struct hf_class classes[] = {
           "block_ffn_dim_multiplier" : 1.0,
           "block_auto_adjust_ff_dim" : true
       }),
+      .kinds = "block_ffn_dim_multiplier=fi",
       .rope_theta = 1000000 },
     { .model_type = "lfm2_moe",
       .defaults = JSON_TEXT({

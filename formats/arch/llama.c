@@ -19,6 +19,7 @@ static const struct hf_class classes[] = {
           "rms_norm_eps" : 1e-6,
           "head_dim" : null
       }),
+      .kinds = "attention_dropout=fin",
       .rope_theta = 10000,
       .even_heads = true,
       .fill = { { "head_dim", "hidden_size", "num_attention_heads" },

@@ -22,6 +22,7 @@ static const struct hf_class classes[] = {
           "num_local_experts" : 16,
           "interleave_moe_layer_step" : 1
       }),
+      .kinds = "num_key_value_heads=i",
       .rope_theta = 500000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { 0 },

@@ -20,6 +20,7 @@ static const struct hf_class classes[] = {
           "max_position_embeddings" : 2048,
           "layer_norm_eps" : 1e-5
       }),
+      .kinds = "attention_dropout=fin",
       .rope_theta = 10000,
       .partial_rotary_factor = 0.5,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },

@@ -55,6 +55,7 @@ static const struct hf_class classes[] = {
           "num_experts_per_tok" : 4,
           "num_local_experts" : 60
       }),
+      .kinds = "num_key_value_heads=i",
       .optional = "num_local_experts",
       .rope_theta = 500000,
       .fill = { { "head_dim", "hidden_size", "num_attention_heads" },

@@ -129,9 +129,7 @@ static int find_pre(struct arch_work *w, const char **out, const struct json *to
         *out = w->form->pre;
         return 0;
     }
-    struct text_encoder e = { .tokenizer = tokenizer,
-                              .model = model,
-                              .added = added };
+    struct text_encoder e = { .tokenizer = tokenizer, .model = model, .added = added };
     int rc = pre_name(out, &e, a, w->err);
     text_encoder_fini(&e);
     return rc;

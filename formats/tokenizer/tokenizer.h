@@ -24,6 +24,8 @@ extern const struct tokenizer_kind tokenizer_internlm3;
 
 /* unigram.c: SentencePiece's Unigram as T5 has it, and as XLM-RoBERTa has it. */
 extern const struct tokenizer_kind tokenizer_t5, tokenizer_unigram_bert;
+/* unigram_json.c: the latter as tokenizer.json */
+extern const struct tokenizer_kind tokenizer_unigram_json;
 
 /* spm.c: the same files for Phi-3, which reads them in a way of its own; not where
  * tokenizer_config.json says GPT2Tokenizer. */

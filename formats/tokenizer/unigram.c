@@ -2,6 +2,7 @@
  * formats/tokenizer/unigram.c - SentencePiece models of type Unigram, with the table of their
  * normalizer. Sources: sentencepiece_model.proto; conversion/t5.py; conversion/bert.py,
  * _xlmroberta_set_vocab. */
+#include "formats/tokenizer/unigram.h"
 #include "formats/tokenizer/spm.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -9,12 +10,6 @@
 enum { TRAINER_TYPE = 3 }; /* TrainerSpec */
 enum { TYPE_UNIGRAM = 1, TYPE_BPE = 2 };
 enum { NORMALIZER_CHARSMAP = 2, NORMALIZER_PREFIX = 3, NORMALIZER_SPACES = 4 };
-
-struct unigram {
-    uint64_t type; /* of the model */
-    bool add_prefix, trim_spaces;
-    struct str charsmap; /* precompiled_charsmap; empty: none */
-};
 
 static bool read_trainer(struct unigram *u, struct str bytes) {
     struct cursor c = cursor_over(bytes);
@@ -55,8 +50,8 @@ static int read_specs(struct arch_work *w, struct unigram *u, struct str model) 
                : err_set(w->err, -EBADMSG, "the SentencePiece model's settings are damaged");
 }
 
-static int add_pairs(struct arch_work *w, const struct vocab *v, const struct unigram *u,
-                     int (*between)(struct arch_work *w)) {
+int unigram_add_pairs(struct arch_work *w, const struct vocab *v, const struct unigram *u,
+                      int (*between)(struct arch_work *w)) {
     struct json *tokenizer = NULL;
     int rc = vocab_add(w, v, "t5", "default");
     if (rc == 0)
@@ -105,13 +100,13 @@ static int add_t5(struct arch_work *w, const char *name, struct str model) {
     if (rc == 0)
         rc = spm_take_added(w, &v);
     if (rc == 0)
-        rc = add_pairs(w, &v, &u, NULL);
+        rc = unigram_add_pairs(w, &v, &u, NULL);
     return rc < 0 ? rc : 1;
 }
 
 /* --- XLM-RoBERTa --- */
 
-static int add_token_types(struct arch_work *w) {
+int unigram_add_token_types(struct arch_work *w) {
     uint64_t n = 1;
     int rc = hf_config_u64(&w->config, "type_vocab_size", &n, w->err);
     return rc < 0 ? rc : work_u32(w, "tokenizer.ggml.token_type_count", n);
@@ -172,7 +167,7 @@ static int add_bert(struct arch_work *w, const char *name, struct str model) {
         v.scores[NOMIC_MASK] = 0;
         v.types[NOMIC_MASK] = TOKEN_CONTROL;
     }
-    rc = add_pairs(w, &v, &u, add_token_types);
+    rc = unigram_add_pairs(w, &v, &u, unigram_add_token_types);
     return rc < 0 ? rc : 1;
 }
 
