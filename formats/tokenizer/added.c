@@ -2,6 +2,7 @@
  * formats/tokenizer/added.c - see added.h. Sources: tokenizers 0.23, src/tokenizer/
  * added_vocabulary.rs; transformers 5.23, tokenization_utils_tokenizers.py. */
 #include "formats/tokenizer/added.h"
+#include "formats/tokenizer/normalize.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -38,7 +39,6 @@ static int add(struct added *l, struct added_token token, const struct token_map
     if (l->n == 0 || token.id > l->last_id)
         l->last_id = token.id;
     token_map_put(&l->by_text, token.text, l->n);
-    l->starts[(unsigned char)token.text.p[0]] = true;
     l->items[l->n++] = token;
     return 0;
 }
@@ -111,6 +111,17 @@ static int add_special(struct added *l, const struct json *config, const struct 
     return rc;
 }
 
+/* A normalizer that is not known is met again, as an error, when a text is encoded. */
+static void seek(struct added *l, const struct json *normalizer, struct arena *a) {
+    for (uint32_t i = 0; i < l->n; i++) {
+        struct added_token *t = &l->items[i];
+        struct str text = t->text;
+        t->sought = t->normalized && normalize(&text, normalizer, a, NULL) == 0 ? text : t->text;
+        if (t->sought.n)
+            l->starts[(unsigned char)t->sought.p[0]] = true;
+    }
+}
+
 int added_read(struct added *out, const struct json *tokenizer, const struct json *config,
                const struct token_map *vocab, struct arena *a, struct err *err) {
     const struct json *list = json_get(tokenizer, "added_tokens");
@@ -126,43 +137,45 @@ int added_read(struct added *out, const struct json *tokenizer, const struct jso
     }
     if (rc == 0)
         rc = add_decoder(out, json_get(config, "added_tokens_decoder"), vocab, a, err);
-    return rc < 0 ? rc : add_special(out, config, vocab, a, err);
-}
-
-static bool is_space(char c) {
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
-static bool is_word(char c) {
-    return c == '_' || (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-           (unsigned char)c >= 0x80;
+    if (rc == 0)
+        rc = add_special(out, config, vocab, a, err);
+    if (rc == 0)
+        seek(out, json_get(tokenizer, "normalizer"), a);
+    return rc;
 }
 
 static bool stands_alone(struct str text, size_t start, size_t end) {
-    return (start == 0 || !is_word(text.p[start - 1])) && (end == text.n || !is_word(text.p[end]));
+    return !word_before((struct str){ text.p, start }) &&
+           !word_behind((struct str){ text.p + end, text.n - end });
 }
 
-const struct added_token *added_find(const struct added *added, struct str text, bool normalized,
-                                     size_t *start, size_t *end) {
-    for (size_t at = 0; at < text.n; at++) {
+const struct added_token *added_find(const struct added *added, struct str text, size_t from,
+                                     bool normalized, size_t *start, size_t *end) {
+    for (size_t at = from; at < text.n; at++) {
         const struct added_token *best = NULL;
         if (!added->starts[(unsigned char)text.p[at]])
             continue;
         for (uint32_t i = 0; i < added->n; i++) {
             const struct added_token *t = &added->items[i];
-            if (t->normalized == normalized && (!best || t->text.n > best->text.n) &&
-                str_starts((struct str){ text.p + at, text.n - at }, t->text))
+            if (t->normalized == normalized && t->sought.n &&
+                (!best || t->sought.n > best->sought.n) &&
+                str_starts((struct str){ text.p + at, text.n - at }, t->sought))
                 best = t;
         }
-        if (!best || (best->single_word && !stands_alone(text, at, at + best->text.n)))
+        if (!best)
             continue;
         *start = at;
-        *end = at + best->text.n;
-        while (best->lstrip && *start > 0 && is_space(text.p[*start - 1]))
-            --*start;
-        while (best->rstrip && *end < text.n && is_space(text.p[*end]))
-            ++*end;
+        *end = at + best->sought.n;
+        if (best->single_word && !stands_alone(text, *start, *end)) {
+            at = *end - 1; /* nothing is looked for in it */
+            continue;
+        }
+        if (best->lstrip)
+            *start -= white_before((struct str){ text.p + from, *start - from });
+        if (best->rstrip)
+            *end += white_behind((struct str){ text.p + *end, text.n - *end });
         return best;
     }
+    *start = *end = text.n;
     return NULL;
 }

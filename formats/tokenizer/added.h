@@ -6,6 +6,7 @@
 
 struct added_token {
     struct str text;
+    struct str sought; /* what is found in a text: where @normalized, as the normalizer has it */
     uint32_t id;
     bool special, normalized, lstrip, rstrip, single_word;
 };
@@ -15,7 +16,7 @@ struct added {
     uint32_t n, cap;
     struct token_map by_text; /* to the index in items */
     uint32_t last_id;         /* the largest; valid when n > 0 */
-    bool starts[256];         /* the first bytes of their texts */
+    bool starts[256];         /* the first bytes of what is sought */
 };
 
 enum { ADDED_MAX = 1 << 17 };
@@ -25,7 +26,8 @@ enum { ADDED_MAX = 1 << 17 };
 int added_read(struct added *out, const struct json *tokenizer, const struct json *config,
                const struct token_map *vocab, struct arena *a, struct err *err);
 
-/* The first added token in @text, the longest of those that begin there: its bounds with the
- * white space that it takes. NULL: none. */
-const struct added_token *added_find(const struct added *added, struct str text, bool normalized,
-                                     size_t *start, size_t *end);
+/* The first added token in @text from byte @from on, the longest of those that begin there: its
+ * bounds with the white space that it takes; those of nothing at the end where there is none, which
+ * is NULL. */
+const struct added_token *added_find(const struct added *added, struct str text, size_t from,
+                                     bool normalized, size_t *start, size_t *end);

@@ -3,6 +3,7 @@
 #include "formats/tokenizer/bpe.h"
 #include "formats/hash.h"
 #include <errno.h>
+#include <stdio.h>
 
 bool token_map_init(struct token_map *m, struct arena *a, size_t n) {
     *m = (struct token_map){ .n_slots = 16 };
@@ -111,6 +112,8 @@ int bpe_init(struct bpe *b, const struct json *model, struct arena *a, struct er
     if (rc == 0)
         rc = read_merges(b, json_get(model, "merges"), a, err);
     (void)json_bool(json_get(model, "ignore_merges"), &b->whole_words);
+    (void)json_bool(json_get(model, "byte_fallback"), &b->bytes);
+    (void)json_bool(json_get(model, "fuse_unk"), &b->fuse_unk);
     b->has_unk =
         json_str(json_get(model, "unk_token"), &text) && token_map_get(&b->vocab, text, &b->unk);
     return rc;
@@ -138,14 +141,34 @@ static size_t character_length(struct str s) {
     return n;
 }
 
-/* The characters' tokens; one that is none is unk, or left out where there is no unk. */
+/* The tokens of the bytes of @c; n is 0 where one is missing. */
+static size_t byte_tokens(const struct bpe *b, struct str c, uint32_t ids[4]) {
+    for (size_t i = 0; i < c.n; i++) {
+        char name[8];
+        const int n = snprintf(name, sizeof name, "<0x%02X>", (unsigned char)c.p[i]);
+        if (i == 4 || !token_map_get(&b->vocab, (struct str){ name, (size_t)n }, &ids[i]))
+            return 0;
+    }
+    return c.n;
+}
+
+/* The characters' tokens; one that is none is its bytes, else unk, or left out where there is no
+ * unk. */
 static bool start_word(const struct bpe *b, struct str word, struct ids *out, struct arena *a) {
+    bool unknown = false;
     while (word.n) {
         const struct str c = { word.p, character_length(word) };
-        uint32_t id;
-        const bool known = token_map_get(&b->vocab, c, &id);
-        if ((known || b->has_unk) && !ids_add(out, a, known ? id : b->unk))
-            return false;
+        uint32_t ids[4];
+        size_t n = token_map_get(&b->vocab, c, ids);
+        if (!n && b->bytes)
+            n = byte_tokens(b, c, ids);
+        const bool fused = !n && unknown && b->fuse_unk;
+        unknown = !n;
+        if (!n && b->has_unk && !fused)
+            ids[n++] = b->unk;
+        for (size_t i = 0; i < n; i++)
+            if (!ids_add(out, a, ids[i]))
+                return false;
         word.p += c.n;
         word.n -= c.n;
     }

@@ -27,7 +27,8 @@ struct bpe {
     } * merges;
     uint64_t n_slots;
     bool whole_words; /* ignore_merges: a word that is a token is that token */
-    bool has_unk;
+    bool has_unk, fuse_unk; /* fuse: one for neighbours */
+    bool bytes; /* byte_fallback: a character that is no token is its bytes, if those all are */
     uint32_t unk;
 };
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/tokenizer/normalize.c - see normalize.h. Source: tokenizers 0.23, src/normalizers. */
 #include "formats/tokenizer/normalize.h"
+#include "formats/tokenizer/pretokenize.h"
+#include "formats/tokenizer/regex.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <utf8proc.h>
@@ -85,6 +87,67 @@ static bool is_white(utf8proc_int32_t c) {
     }
 }
 
+/* The character that @text begins with, or ends with: its length in bytes, 0 for none. */
+static size_t first_character(struct str text, utf8proc_int32_t *c) {
+    const utf8proc_ssize_t n =
+        utf8proc_iterate((const utf8proc_uint8_t *)text.p, (utf8proc_ssize_t)text.n, c);
+    return text.n && n > 0 ? (size_t)n : 0;
+}
+
+static size_t last_character(struct str text, utf8proc_int32_t *c) {
+    size_t n = text.n ? 1 : 0;
+    while (n < text.n && ((unsigned char)text.p[text.n - n] & 0xc0) == 0x80)
+        n++;
+    return first_character((struct str){ text.p + text.n - n, n }, c) == n ? n : 0;
+}
+
+size_t white_behind(struct str text) {
+    utf8proc_int32_t c;
+    size_t at = 0, n;
+    while ((n = first_character((struct str){ text.p + at, text.n - at }, &c)) && is_white(c))
+        at += n;
+    return at;
+}
+
+size_t white_before(struct str text) {
+    utf8proc_int32_t c;
+    size_t left = text.n, n;
+    while ((n = last_character((struct str){ text.p, left }, &c)) && is_white(c))
+        left -= n;
+    return text.n - left;
+}
+
+static bool is_word(utf8proc_int32_t c) {
+    switch (utf8proc_category(c)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC:
+        return true;
+    default: /* letters in circles and squares, and joiners */
+        return c == 0x200c || c == 0x200d || (c >= 0x24b6 && c <= 0x24e9) ||
+               (c >= 0x1f130 && c <= 0x1f149) || (c >= 0x1f150 && c <= 0x1f169) ||
+               (c >= 0x1f170 && c <= 0x1f189);
+    }
+}
+
+bool word_before(struct str text) {
+    utf8proc_int32_t c;
+    return last_character(text, &c) && is_word(c);
+}
+
+bool word_behind(struct str text) {
+    utf8proc_int32_t c;
+    return first_character(text, &c) && is_word(c);
+}
+
 /* Control characters go, but for those that are white space; that becomes a space. */
 static unsigned clean(utf8proc_int32_t c, utf8proc_int32_t out[4]) {
     const utf8proc_category_t k = utf8proc_category(c);
@@ -135,10 +198,16 @@ static int lower(struct str *text, const struct json *spec, struct arena *a, str
     return map_text(text, lowercase, a, err);
 }
 
+static unsigned strip_mark(utf8proc_int32_t c, utf8proc_int32_t out[4]) {
+    const utf8proc_category_t k = utf8proc_category(c);
+    out[0] = c;
+    return k != UTF8PROC_CATEGORY_MN && k != UTF8PROC_CATEGORY_MC && k != UTF8PROC_CATEGORY_ME;
+}
+
 static int strip_accents(struct str *text, const struct json *spec, struct arena *a,
                          struct err *err) {
     (void)spec;
-    return map_text(text, strip_accent, a, err);
+    return map_text(text, strip_mark, a, err);
 }
 
 #define FORM(name, options)                                                                        \
@@ -161,10 +230,48 @@ static int prepend(struct str *text, const struct json *spec, struct arena *a, s
     return text->p ? 0 : no_memory(err);
 }
 
+static int strip(struct str *text, const struct json *spec, struct arena *a, struct err *err) {
+    const size_t before = flag(spec, "strip_left", true) ? white_behind(*text) : 0;
+    (void)a, (void)err;
+    *text = (struct str){ text->p + before, text->n - before };
+    if (flag(spec, "strip_right", true))
+        text->n -= white_before(*text);
+    return 0;
+}
+
+/* Each match of the pattern by @by. */
+static int replace_matches(struct str *text, struct str pattern, struct str by, struct arena *a,
+                           struct err *err) {
+    struct regex *re;
+    size_t n = 0, done = 0, start = 0, end, room = text->n * (1 + by.n) + 1;
+    int rc = regex_new(&re, pattern, REGEX_ONIGURUMA, err);
+    if (rc < 0)
+        return rc;
+    char *out = arena_alloc(a, room, 1);
+    while (out && start <= text->n && (rc = regex_find(re, *text, &start, &end, err)) > 0) {
+        if (end > start) { /* one that is empty changes nothing */
+            memcpy(out + n, text->p + done, start - done);
+            memcpy(out + n + (start - done), by.p, by.n);
+            n += start - done + by.n;
+            done = end;
+        }
+        start = end > start ? end : end + 1;
+    }
+    regex_free(re);
+    if (!out || rc < 0)
+        return out ? rc : no_memory(err);
+    memcpy(out + n, text->p + done, text->n - done);
+    *text = (struct str){ out, n + text->n - done };
+    return 0;
+}
+
 static int replace(struct str *text, const struct json *spec, struct arena *a, struct err *err) {
+    const struct json *pattern = json_get(spec, "pattern");
     struct str what, by;
+    if (json_str(json_get(spec, "content"), &by) && json_str(json_get(pattern, "Regex"), &what))
+        return replace_matches(text, what, by, a, err);
     if (!json_str(json_get(spec, "content"), &by) ||
-        !json_str(json_get(json_get(spec, "pattern"), "String"), &what) || what.n == 0)
+        !json_str(json_get(pattern, "String"), &what) || what.n == 0)
         return err_set(err, -ENOTSUP, "tokenizer.json: a Replace that is not of a text by a text");
     char *out = arena_alloc(a, text->n + 1, 1 + by.n);
     size_t n = 0;
@@ -183,6 +290,12 @@ static int replace(struct str *text, const struct json *spec, struct arena *a, s
     return 0;
 }
 
+static int bytes(struct str *text, const struct json *spec, struct arena *a, struct err *err) {
+    (void)spec;
+    *text = byte_level(a, *text);
+    return text->p ? 0 : no_memory(err);
+}
+
 static const struct {
     const char *type;
     int (*run)(struct str *, const struct json *, struct arena *, struct err *);
@@ -190,6 +303,7 @@ static const struct {
     { "NFC", nfc },         { "NFD", nfd },         { "NFKC", nfkc },
     { "NFKD", nfkd },       { "Lowercase", lower }, { "StripAccents", strip_accents },
     { "Prepend", prepend }, { "Replace", replace }, { "BertNormalizer", bert },
+    { "Strip", strip },     { "ByteLevel", bytes },
 };
 
 static int run(struct str *text, const struct json *spec, struct arena *a, unsigned depth,

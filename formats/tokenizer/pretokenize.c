@@ -138,6 +138,7 @@ static int find_pattern(struct patterns *p, struct str text, bool literal, struc
 
 struct cutter {
     struct words *words;
+    bool at_start;
     struct patterns *patterns;
     struct arena *arena;
     struct err *err;
@@ -272,9 +273,11 @@ static int pre_punctuation(struct cutter *c, const struct json *spec) {
     return rc < 0 ? rc : split(c, STR("[\\p{P}$+<=>^`|~]"), false, behavior, false);
 }
 
+#define RUST_WORD REGEX_WORD "\\x{200c}\\x{200d}"
+
 static int pre_whitespace(struct cutter *c, const struct json *spec) {
     (void)spec;
-    return split(c, STR("\\w+|[^\\w\\s]+"), false, REMOVED, true);
+    return split(c, STR("[" RUST_WORD "]+|[^\\s" RUST_WORD "]+"), false, REMOVED, true);
 }
 
 static int pre_whitespace_split(struct cutter *c, const struct json *spec) {
@@ -287,14 +290,60 @@ static int pre_bert(struct cutter *c, const struct json *spec) {
     return rc < 0 ? rc : split(c, STR("[\\p{P}$+<=>^`|~]"), false, ISOLATED, false);
 }
 
+static int pre_delimiter(struct cutter *c, const struct json *spec) {
+    struct str text;
+    if (!json_str(json_get(spec, "delimiter"), &text) || !text.n)
+        return err_set(c->err, -EBADMSG, "tokenizer.json: a CharDelimiterSplit without delimiter");
+    return split(c, text, true, REMOVED, false);
+}
+
+/* @word with each space as @mark, and one in front where it has none and @prepend says so. */
+static struct str mark_spaces(struct arena *a, struct str word, struct str mark, bool prepend) {
+    char *out = arena_alloc(a, (word.n + 1) * (1 + mark.n) + 1, 1);
+    size_t n = 0;
+    if (!out)
+        return (struct str){ NULL, 0 };
+    if (prepend && *word.p != ' ' && !str_starts(word, mark)) {
+        memcpy(out, mark.p, mark.n);
+        n = mark.n;
+    }
+    for (size_t i = 0; i < word.n; i++) {
+        const bool space = word.p[i] == ' ';
+        memcpy(out + n, space ? mark.p : word.p + i, space ? mark.n : 1);
+        n += space ? mark.n : 1;
+    }
+    return (struct str){ out, n };
+}
+
+/* "prepend_scheme" is of later versions than "add_prefix_space". */
+static int pre_metaspace(struct cutter *c, const struct json *spec) {
+    struct str mark = STR("\xe2\x96\x81"), scheme;
+    (void)json_str(json_get(spec, "replacement"), &mark);
+    if (!json_str(json_get(spec, "prepend_scheme"), &scheme))
+        scheme = flag(spec, "add_prefix_space", true) ? STR("always") : STR("never");
+    for (size_t i = 0; i < c->words->n; i++) {
+        struct str *word = &c->words->items[i];
+        const bool first = str_is(scheme, "first") && c->at_start && i == 0;
+        *word = mark_spaces(c->arena, *word, mark, first || str_is(scheme, "always"));
+        if (!word->p)
+            return no_memory(c->err);
+    }
+    return flag(spec, "split", true) ? split(c, mark, true, MERGED_WITH_NEXT, false) : 0;
+}
+
 static const struct {
     const char *type;
     int (*run)(struct cutter *, const struct json *);
 } kinds[] = {
-    { "Split", pre_split },           { "ByteLevel", pre_byte_level },
-    { "Digits", pre_digits },         { "Punctuation", pre_punctuation },
-    { "Whitespace", pre_whitespace }, { "WhitespaceSplit", pre_whitespace_split },
+    { "Split", pre_split },
+    { "ByteLevel", pre_byte_level },
+    { "Digits", pre_digits },
+    { "Punctuation", pre_punctuation },
+    { "Whitespace", pre_whitespace },
+    { "WhitespaceSplit", pre_whitespace_split },
     { "BertPreTokenizer", pre_bert },
+    { "Metaspace", pre_metaspace },
+    { "CharDelimiterSplit", pre_delimiter },
 };
 
 static int run(struct cutter *c, const struct json *spec, unsigned depth) {
@@ -317,8 +366,8 @@ static int run(struct cutter *c, const struct json *spec, unsigned depth) {
                    STR_ARG(type));
 }
 
-int pretokenize(struct words *words, const struct json *spec, struct patterns *patterns,
-                struct arena *a, struct err *err) {
-    struct cutter c = { words, patterns, a, err };
+int pretokenize(struct words *words, bool at_start, const struct json *spec,
+                struct patterns *patterns, struct arena *a, struct err *err) {
+    struct cutter c = { words, at_start, patterns, a, err };
     return run(&c, spec, 0);
 }

@@ -25,10 +25,11 @@ struct patterns {
 void patterns_fini(struct patterns *p);
 
 /* Cut each of @words further, as the "pre_tokenizer" @spec says (NULL or null: not at all).
- * -ENOTSUP for a kind that is not known here, with its name. @patterns serves one @spec, by one
+ * @at_start: they begin the text, no added token is in front of them. -ENOTSUP for a kind that is
+ * not known here, with its name. @patterns serves one @spec, by one
  * thread at a time, and ends before it. */
-int pretokenize(struct words *words, const struct json *spec, struct patterns *patterns,
-                struct arena *a, struct err *err);
+int pretokenize(struct words *words, bool at_start, const struct json *spec,
+                struct patterns *patterns, struct arena *a, struct err *err);
 
 /* Bytes as the characters that stand for them in byte-level vocabularies. p is NULL for lack of
  * memory. */

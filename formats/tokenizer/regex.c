@@ -31,6 +31,37 @@ static const uint32_t options[] = {
                          PCRE2_MATCH_UNSET_BACKREF | PCRE2_NEVER_UTF,
 };
 
+/* Oniguruma counts numbers of Latin-1 in; PCRE2's \w has no marks, and all numbers. */
+#define WORD REGEX_WORD "\\x{b2}\\x{b3}\\x{b9}\\x{bc}-\\x{be}"
+
+/* @pattern with \w, and \W outside of a class, in those words; NULL: no memory. */
+static char *spell_words(struct str pattern, size_t *n) {
+    static const char set[] = "[" WORD "]", other[] = "[^" WORD "]", part[] = WORD;
+    char *out = malloc(pattern.n * sizeof other + 1);
+    bool in_class = false;
+    *n = 0;
+    for (size_t i = 0; out && i < pattern.n; i++) {
+        const char c = pattern.p[i];
+        const char next = c == '\\' && i + 1 < pattern.n ? pattern.p[i + 1] : 0;
+        const char *word = next == 'w'                ? (in_class ? part : set)
+                           : next == 'W' && !in_class ? other
+                                                      : NULL;
+        if (word) {
+            *n += (size_t)(stpcpy(out + *n, word) - (out + *n));
+            i++;
+            continue;
+        }
+        if (c == '[' || c == ']')
+            in_class = c == '[';
+        out[(*n)++] = c;
+        if (next) {
+            out[(*n)++] = next;
+            i++;
+        }
+    }
+    return out;
+}
+
 int regex_new(struct regex **out, struct str pattern, enum regex_syntax syntax, struct err *err) {
     const char *where = syntax == REGEX_ECMASCRIPT ? "" : "tokenizer.json: ";
     int code;
@@ -43,7 +74,14 @@ int regex_new(struct regex **out, struct str pattern, enum regex_syntax syntax, 
         free(re);
         return err_set(err, -ENOTSUP, "%sa pattern of %zu bytes", where, pattern.n);
     }
-    re->code = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, options[syntax], &code, &at, NULL);
+    char *spelt = syntax == REGEX_ONIGURUMA ? spell_words(pattern, &pattern.n) : NULL;
+    if (syntax == REGEX_ONIGURUMA && !spelt) {
+        free(re);
+        return err_set(err, -ENOMEM, "%sa pattern", where);
+    }
+    re->code = pcre2_compile((PCRE2_SPTR)(spelt ? spelt : pattern.p), pattern.n, options[syntax],
+                             &code, &at, NULL);
+    free(spelt);
     if (!re->code) {
         free(re);
         pcre2_get_error_message(code, message, sizeof message);

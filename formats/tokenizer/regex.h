@@ -7,6 +7,11 @@
 
 struct regex;
 
+/* In a class: the characters of words as Rust's \w has them, but for joiners. */
+#define REGEX_WORD                                                              \
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}" \
+    "\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}"
+
 enum { REGEX_MAX_PATTERN = 1 << 16 /* bytes */ };
 
 /* How a pattern is written: for Oniguruma; as text to be found as it is; for std::regex. */

@@ -82,11 +82,11 @@ static bool encode_word(struct run *e, struct str word) {
 }
 
 /* Text without added tokens in it. */
-static int encode_text(struct run *e, struct str text) {
+static int encode_text(struct run *e, struct str text, bool at_start) {
     struct words words = { 0 };
     if (!words_add(&words, e->arena, text))
         return no_memory(e);
-    int rc = pretokenize(&words, e->pre_tokenizer, &e->by->patterns, e->arena, e->err);
+    int rc = pretokenize(&words, at_start, e->pre_tokenizer, &e->by->patterns, e->arena, e->err);
     for (size_t i = 0; i < words.n && rc == 0; i++)
         if (!encode_word(e, words.items[i]))
             rc = no_memory(e);
@@ -95,20 +95,19 @@ static int encode_text(struct run *e, struct str text) {
 
 /* Added tokens that are not normalized are found first, in the text as it is; the others in what
  * the normalizer makes of the rest. */
-static int encode(struct run *e, struct str text, bool normalized) {
-    while (text.n) {
-        size_t start = text.n, end = text.n;
-        const struct added_token *t = added_find(e->by->added, text, normalized, &start, &end);
-        struct str before = { text.p, start };
+static int encode(struct run *e, struct str text, bool normalized, bool at_start) {
+    for (size_t from = 0, start, end; from < text.n; from = end) {
+        const struct added_token *t =
+            added_find(e->by->added, text, from, normalized, &start, &end);
+        struct str before = { text.p + from, start - from };
         int rc = normalized ? 0 : normalize(&before, e->normalizer, e->arena, e->err);
         if (rc == 0)
-            rc = normalized ? encode_text(e, before) : encode(e, before, true);
+            rc = normalized ? encode_text(e, before, at_start) : encode(e, before, true, at_start);
+        at_start = false;
         if (rc < 0)
             return rc;
         if (t && !ids_add(&e->ids, e->arena, t->id))
             return no_memory(e);
-        text.p += end;
-        text.n -= end;
     }
     return 0;
 }
@@ -193,7 +192,7 @@ int text_encode(struct text_encoder *e, struct str text, struct ids *out, struct
                      .pre_tokenizer = json_get(e->tokenizer, "pre_tokenizer"),
                      .arena = a,
                      .err = err };
-    int rc = encode(&r, text, false);
+    int rc = encode(&r, text, false, true);
     if (rc == 0)
         rc = post_process(&r, json_get(e->tokenizer, "post_processor"), 0);
     *out = r.ids;
