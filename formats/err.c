@@ -25,7 +25,8 @@ int err_set(struct err *err, int code, const char *fmt, ...) {
 }
 
 void err_prefix(struct err *err, const char *where) {
-    if (!err || !err->code)
+    const size_t n = strlen(where);
+    if (!err || !err->code || !n || (strncmp(err->msg, where, n) == 0 && err->msg[n] == ':'))
         return;
     char old[sizeof err->msg];
     memcpy(old, err->msg, sizeof old);

@@ -11,5 +11,6 @@ struct err {
  * An error that is filled already keeps its first message: the cause, not the consequence. */
 int err_set(struct err *err, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Put "WHERE: " in front of the message, for example the file that a reader was given. */
+/* Put "WHERE: " in front of the message, for example the file that a reader was given; not twice,
+ * and not where @where is empty. */
 void err_prefix(struct err *err, const char *where);

@@ -193,7 +193,10 @@ int folder_config(struct folder *f, struct err *err) {
                        ? 0
                        : err_set(err, -EBADMSG, "%s: not an object", names[i]);
     }
-    return err_set(err, -ENOENT, "no config.json in the folder");
+    return err_set(
+        err, -ENOENT,
+        "no config.json in the folder: by itself it is no model, `weightfs ls` lists those "
+        "in it");
 }
 
 static int read_three(struct folder *f, struct err *err) {

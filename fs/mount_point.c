@@ -106,7 +106,8 @@ int mount_point_prepare(const char *mnt, char out[PATH_MAX], struct err *err) {
             return rc;
     }
     if (!realpath(mnt, out) || stat(out, &st) < 0)
-        return err_set(err, -errno, "%s: %s", mnt, strerror(errno));
+        return err_set(err, -errno, "%s: %s%s", mnt, strerror(errno),
+                       errno == ENOENT ? "; a mount point is an empty folder: make it first" : "");
     if (!S_ISDIR(st.st_mode))
         return err_set(err, -ENOTDIR, "%s: not a folder", mnt);
     if (is_ours(out))

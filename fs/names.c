@@ -7,6 +7,7 @@
 #include "formats/extras.h"
 #include "formats/form.h"
 #include "formats/recent.h"
+#include "fs/log.h"
 #include "fs/name_parse.h"
 #include "quant/codec.h"
 #include <errno.h>
@@ -179,6 +180,7 @@ static int parse_views(struct names *n, const char *text, struct err *err) {
     }
     if (strcmp(text, "all") == 0)
         return add_all(n, err);
+    struct stat st;
     int rc = 0;
     for (const char *p = text; *p && rc == 0;) {
         const char *end = strchrnul(p, ':');
@@ -186,6 +188,10 @@ static int parse_views(struct names *n, const char *text, struct err *err) {
         if (!parse_listed((struct str){ p, (size_t)(end - p) }, &s, NULL))
             return err_set(err, -EINVAL, "views=%s: \"%.*s\" is not FORMAT@TYPE, as gguf@q8_0",
                            text, (int)(end - p), p);
+        if (n->root && s.profile[0] && root_stat(n->root, "weightfs.yaml", &st) < 0)
+            log_warning("views=%s: %s is no type; models have it whose folder has a weightfs.yaml "
+                        "with such a profile",
+                        text, s.profile);
         rc = add_view(n, &s, err);
         p = *end ? end + 1 : end;
     }

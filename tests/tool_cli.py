@@ -320,10 +320,15 @@ class Cli(unittest.TestCase):
             (["cache", "polish"], 1),
             (["cache", "stat", "--cache", self.dir / "none"], 2),
             (["ls", self.dir / "none"], 2),
+            (["info", self.models], 2),
+            (["convert", f"{self.view}+imatrix", self.dir / "o"], 2),
         ):
             with self.subTest(args=args):
                 done = self.run_program(*args, status=status)
                 self.assertEqual(done.stdout, b"")
+                told = done.stderr.decode().splitlines()[0].split(": ")
+                self.assertNotIn("", told)
+                self.assertEqual(len(told), len(set(told)), told)
                 self.assertTrue(done.stderr.startswith(f"weightfs {args[0]}: ".encode()))
                 self.assertLessEqual(done.stderr.count(b"\n"), 2)
 

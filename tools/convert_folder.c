@@ -52,7 +52,7 @@ static int make(const struct convert *c, const struct place *p, const char *name
     one.out = to;
     if (snprintf(spec.file, sizeof spec.file, "%s", name) >= (int)sizeof spec.file)
         return err_set(err, -ENAMETOOLONG, "%s: the name is too long", name);
-    int rc = view_open(&v, p->engine, p->source, &spec, err);
+    int rc = place_view(&v, p, &spec, err);
     if (rc < 0)
         return rc;
     rc = convert_view(&one, v, name, err);

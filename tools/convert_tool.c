@@ -181,7 +181,7 @@ int tool_convert(int argc, char **argv) {
     if (rc == 0 && folder)
         rc = convert_folder(&c, &p, &err);
     if (rc == 0 && !folder)
-        rc = view_open(&v, p.engine, p.source, &p.spec, &err);
+        rc = place_view(&v, &p, &p.spec, &err);
     if (rc == 0 && !folder)
         rc = convert_view(&c, v, p.name, &err);
     if (rc == 0 && p.spec.format == FORMAT_ONNX && !p.spec.data && !c.range && strcmp(c.out, "-"))

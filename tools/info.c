@@ -37,11 +37,11 @@ static int run(const char *path, const struct engine_options *o, const struct de
         return rc;
     if (p.is_view) {
         const struct spec spec = place_weights(&p);
-        rc = view_open(&v, p.engine, p.source, &spec, err);
+        rc = place_view(&v, &p, &spec, err);
         if (rc == 0)
             rc = describe_view(how, path, v, err);
     } else {
-        rc = view_model(&m, p.engine, p.source, err);
+        rc = place_model(&m, &p, err);
         if (rc == 0)
             describe_model(how, path, m, NULL);
     }

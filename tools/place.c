@@ -120,6 +120,20 @@ int place_open(struct place *p, const char *path, const struct engine_options *o
     return rc;
 }
 
+int place_view(struct view **out, const struct place *p, const struct spec *spec, struct err *err) {
+    const int rc = view_open(out, p->engine, p->source, spec, err);
+    if (rc < 0)
+        err_prefix(err, p->name);
+    return rc;
+}
+
+int place_model(struct model **out, const struct place *p, struct err *err) {
+    const int rc = view_model(out, p->engine, p->source, err);
+    if (rc < 0)
+        err_prefix(err, p->name);
+    return rc;
+}
+
 void place_close(struct place *p) {
     free(p->source);
     engine_close(p->engine);

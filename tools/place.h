@@ -15,7 +15,13 @@ struct place {
 
 /* -ENOENT when the path neither exists nor is the name of a view, with the reason. */
 int place_open(struct place *p, const char *path, const struct engine_options *o, struct err *err);
+/* What lies there: a view by @spec (p->spec, or one that belongs to it), or, for one that is no
+ * view, the model. Messages begin with the name. */
+int place_view(struct view **out, const struct place *p, const struct spec *spec, struct err *err);
+int place_model(struct model **out, const struct place *p, struct err *err);
+
 void place_close(struct place *p);
 
-/* Of a view the spec of one file that has its weights: a folder's as they are in one safetensors. */
+/* Of a view the spec of one file that has its weights: a folder's as they are in one safetensors.
+ */
 struct spec place_weights(const struct place *p);

@@ -7,7 +7,7 @@
 #include <errno.h>
 
 static int open_view(struct side *s, const struct spec *spec, struct err *err) {
-    int rc = view_open(&s->view, s->place.engine, s->place.source, spec, err);
+    int rc = place_view(&s->view, &s->place, spec, err);
     if (rc == 0)
         rc = view_model_open(&s->headers, s->view, err);
     if (rc == 0)
@@ -21,8 +21,7 @@ int side_open(struct side *s, const char *path, const struct engine_options *o, 
     if (rc < 0)
         return rc;
     const struct spec spec = place_weights(&s->place);
-    return s->place.is_view ? open_view(s, &spec, err)
-                            : view_model(&s->model, s->place.engine, s->place.source, err);
+    return s->place.is_view ? open_view(s, &spec, err) : place_model(&s->model, &s->place, err);
 }
 
 int side_as_gguf(struct side *s, struct err *err) {

@@ -89,6 +89,12 @@ static int print_status(const char *mnt, bool json, struct err *err) {
     const ssize_t n = getxattr(mnt, name, text, size);
     if (n < 0 && (errno == ENODATA || errno == ENOTSUP))
         return err_set(err, -errno, "%s is not the root of a mount of weightfs", mnt);
+    if (n < 0 && errno == ENOTCONN)
+        return err_set(
+            err, -errno,
+            "%s: its process has ended without unmounting; mount again, which clears it, "
+            "or take it off with `fusermount3 -u`",
+            mnt);
     if (n < 0)
         return err_set(err, -errno, "%s: %s", mnt, strerror(errno));
     const struct str status = { text, (size_t)n };

@@ -119,7 +119,7 @@ static int warm_view(struct warm *w, const char *path, struct err *err) {
     if (!p.engine->cache)
         rc = err_set(err, -EIO, "there is no cache to fill");
     if (rc == 0)
-        rc = view_open(&v, p.engine, p.source, &p.spec, err);
+        rc = place_view(&v, &p, &p.spec, err);
     if (rc == 0) {
         progress_init(&progress, path, v->info.size, w->quiet);
         rc = pump_run(v, 0, v->info.size, count_bytes, &count, err);
