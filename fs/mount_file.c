@@ -168,6 +168,7 @@ struct file *file_ref(struct file *f) {
 void file_unref(struct file *f) {
     if (--f->refs > 0)
         return;
+    real_close(f);
     if (f->fd >= 0)
         close(f->fd);
     view_unref(f->view);

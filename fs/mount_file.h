@@ -11,7 +11,7 @@ struct file {
     struct file *prev, *next_file; /* among all that are open */
     _Atomic uint32_t refs;         /* one of the kernel's, one a read under way */
     struct mount *m;
-    uint64_t dev, ino; /* of SRC */
+    uint64_t dev, ino;    /* of SRC */
     int fd;               /* of SRC; -1: a view */
     struct view *view;    /* held as long as the file is open: one version of the source */
     pthread_mutex_t lock; /* of what follows */
@@ -20,6 +20,9 @@ struct file {
      * so requests around `place` count as in order. */
     uint64_t place, in_order, ahead; /* bytes: place; read in order so far; asked for up to here */
     struct interest *interest;       /* in what is made ahead; NULL: of SRC */
+    /* Of SRC: fs/mount_real.c. Once they are set they stay. */
+    char *map;          /* the whole file as it was; NULL: none, or it cannot be mapped */
+    uint64_t map_bytes; /* 0: not tried */
 };
 
 int files_new(struct files **out);

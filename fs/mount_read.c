@@ -6,7 +6,6 @@
 #include "fs/render.h"
 #include <errno.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum {
     ORDER_SLACK = 4 << 20, /* bytes that requests may be out of order */
@@ -154,32 +153,9 @@ static void read_view(struct file *f, fuse_req_t req, size_t size, uint64_t off)
     file_unref(f);
 }
 
-/* One copy more than with splice, and yet cheaper: for 1.5 GB from the page cache 0.7 to 0.8 s of
- * this process's time against 1.2 to 1.4 s (Linux 6.18, 1 MiB reads). */
-static void read_real(struct file *f, fuse_req_t req, size_t size, uint64_t off) {
-    struct mount *m = f->m; /* the file may be closed as soon as there is a reply */
-    char *buf = pool_get(m->pool, size);
-    if (!buf) {
-        fuse_reply_err(req, ENOMEM);
-        return;
-    }
-    ssize_t n;
-    do
-        n = pread(f->fd, buf, size, (off_t)off);
-    while (n < 0 && errno == EINTR);
-    if (n < 0) {
-        fuse_reply_err(req, errno);
-    } else {
-        m->real_reads++;
-        m->real_bytes += (uint64_t)n;
-        fuse_reply_buf(req, buf, (size_t)n);
-    }
-    pool_put(m->pool, buf, size);
-}
-
 void file_read(struct file *f, fuse_req_t req, size_t size, uint64_t off) {
     if (f->view)
         read_view(f, req, size, off);
     else
-        read_real(f, req, size, off);
+        real_read(f, req, size, off);
 }

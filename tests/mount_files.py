@@ -114,6 +114,39 @@ class Files(Case):
             time.sleep(WAIT_S)
             self.assertEqual(f.read(), b"1" * 10000)
 
+    def test_a_file_that_shrinks_and_grows_while_it_is_read(self):
+        """Large reads come from a mapping of it: what has gone from it is an error, or nothing."""
+        size = 3 << 20
+        path = self.put("f", b"1" * size)
+        self.mount()
+        stop = threading.Event()
+
+        def change():
+            while not stop.is_set():
+                os.truncate(path, size // 3)
+                os.truncate(path, size)
+
+        thread = threading.Thread(target=change)
+        thread.start()
+        end, reads = time.monotonic() + 0.7, 0
+        while time.monotonic() < end:
+            with open(self.at("f"), "rb", buffering=0) as f:
+                os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                try:
+                    self.assertLessEqual(len(f.read()), size)
+                    reads += 1
+                except OSError as e:
+                    self.assertEqual(e.errno, errno.EIO)
+        stop.set()
+        thread.join()
+        self.assertGreater(reads, 0)
+        with open(path, "wb") as f:
+            f.write(b"2" * (size + 12345))
+        self.assertTrue(wait_for(lambda: self.read("f") == b"2" * (size + 12345), 5))
+        os.truncate(path, 100000)
+        self.assertTrue(wait_for(lambda: self.read("f") == b"2" * 100000, 5))
+        self.assertGreater(mounting.status(self.mnt)["files"]["reads"], reads)
+
     def test_folder_replaced_by_file(self):
         self.put("x/in", b"1")
         self.mount()
