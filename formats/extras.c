@@ -47,7 +47,8 @@ static int find_place(struct place *p, struct root *root, const char *source, st
     int rc = root_stat(root, path, &st);
     if (rc < 0)
         return err_set(err, rc, "%s: %s", path, strerror(-rc));
-    *p = (struct place){ .n = 0 };
+    p->n = 0;
+    p->name[0] = 0;
     bool ok = true;
     if (S_ISDIR(st.st_mode)) {
         ok = folder_name(&a, root, path, &name);

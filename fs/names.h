@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * fs/names.h - what the names in the mount stand for: things of SRC as they are, and views,
  * NAME.FORMAT@SPEC. From names and file types alone: no header is read, and of files only
- * weightfs.yaml is opened, for a SPEC that is no type, and config.json, for a listing. Whether
- * a view can be made is found out by view_stat. Thread-safe. */
+ * weightfs.yaml is opened, for a SPEC that is no type, and config.json and the head of a GGUF, for
+ * a listing. Whether a view can be made is found out by view_stat. Thread-safe. */
 #pragma once
 #include "formats/spec.h"
 #include "formats/source.h"

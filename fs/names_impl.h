@@ -18,6 +18,9 @@ struct names {
     time_t scanned; /* CLOCK_MONOTONIC, seconds; 0: never */
 };
 
+/* names_offered.c. FORMAT@TYPE, as views= has it; false: it is none. */
+bool names_parse_listed(struct str text, struct spec *out, struct err *err);
+
 /* Each listed view of a model with its name, until @emit returns nonzero. */
 typedef int view_emit(void *user, const char *name, const struct found_model *m,
                       const struct spec *spec);

@@ -26,6 +26,17 @@ class Names(Case):
     def source(self, view):
         return os.getxattr(self.at(view), "user.weightfs.source").decode()
 
+    def test_listed_of_quantized(self):
+        """What is quantized is offered as floats; its name tells, or general.file_type does."""
+        for name, pairs in (("a-q8_0", []), ("b", [("general.name", "b"), ("general.file_type", 7)]),
+                            ("c", [("general.file_type", 1)]), ("d", [("general.file_type", 1031)]),
+                            ("e", [("general.name", "x" * 9000), ("general.file_type", 7)])):
+            model(os.path.join(self.src, name + ".gguf"), pairs=pairs, rows=8)
+        self.put("f.gguf", b"GGUF\3\0\0\0" + b"\xff" * 300)
+        self.mount()
+        offered = {n.partition(".")[0] for n in self.names() if "@q" in n}
+        self.assertEqual(offered, {"c", "e", "f"})
+
     def test_listed(self):
         self.gguf("float.gguf")
         self.gguf("model-Q4_K_M.gguf")
