@@ -3,7 +3,8 @@
 """onnx_logits.py PROGRAM: graphs made of small random models of each family against
 transformers: a prompt of 16 tokens, then 8 steps with the KV cache; a batch of 1, and one of 2 with
 five tokens of padding on the left of the first row. Encoders: 24 tokens, padded on the right. Prints
-a table of the largest differences of what comes out. Needs torch, transformers and onnxruntime, so CI does not run it."""
+a table of the largest differences of what comes out, their RMS, and, for fp16, that over the RMS of what
+ORT's own converter makes of the fp32 graph. Needs torch, transformers and onnxruntime, so CI does not run it."""
 
 import argparse
 import os
@@ -11,14 +12,17 @@ import subprocess
 import tempfile
 
 import numpy as np
+import onnx
 import onnxruntime
 import torch
 import transformers as tr
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("program", type=os.path.abspath)
 parser.add_argument("--specs", default="fp32 fp32+opset=23 fp32+contrib fp16")
 parser.add_argument("--models", default="", help="a part of their names")
+parser.add_argument("--seeds", default=1, type=int, help="how many models of each family")
 ARGS = parser.parse_args()
 PROMPT, STEPS, PADDING = 16, 8, 5
 SMALL = dict(initializer_range=0.08, vocab_size=512, hidden_size=256, intermediate_size=704, num_hidden_layers=2,
@@ -67,8 +71,8 @@ ENCODERS = {
 }
 
 
-def make(kind, config, where):
-    torch.manual_seed(0)
+def make(kind, config, where, seed):
+    torch.manual_seed(seed)
     model = kind.from_config(config, attn_implementation="eager").eval()
     with torch.no_grad():
         for name, p in model.named_parameters():
@@ -79,16 +83,29 @@ def make(kind, config, where):
 
 
 def graph(folder, spec, out):
-    for name in (f"m.onnx@{spec}", f"m.onnx@{spec}.data"):
-        done = subprocess.run([ARGS.program, "convert", "-f", os.path.join(folder, name),
-                               os.path.join(out, name)], capture_output=True, text=True)
-        if done.returncode:
-            return None, done.stderr.strip()
+    name = f"m.onnx@{spec}"  # and its data
+    done = subprocess.run([ARGS.program, "convert", os.path.join(folder, name),
+                           os.path.join(out, name)], capture_output=True, text=True)
+    if done.returncode:
+        return None, done.stderr.strip()
+    return session_of(os.path.join(out, name)), None
+
+
+def session_of(path):
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(os.path.join(out, f"m.onnx@{spec}"), options,
-                                        providers=["CPUExecutionProvider"]), None
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def converted(top):
+    """The fp32 graph in ORT's own float16."""
+    path = os.path.join(top, "m.onnx@fp32")
+    if not os.path.exists(path):
+        graph(top, "fp32", top)
+    half = os.path.join(top, "half.onnx")
+    onnx.save(convert_float_to_float16(onnx.load(path)), half)
+    return session_of(half)
 
 
 def run(session, ids, mask):
@@ -120,9 +137,9 @@ def decoder_cells(model, session, ids):
             want = model(input_ids=torch.tensor(ids[:batch]), attention_mask=torch.tensor(mask),
                          position_ids=torch.tensor(at)).logits.numpy()
         delta = (run(session, ids[:batch], mask) - want)[mask > 0]
-        cells.append(f"{np.abs(delta).max():.1e}")
+        cells.append(np.abs(delta).max())
         squares.append(np.mean(delta ** 2))
-    return cells, np.sqrt(np.mean(squares))
+    return cells, np.mean(squares)
 
 
 def encoder_cells(model, session, ids):
@@ -138,30 +155,46 @@ def encoder_cells(model, session, ids):
             want = model(**{k: torch.tensor(v) for k, v in feed.items()})[0].numpy()
         delta = session.run(None, feed)[0].astype(np.float32) - want
         delta = delta[mask > 0] if delta.ndim == 3 else delta
-        cells.append(f"{np.abs(delta).max():.1e}")
+        cells.append(np.abs(delta).max())
         squares.append(np.mean(delta ** 2))
-    return cells, np.sqrt(np.mean(squares))
+    return cells, np.mean(squares)
+
+
+def rows(kind, config, compare, ids):
+    """By spec: the largest differences of each batch, mean squares, those of ORT's converter."""
+    found = {spec: [] for spec in ARGS.specs.split()}
+    for seed in range(ARGS.seeds):
+        with tempfile.TemporaryDirectory() as top:
+            model = make(kind, config, os.path.join(top, "m"), seed)
+            for spec in found:
+                session, why = graph(top, spec, top)
+                if not session:
+                    found[spec] = why
+                    continue
+                other = compare(model, converted(top), ids)[1] if spec == "fp16" else 0
+                cells, square = compare(model, session, ids)
+                found[spec].append([*cells, square, other])
+    return found
 
 
 def main():
     tr.logging.disable_progress_bar()
     ids = np.random.default_rng(0).integers(3, 512, (2, PROMPT + STEPS))
-    print("| model | spec | batch 1 | batch 2, padded | RMS |\n|---|---|---|---|---|")
+    print("| model | spec | batch 1 | batch 2, padded | RMS | x ORT's fp16 |")
+    print("|---|---|---|---|---|---|")
     models = {name: (tr.AutoModelForCausalLM, c, decoder_cells) for name, c in CONFIGS.items()}
     models.update({name: (*m, encoder_cells) for name, m in ENCODERS.items()})
-    for name, (kind, config, compare) in models.items():
+    for name in models:
         if ARGS.models not in name:
             continue
-        with tempfile.TemporaryDirectory() as top:
-            folder = os.path.join(top, "m")
-            model = make(kind, config, folder)
-            for spec in ARGS.specs.split():
-                session, why = graph(top, spec, top)
-                if not session:
-                    print(f"| {name} | {spec} | {why} | | |", flush=True)
-                    continue
-                cells, rms = compare(model, session, ids)
-                print(f"| {name} | {spec} | {cells[0]} | {cells[1]} | {rms:.2e} |", flush=True)
+        for spec, found in rows(*models[name], ids).items():
+            if isinstance(found, str):
+                print(f"| {name} | {spec} | {found} | | | |", flush=True)
+                continue
+            one, two = np.max(found, 0)[:2]
+            rms, other = np.sqrt(np.mean(found, 0)[2:])
+            ratio = f"{rms / other:.3f}" if other else ""
+            print(f"| {name} | {spec} | {one:.1e} | {two:.1e} | {rms:.2e} | {ratio} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ static const char *regroup(struct decoder *d, const char *x, const char *name, i
                : NET_OP(&d->n, "Reshape", name, x, NET_I64(&d->n, 0, heads, rows, cols));
 }
 
-/* [B, heads, S, T] */
+/* [B, heads, S, T] in float32. Casts stand next to operators that ORT computes in float32 anyway on
+ * the CPU: there they cost neither time nor a rounding. */
 static const char *scores(struct decoder *d, const struct decoder_heads *h, const char *mask) {
     struct net *n = &d->n;
     const int64_t kv = (int64_t)d->kv_heads, dim = (int64_t)d->dim;
@@ -61,13 +62,12 @@ static const char *scores(struct decoder *d, const struct decoder_heads *h, cons
     q = regroup(d, q, "group/Reshape", kv, -1, dim);
     const char *kt = net_transpose(n, h->k_out, "kt/Transpose", 0, 1, 3, 2);
     const char *s = NET_OP(n, "MatMul", "scores/MatMul", q, kt);
-    s = regroup(d, s, "scores/Reshape", (int64_t)d->heads, -1, 0);
     if (d->softcap != 0)
         s = net_softcap(n, s, d->softcap, "softcap");
-    s = NET_OP(n, "Add", "mask/Add", net_widen(n, s, "Softmax/Cast"), mask);
-    s = NET_OP(n, "Softmax", "Softmax", s);
+    s = regroup(d, net_widen(n, s, "Softmax/Cast"), "scores/Reshape", (int64_t)d->heads, -1, 0);
+    s = NET_OP(n, "Softmax", "Softmax", NET_OP(n, "Add", "mask/Add", s, mask));
     net_int(n, "axis", -1);
-    return net_narrow(n, s, "Softmax/Cast_1");
+    return s;
 }
 
 /* Standard operators: [B, S, heads, D] in the end. */
@@ -80,6 +80,7 @@ static const char *attend(struct decoder *d, struct decoder_heads *h, const char
     append_cache(n, h->past_v, h->v, h->v_out, "v/Concat");
     const char *s = scores(d, h, mask);
     s = regroup(d, s, "probs/Reshape", (int64_t)d->kv_heads, -1, 0);
+    s = net_narrow(n, s, "Softmax/Cast_1");
     const char *y = NET_OP(n, "MatMul", "values/MatMul", s, h->v_out);
     y = regroup(d, y, "values/Reshape", (int64_t)d->heads, -1, (int64_t)d->dim);
     return net_transpose(n, y, "values/Transpose", 0, 2, 1, 3);

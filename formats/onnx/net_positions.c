@@ -42,12 +42,10 @@ static void add_angles(struct decoder *d) {
     onnx_add_constant(n->g, "inv_freq", FLOAT, (const int64_t[]){ 1, 1, (int64_t)(d->dim / 2) }, 3,
                       d->inv_freq, d->dim / 2 * sizeof *d->inv_freq);
     const char *angle = NET_OP(n, "Mul", "Mul", p, "inv_freq");
+    if (n->ops == NET_STANDARD)
+        angle = NET_OP(n, "Unsqueeze", "Mul_1", angle, NET_I64(n, 1));
     d->cos = net_narrow(n, NET_OP(n, "Cos", "Cos", angle), "Cos_1");
     d->sin = net_narrow(n, NET_OP(n, "Sin", "Sin", angle), "Sin_1");
-    if (n->ops == NET_STANDARD) {
-        d->cos = NET_OP(n, "Unsqueeze", "Cos_2", d->cos, NET_I64(n, 1));
-        d->sin = NET_OP(n, "Unsqueeze", "Sin_2", d->sin, NET_I64(n, 1));
-    }
 }
 
 /* 0 where a key is seen, else the lowest number: -inf would make NaN of rows of padding. What is

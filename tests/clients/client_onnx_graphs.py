@@ -5,9 +5,11 @@ with padding on the left, against the same model in numpy; encoders likewise."""
 import json
 
 import numpy as np
+import onnx
 import pytest
 from forward import Bert, Decoder, Gpt2, read_weights
 from onnx_models import BERT, RECIPES, VARIANTS, session
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 PROMPT, STEPS, PADDING = 11, 4, 3
 # The largest difference of a logit that rounding explains: that of float32 (a few 1e-6 measured),
@@ -57,6 +59,23 @@ def test_logits(graphs, folders, name, spec):
             valid = mask[row] > 0
             want = decoder.logits(ids[row, valid])
             assert np.abs(got[row, valid] - want).max() < BOUNDS[spec] * max(1, np.abs(want).max())
+
+
+@pytest.mark.parametrize("name", ["Qwen3-3M-Base", "llama-tied-rope3"])
+def test_half_is_as_good_as_what_ort_makes(graphs, folders, tmp_path, name):
+    """RMS error beside that of ORT's own conversion of the float32 graph."""
+    config = json.loads((folders / name / "config.json").read_text())
+    weights = {}
+    for part in sorted((folders / name).glob("*.safetensors")):
+        weights.update(read_weights(part))
+    ids = np.random.default_rng(4).integers(3, config["vocab_size"] - 4, PROMPT + STEPS)
+    want = Decoder(config, weights).logits(ids)
+    onnx.save(convert_float_to_float16(onnx.load(graphs / f"{name}.onnx@fp32")),
+              tmp_path / "half.onnx")
+    own, other = (np.sqrt(np.mean((run(session(path), ids[None], np.ones((1, len(ids)), int))[0]
+                                   - want) ** 2))
+                  for path in (graphs / f"{name}.onnx@fp16", tmp_path / "half.onnx"))
+    assert 0 < own < 1.05 * other
 
 
 def logits_of(graphs, name):
