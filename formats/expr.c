@@ -303,14 +303,6 @@ bool expr_step(const struct expr *e, float *x, uint64_t n) {
         for (uint64_t i = 0; i < n; i++)
             x[i] = (float)log(x[i]);
         return true;
-    case EXPR_CLAMP:
-        for (uint64_t i = 0; i < n; i++) {
-            const float m = fabsf(x[i]);
-            const float in = m < e->clamp.least ? e->clamp.least : e->clamp.most;
-            if (m > 0 && m < INFINITY && (m < e->clamp.least || m > e->clamp.most))
-                x[i] = copysignf(in, x[i]);
-        }
-        return true;
     default:
         return false;
     }

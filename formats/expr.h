@@ -100,7 +100,7 @@ struct expr_run {
     const struct expr *steps[EXPR_MAX_STEPS]; /* ADD, MUL, EXP, LOG, ROUND or CLAMP */
 };
 
-/* One step on @n numbers. False for ROUND, which needs a codec. */
+/* One step on @n numbers. False for ROUND and CLAMP, which need kernels. */
 bool expr_step(const struct expr *e, float *x, uint64_t n);
 
 /* The longest run that begins at @elem (row-major), at most @count elements. */

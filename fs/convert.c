@@ -97,6 +97,10 @@ static int apply_steps(struct convert *cv, const struct expr_run *run, float *x,
         const struct expr *e = run->steps[s];
         if (expr_step(e, x, n))
             continue;
+        if (e->op == EXPR_CLAMP) {
+            cv->k->clamp(x, n, e->clamp.least, e->clamp.most);
+            continue;
+        }
         const struct dtype_info *d = &dtype_info[e->round.to];
         uint8_t narrow[TILE_ELEMS * 4];
         if (n % d->block_elems || codec_encode(cv->k, e->round.to, narrow, x, n) < 0 ||

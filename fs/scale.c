@@ -7,7 +7,6 @@
 #include "fs/convert.h"
 #include "fs/engine.h"
 #include <errno.h>
-#include <math.h>
 #include <pthread.h>
 
 enum {
@@ -61,16 +60,19 @@ static uint64_t piece_elems(const struct scaling *s) {
 static int find_extremes(struct view *v, const struct conversion *c, float *x, float *low,
                          float *high, struct err *err) {
     const struct scaling *s = c->scaling;
+    const struct kernels *kernels = &v->engine->kernels;
     const uint64_t elems = s->expr->rows * s->expr->cols, piece = piece_elems(s);
     for (uint64_t at = 0; at < elems; at += piece) {
         const uint64_t n = elems - at < piece ? elems - at : piece;
-        int rc = convert_floats(v->model, &v->engine->kernels, c->name, s->expr, at, n, x, err);
+        int rc = convert_floats(v->model, kernels, c->name, s->expr, at, n, x, err);
         if (rc < 0)
             return rc;
-        for (uint64_t i = 0; i < n; i++) {
-            const uint64_t k = s->channels > 1 ? (at + i) % s->channels : 0;
-            if (!isfinite(x[i]))
-                return err_set(err, -EDOM, "%.*s: holds a NaN or an infinity", STR_ARG(c->name));
+        if (!kernels->f32_all_finite(x, n))
+            return err_set(err, -EDOM, "%.*s: holds a NaN or an infinity", STR_ARG(c->name));
+        if (s->channels == 1)
+            kernels->extremes(x, n, low, high);
+        for (uint64_t i = 0; s->channels > 1 && i < n; i++) {
+            const uint64_t k = (at + i) % s->channels;
             low[k] = x[i] < low[k] ? x[i] : low[k];
             high[k] = x[i] > high[k] ? x[i] : high[k];
         }
@@ -99,18 +101,20 @@ static int look(struct view *v, const struct conversion *c, struct err *err) {
 static int make_levels(struct view *v, const struct conversion *c, uint64_t off, uint64_t len,
                        uint8_t *dst, struct err *err) {
     const struct scaling *s = c->scaling;
+    const struct kernels *kernels = &v->engine->kernels;
     auto_free float *x = malloc(piece_elems(s) * sizeof *x);
     if (!x)
         return err_set(err, -ENOMEM, "%.*s: no memory", STR_ARG(c->name));
     while (len > 0) {
         const uint64_t n = len < piece_elems(s) ? len : piece_elems(s);
-        int rc = convert_floats(v->model, &v->engine->kernels, c->name, s->expr, off, n, x, err);
+        int rc = convert_floats(v->model, kernels, c->name, s->expr, off, n, x, err);
         if (rc < 0)
             return rc;
         if (s->channels == 1)
-            linear8_levels(s->kind, s->scale[0], s->zero, x, n, dst);
+            linear8_levels(kernels, s->kind, s->scale[0], s->zero, x, n, dst);
         for (uint64_t i = 0; s->channels > 1 && i < n; i++)
-            linear8_levels(s->kind, s->scale[(off + i) % s->channels], s->zero, &x[i], 1, &dst[i]);
+            linear8_levels(kernels, s->kind, s->scale[(off + i) % s->channels], s->zero, &x[i], 1,
+                           &dst[i]);
         off += n;
         dst += n;
         len -= n;

@@ -33,6 +33,11 @@ struct block_kernel { /* each may be NULL: none */
     block_encode_weighted_fn *encode_weighted;
 };
 
+/* A level is round(x / scale) + zero, kept within @least to @most. */
+struct levels8 {
+    float scale, zero, least, most;
+};
+
 /* One member a type; blocks.h and blocks_iq.h have the layouts. The first row's are blocks of one
  * element. */
 struct kernels {
@@ -44,6 +49,13 @@ struct kernels {
     void (*product_add)(float *x, const float *b, const float *a, size_t stride, size_t rank,
                         double scale, size_t cols);
     bool (*f32_all_finite)(const float *src, size_t elems);
+    /* Magnitudes into [@least, @most]; zeros, infinities and NaNs stay what they are. */
+    void (*clamp)(float *x, size_t n, float least, float most);
+    /* Lowers *low, which is 0 or less, to the least of finite numbers, and raises *high, which is 0
+     * or more, to the greatest. */
+    void (*extremes)(const float *x, size_t n, float *low, float *high);
+    /* Finite numbers to levels, int8 or uint8, ties to even. */
+    void (*levels8)(uint8_t *dst, const float *x, size_t n, const struct levels8 *to);
     struct block_kernel f64, f16, bf16, f8_e4m3, f8_e5m2;
     struct block_kernel q4_0, q4_1, q5_0, q5_1, q8_0;
     struct block_kernel q2_k, q3_k, q4_k, q5_k, q6_k;

@@ -13,15 +13,9 @@ void linear8_scale(enum linear8 kind, float low, float high, float *scale, uint8
     *zero = kind == LINEAR8_SIGNED || s < FLT_MIN ? 0 : (uint8_t)rint((0 - lo) / s);
 }
 
-static float clip(float v, float low, float high) {
-    return v > low ? v < high ? v : high : low;
-}
-
-void linear8_levels(enum linear8 kind, float scale, uint8_t zero, const float *x, uint64_t n,
-                    uint8_t *dst) {
-    for (uint64_t i = 0; i < n; i++) {
-        const float v = rintf(x[i] / scale) + (float)zero;
-        dst[i] =
-            kind == LINEAR8_SIGNED ? (uint8_t)(int8_t)clip(v, -128, 127) : (uint8_t)clip(v, 0, 255);
-    }
+void linear8_levels(const struct kernels *k, enum linear8 kind, float scale, uint8_t zero,
+                    const float *x, uint64_t n, uint8_t *dst) {
+    const bool is_signed = kind == LINEAR8_SIGNED;
+    const struct levels8 to = { scale, zero, is_signed ? -128 : 0, is_signed ? 127 : 255 };
+    k->levels8(dst, x, n, &to);
 }

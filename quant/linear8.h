@@ -2,7 +2,7 @@
  * quant/linear8.h - numbers of a whole tensor in 8 bits with one scale: what quantize_dynamic of
  * ONNX Runtime 1.32 makes of weights (quantization/quant_utils.py). */
 #pragma once
-#include <stdint.h>
+#include "kernels/kernels.h"
 
 enum linear8 {
     LINEAR8_SIGNED,   /* symmetric, -127 to 127; zero is 0 */
@@ -13,5 +13,5 @@ enum linear8 {
 void linear8_scale(enum linear8 kind, float low, float high, float *scale, uint8_t *zero);
 
 /* @n numbers to levels; those of LINEAR8_SIGNED are int8. */
-void linear8_levels(enum linear8 kind, float scale, uint8_t zero, const float *x, uint64_t n,
-                    uint8_t *dst);
+void linear8_levels(const struct kernels *k, enum linear8 kind, float scale, uint8_t zero,
+                    const float *x, uint64_t n, uint8_t *dst);

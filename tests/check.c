@@ -84,6 +84,7 @@ int main(int argc, char **argv) {
         check_dtype(&t);
         check_floats(&t);
         check_transpose(&t);
+        check_range(&t);
         if (options.golden)
             check_golden(&t, options.golden);
         check_blocks(&t);

@@ -75,6 +75,7 @@ void check_fail(struct check *t, const char *what, const char *how);
 void check_blocks(struct check *t);
 void check_floats(struct check *t);
 void check_transpose(struct check *t);
+void check_range(struct check *t);
 void check_dtype(struct check *t);
 void check_golden(struct check *t, const char *path);
 void check_ggml(struct check *t); /* against t->ggml, t->blocks of each type */

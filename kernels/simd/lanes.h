@@ -63,6 +63,9 @@ block_encode_weighted_fn LANES(iq2_s_encode_weighted), LANES(iq3_xxs_encode_weig
 block_encode_weighted_fn LANES(iq3_s_encode_weighted);
 block_encode_fn LANES(nb4_encode), LANES(nb4_scale_encode);
 block_encode_fn LANES(nb4_f16_encode), LANES(nb4_f16_scale_encode);
+void LANES(clamp)(float *x, size_t n, float least, float most);
+void LANES(extremes)(const float *x, size_t n, float *low, float *high);
+void LANES(levels8)(uint8_t *dst, const float *x, size_t n, const struct levels8 *to);
 void LANES(transpose)(void *dst, const void *src, size_t rows, size_t cols, size_t elem_bytes);
 
 INLINE vm vf_gt(vf a, vf b) {

@@ -10,6 +10,9 @@ void LANES(lanes_add)(struct kernels *k) {
     k->product_add = LANES(product_add);
     k->f32_all_finite = LANES(f32_all_finite);
     k->transpose = LANES(transpose);
+    k->clamp = LANES(clamp);
+    k->extremes = LANES(extremes);
+    k->levels8 = LANES(levels8);
     DECODE(f64);
     DECODE(f16);
     DECODE(bf16);
