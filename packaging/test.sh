@@ -62,12 +62,12 @@ fuzz() {
     local found=$out/logs/${1##*/}
     mkdir -p "$found"
     if ! nice "$1" -max_total_time=$fuzz_seconds -rss_limit_mb=2048 -artifact_prefix="$found/" \
-        "$found" "$top"/tests/data/{bad,bad_onnx,fuzz} >"$found.log" 2>&1; then
+        "$found" "$top"/tests/data/{bad,bad_onnx,bad_torch,fuzz} >"$found.log" 2>&1; then
         tail -n 25 "$found.log"
         return 1
     fi
 }
-fuzz_seconds=${WEIGHTFS_FUZZ_SECONDS:-15}
+fuzz_seconds=${WEIGHTFS_FUZZ_SECONDS:-9}
 
 need_fuse
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/weightfs-tests.XXXXXX")
@@ -104,7 +104,10 @@ ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
     meson_tests asan --no-suite slow --timeout-multiplier 4
 
 say "== hostile files, $fuzz_seconds seconds a reader"
-targets='tests/fuzz_gguf tests/fuzz_json tests/fuzz_onnx tests/fuzz_safetensors tests/fuzz_spec'
+targets=
+for name in adapter config gguf imatrix json onnx safetensors spec spm tokenizer torch; do
+    targets="$targets tests/fuzz_$name"
+done
 CC=clang build fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
 for target in $targets; do
     one "$target" fuzz "$out/fuzz/$target"

@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tests/fuzz_model.c - a model file from a fuzzer: opened, looked at, planned. */
+ * tests/fuzz_model.c - a file from a fuzzer, alone or in a folder with others: opened as a model,
+ * looked at, planned. */
 #include "tests/fuzz.h"
 #include "formats/container.h"
 #include "formats/plan.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char dir[64];
 static struct root *root;
+
+struct wish {
+    enum format format;
+    const char *spec;
+};
 
 static void remove_dir(void) {
     char command[96];
@@ -83,16 +90,26 @@ static void plan(const struct model *m, enum format format, const char *text) {
     arena_fini(&arena);
 }
 
-void fuzz_model(const char *name, const uint8_t *data, size_t size) {
-    struct err err = { 0 };
-    struct model *m;
-    char path[128];
+struct root *fuzz_root(void) {
     if (!root)
         make_dir();
+    return root;
+}
+
+const char *fuzz_file(const char *name, const uint8_t *data, size_t size) {
+    static char path[128];
+    fuzz_root();
     snprintf(path, sizeof path, "%s/%s", dir, name);
     int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY, 0600);
     if (fd < 0 || write(fd, data, size) != (ssize_t)size || close(fd) < 0)
         abort();
+    return name;
+}
+
+/* @wishes ends with one that has no spec. */
+static void open_and_plan(const char *name, const struct wish *wishes) {
+    struct err err = { 0 };
+    struct model *m;
     int ret = model_open(&m, root, name, &err);
     if (ret < 0) {
         if (err.code != ret || !err.msg[0])
@@ -100,12 +117,81 @@ void fuzz_model(const char *name, const uint8_t *data, size_t size) {
         return;
     }
     look_at(m);
-    plan(m, FORMAT_GGUF, "auto");
-    plan(m, FORMAT_GGUF, "q4_k_m+requantize");
-    plan(m, FORMAT_GGUF, "f16");
-    plan(m, FORMAT_SAFETENSORS, "bf16");
-    plan(m, FORMAT_ONNX, "fp32");
-    plan(m, FORMAT_ONNX, "q4f16");
-    plan(m, FORMAT_ONNX, "int8+per_channel");
+    for (const struct wish *w = wishes; w->spec; w++)
+        plan(m, w->format, w->spec);
     model_unref(m);
+}
+
+void fuzz_model(const char *name, const uint8_t *data, size_t size) {
+    static const struct wish wishes[] = {
+        { FORMAT_GGUF, "auto" },
+        { FORMAT_GGUF, "q4_k_m+requantize" },
+        { FORMAT_GGUF, "f16" },
+        { FORMAT_SAFETENSORS, "bf16" },
+        { FORMAT_TORCH, "f16" },
+        { FORMAT_ONNX, "fp32" },
+        { FORMAT_ONNX, "fp16" },
+        { FORMAT_ONNX, "q4f16" },
+        { FORMAT_ONNX, "int8+per_channel" },
+        { 0 },
+    };
+    open_and_plan(fuzz_file(name, data, size), wishes);
+}
+
+/* --- a folder --- */
+
+static const char config[] =
+    "{\"architectures\":[\"LlamaForCausalLM\"],\"model_type\":\"llama\",\"hidden_size\":4,"
+    "\"num_hidden_layers\":1,\"num_attention_heads\":2,\"num_key_value_heads\":1,"
+    "\"intermediate_size\":4,\"vocab_size\":4,\"max_position_embeddings\":8,"
+    "\"rms_norm_eps\":1e-5,\"tie_word_embeddings\":true}";
+
+#define TENSOR(name, shape, begin, end) \
+    "\"" name "\":{\"dtype\":\"BF16\",\"shape\":" shape ",\"data_offsets\":[" begin "," end "]}"
+#define LAYER "model.layers.0."
+static const char weights[] = "{" TENSOR("model.embed_tokens.weight", "[4,4]", "0", "32") "," //
+    TENSOR("model.norm.weight", "[4]", "32", "40") ","                                        //
+    TENSOR(LAYER "self_attn.q_proj.weight", "[4,4]", "40", "72") ","                          //
+    TENSOR(LAYER "self_attn.k_proj.weight", "[2,4]", "72", "88") "}";
+static const char adapter_weights[] =
+    "{" TENSOR("base_model.model." LAYER "self_attn.q_proj.lora_A.weight", "[1,4]", "0", "8") "," //
+    TENSOR("base_model.model." LAYER "self_attn.q_proj.lora_B.weight", "[4,1]", "8", "16") "}";
+
+static void add_text(const char *name, const char *text) {
+    fuzz_file(name, (const uint8_t *)text, strlen(text));
+}
+
+static void add_weights(const char *name, const char *header) {
+    uint8_t file[1024] = { 0 };
+    const uint64_t n = strlen(header);
+    memcpy(file, &n, sizeof n); /* little-endian, as all machines that fuzz */
+    memcpy(file + sizeof n, header, n);
+    fuzz_file(name, file, sizeof n + n + 88);
+}
+
+static void make_folder(void) {
+    char path[96];
+    fuzz_root();
+    snprintf(path, sizeof path, "%s/m", dir);
+    if (mkdir(path, 0700) < 0)
+        abort();
+    add_text("m/config.json", config);
+    add_weights("m/model.safetensors", weights);
+}
+
+void fuzz_folder(const char *name, const uint8_t *data, size_t size) {
+    static const struct wish wishes[] = {
+        { FORMAT_GGUF, "f16" },    { FORMAT_GGUF, "f16+pre=default" },
+        { FORMAT_GGUF, "q4_k_m" }, { FORMAT_SAFETENSORS, "f16" },
+        { FORMAT_ONNX, "fp16" },   { 0 },
+    };
+    const bool adapter = !strcmp(name, "adapter_config.json");
+    char path[128];
+    if (!root)
+        make_folder();
+    if (adapter)
+        add_weights("m/adapter_model.safetensors", adapter_weights);
+    snprintf(path, sizeof path, "m/%s", name);
+    fuzz_file(path, data, size);
+    open_and_plan("m", wishes);
 }

@@ -29,6 +29,9 @@ void token_map_put(struct token_map *m, struct str text, uint32_t id) {
 }
 
 bool token_map_get(const struct token_map *m, struct str text, uint32_t *id) {
+    *id = 0;
+    if (m->n == 0) /* also where token_map_read has failed */
+        return false;
     const uint32_t i = find_slot(m, text);
     *id = m->ids[i];
     return m->texts[i].p != NULL;
