@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/hf_convert.c - forms without views: evaluates their expressions tensor by tensor.
- * SRC NAME OUTTYPE writes the GGUF of a Hugging Face folder to stdout, which golden_hf.py hashes;
+ * SRC NAME OUTTYPE... writes the GGUFs of a Hugging Face folder to stdout, one behind the other,
+ * which golden_hf.py hashes;
  * SRC FILE.gguf hf writes for each tensor a line with its name and shape, and its values as f32. */
 #include "formats/checked.h"
 #include "formats/container.h"
@@ -61,8 +62,7 @@ static void evaluate(struct model *m, const struct expr *e, uint64_t elem, uint6
                      float *out);
 
 /* A run of a transpose, from all of what is turned over: groups of e->cols rows. */
-static void turn(struct model *m, const struct expr *e, uint64_t elem, uint64_t count,
-                 float *out) {
+static void turn(struct model *m, const struct expr *e, uint64_t elem, uint64_t count, float *out) {
     const struct expr *in = e->transpose.in;
     float *all = malloc(in->rows * in->cols * sizeof *all + 1);
     evaluate(m, in, 0, in->rows * in->cols, all);
@@ -185,21 +185,28 @@ static void put_header(const struct form *f) {
     pad();
 }
 
-static void put_gguf(struct root *root, const char *name, const char *type) {
+static void put_gguf(struct model *m, const char *type) {
     static const char *const types[] = { "auto", "f32", "f16", "bf16", "q8_0" };
     struct arena a = { 0 };
     struct form f = { .arena = &a };
-    struct model *m;
     int out = 0;
     while (out < 4 && strcmp(types[out], type) != 0)
         out++;
-    if (model_new(&m, str_from(name), &err) < 0 || folder_read(m, root, name, &err) < 0 ||
-        form_gguf_from_hf(&f, m, (enum outtype)out, &err) < 0)
+    if (form_gguf_from_hf(&f, m, (enum outtype)out, &err) < 0)
         fail();
+    at = 0;
     put_header(&f);
     for (uint32_t i = 0; i < f.n_targets; i++)
         put_tensor(m, &f.targets[i]);
     arena_fini(&a);
+}
+
+static void put_ggufs(struct root *root, const char *name, char **types) {
+    struct model *m;
+    if (model_new(&m, str_from(name), &err) < 0 || folder_read(m, root, name, &err) < 0)
+        fail();
+    while (*types)
+        put_gguf(m, *types++);
     model_unref(m);
 }
 
@@ -236,7 +243,7 @@ int main(int argc, char **argv) {
     if (strcmp(argv[3], "hf") == 0)
         put_hf(root, argv[2]);
     else
-        put_gguf(root, argv[2], argv[3]);
+        put_ggufs(root, argv[2], argv + 3);
     root_close(root);
     return fflush(stdout) ? 2 : 0;
 }
