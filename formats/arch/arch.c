@@ -232,7 +232,7 @@ static int find_arch(struct arch_work *w) {
     if (w->folder->own_layout)
         w->class_name = STR(OWN_LAYOUT_CLASS);
     else if (!json_str(json_at(own, 0), &w->class_name) &&
-        !json_str(json_at(json_get(w->config.root, "architectures"), 0), &w->class_name))
+             !json_str(json_at(json_get(w->config.root, "architectures"), 0), &w->class_name))
         return err_set(w->err, -EBADMSG, "config.json: no \"architectures\"");
     for (const struct family *const *f = families; *f; f++)
         for (const struct arch *a = (*f)->archs; a->gguf; a++)
@@ -336,6 +336,8 @@ int arch_begin(struct arch_work *w) {
         hf_config_raw(&w->config);
     if (rc == 0)
         rc = quantized_check(w->folder->config, w->err);
+    if (rc == 0)
+        rc = hf_config_assume(&w->config, w->arch->assumed, w->err);
     if (rc == 0)
         rc = read_counts(w);
     return rc < 0 ? rc : rope_read(&w->rope, &w->config, w->err);

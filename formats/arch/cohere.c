@@ -63,6 +63,7 @@ static const struct hf_class classes[] = {
           "norm_topk_prob" : true,
           "prefix_dense_intermediate_size" : null
       }),
+      .kinds = "rope_theta=fi",
       .optional = "sliding_window",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },

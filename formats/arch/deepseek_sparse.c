@@ -36,6 +36,7 @@ static const struct hf_class classes[] = {
           "index_n_heads" : 64,
           "head_dim" : null
       }),
+      .kinds = "head_dim=i",
       .rope_theta = 10000,
       .fill = { { "head_dim", "qk_rope_head_dim", NULL } },
       .rename = { { "num_local_experts", "n_routed_experts" } } },
@@ -68,6 +69,7 @@ static const struct hf_class classes[] = {
           "index_n_heads" : 32,
           "head_dim" : null
       }),
+      .kinds = "head_dim=i",
       .rope_theta = 10000,
       .fill = { { "head_dim", "qk_rope_head_dim", NULL } },
       .rename = { { "num_local_experts", "n_routed_experts" } } },

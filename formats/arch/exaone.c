@@ -71,6 +71,18 @@ static const struct tensor_rule moe_rules[] = {
     RULES_END,
 };
 
+/* Of EXAONE 4.5 with blocks that predict further tokens. */
+static const struct tensor_rule mtp_rules[] = {
+    DECODER_ENDS,
+    DECODER_ATTENTION(OP_SAME, OP_SAME),
+    DECODER_QK_NORMS,
+    DECODER_MLP,
+    SAME("model.layers.#.post_attention_layernorm", "blk.#.post_attention_norm"),
+    SAME("model.layers.#.post_feedforward_layernorm", "blk.#.post_ffw_norm"),
+    DECODER_MTP,
+    RULES_END,
+};
+
 static const struct tensor_rule exaone_rules[] = {
     SAME("transformer.wte", "token_embd"),
     SAME("transformer.ln_f", "output_norm"),
@@ -144,6 +156,12 @@ static const struct hparam moe_hparams[] = {
     HPARAM_END,
 };
 
+static const struct hparam mtp_hparams[] = {
+    HPARAM_LIST(exaone4_hparams),
+    HPARAM_CALL(hparam_mtp_any),
+    HPARAM_END,
+};
+
 static const struct hparam exaone_hparams[] = {
     HPARAM_LIST(hparams_text),
     HPARAM_CALL(decoder_partial_rope),
@@ -168,6 +186,14 @@ static const struct arch archs[] = {
       .classes = "Exaone4ForCausalLM",
       .rules = exaone4_rules,
       .hparams = exaone4_hparams,
+      .tokenizers = bpe,
+      .extra = add_freqs4 },
+    { .gguf = "exaone4",
+      .classes = "Exaone4_5_ForConditionalGeneration",
+      .rename = decoder_rename_mtp,
+      .rules = mtp_rules,
+      .hparams = mtp_hparams,
+      .mtp = "num_nextn_predict_layers",
       .tokenizers = bpe,
       .extra = add_freqs4 },
     { .gguf = "exaone-moe",

@@ -151,9 +151,11 @@ struct arch {
                       * further tokens and are written too; or NULL */
     bool skip_mtp;   /* blocks beyond those that are counted are left out, not an error */
     const struct named_token *tokens; /* or NULL */
-    bool all_narrow;  /* matrices that are no norms get the wanted type, whatever their names */
-    bool raw_config;  /* the converter reads config.json without transformers */
-    bool plain_added; /* added tokens are written as they stand, by their mark alone */
+    bool all_narrow;     /* matrices that are no norms get the wanted type, whatever their names */
+    bool raw_config;     /* the converter reads config.json without transformers */
+    const char *assumed; /* JSON: fields of config.json as the converter has them where they are
+                          * not said; or NULL */
+    bool plain_added;    /* added tokens are written as they stand, by their mark alone */
     uint32_t vocab_multiple; /* the vocabulary is padded to one of "pad_vocab_size_multiple", or
                               * of this; 0: it is not */
     const struct tokenizer_kind *const *tokenizers; /* tried in order; ends in NULL */

@@ -172,10 +172,6 @@ static const struct hparam embedding_hparams[] = {
     HPARAM_END,
 };
 
-static const struct name_edit embedding_edits[] = { { EDIT_START, "model.", "" },
-                                                    { EDIT_START, "", "model." },
-                                                    { 0 } };
-
 static const struct tokenizer_kind *const spm[] = { &tokenizer_spm, NULL };
 static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 
@@ -240,7 +236,6 @@ static const struct arch archs[] = {
       .after = add_no_prefix_to_spm },
     { .gguf = "gemma-embedding",
       .classes = "Gemma3TextModel",
-      .edits = embedding_edits,
       .rules = gemma3_rules,
       .hparams = embedding_hparams,
       .tokenizers = either,

@@ -73,7 +73,8 @@ static int own_padded(struct arch_work *w, const struct tensor *t, const struct 
         return rc;
     const struct expr *e = expr_tensor(a, t);
     if (rows > t->dims[0]) {
-        const struct expr *zero = expr_literal(a, arena_array(a, float, t->dims[1]), t->dims[1]);
+        const float *zeros = arena_array(a, float, t->dims[1]);
+        const struct expr *zero = zeros ? expr_literal(a, zeros, t->dims[1]) : NULL;
         const struct row_map again = { 0, 1, { rows - t->dims[0] }, { 0 } };
         const struct expr *in[2] = { e, expr_rows(a, zero, again) };
         e = expr_stack(a, in, 2);

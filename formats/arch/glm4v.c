@@ -31,6 +31,7 @@ static const struct hf_class classes[] = {
           "max_position_embeddings" : 131072,
           "rms_norm_eps" : 1e-5
       }),
+      .kinds = "num_key_value_heads=i",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { 0 },

@@ -129,13 +129,13 @@ static int add_granite(struct arch_work *w) {
     return rc < 0 ? rc : add_scale(w, ".logit_scale", "logits_scaling");
 }
 
-static int add_shared(struct arch_work *w) {
+int granite_shared_width(struct arch_work *w) {
     uint64_t n;
     int rc = hf_config_u64(&w->config, "shared_intermediate_size", &n, w->err);
     return rc <= 0 || !n ? (rc < 0 ? rc : 0) : work_u32(w, ".expert_shared_feed_forward_length", n);
 }
 
-static const struct hparam hparams[] = {
+const struct hparam granite_hparams[] = {
     HPARAM_LIST(hparams_text),
     HPARAM_NEED(".vocab_size", "vocab_size"),
     HPARAM_CALL(add_granite),
@@ -143,8 +143,8 @@ static const struct hparam hparams[] = {
 };
 
 const struct hparam granite_moe_hparams[] = {
-    HPARAM_LIST(hparams),
-    HPARAM_CALL(add_shared),
+    HPARAM_LIST(granite_hparams),
+    HPARAM_CALL(granite_shared_width),
     HPARAM_END,
 };
 
@@ -186,7 +186,7 @@ static const struct arch archs[] = {
       .rules = rules,
       .own = granite_shared,
       .own_back = back_shared,
-      .hparams = hparams,
+      .hparams = granite_hparams,
       .tokenizers = either,
       .extra = decoder_llama_freqs,
       .vocab = decoder_space_prefix,

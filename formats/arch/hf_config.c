@@ -126,9 +126,14 @@ int hf_config_init(struct hf_config *c, const struct json *config, struct err *e
     return rc;
 }
 
+int hf_config_assume(struct hf_config *c, const char *fields, struct err *err) {
+    return fields ? json_parse(&c->assumed, str_from(fields), err) : 0;
+}
+
 void hf_config_fini(struct hf_config *c) {
     json_free(c->defaults);
-    c->defaults = NULL;
+    json_free(c->assumed);
+    c->defaults = c->assumed = NULL;
 }
 
 void hf_config_raw(struct hf_config *c) {
@@ -165,7 +170,9 @@ const struct json *hf_config_json(const struct hf_config *c, const char *name) {
         v = json_get(c->defaults, name);
     if (!v)
         v = member(c, c->root, name);
-    return v || !c->cls ? v : json_get(c->defaults, name);
+    if (!v && c->cls)
+        v = json_get(c->defaults, name);
+    return v ? v : json_get(c->assumed, name);
 }
 
 /* What the class computes for a field that is null. */

@@ -36,6 +36,7 @@ struct hf_config {
     const struct json *text;    /* its text_config; NULL: there is none */
     const struct hf_class *cls; /* NULL: transformers does not know the model_type */
     struct json *defaults;
+    struct json *assumed; /* what the converter takes for granted; may be NULL */
 };
 
 /* The class of the text model in a config.json of type @model_type, whose text_config (NULL: there
@@ -44,6 +45,8 @@ struct str hf_text_type(struct str model_type, const struct json *text);
 
 /* @config is borrowed. @classes: the rows to look the model_type up in; may be empty. */
 int hf_config_init(struct hf_config *c, const struct json *config, struct err *err);
+/* @fields: JSON, what the converter assumes of fields that are nowhere else. */
+int hf_config_assume(struct hf_config *c, const char *fields, struct err *err);
 /* Go on with config.json as it is. */
 void hf_config_raw(struct hf_config *c);
 void hf_config_fini(struct hf_config *c);

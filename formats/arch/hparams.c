@@ -141,8 +141,11 @@ int hparam_rope_scaling(struct arch_work *w) {
 
 /* Positions of several dimensions: time, height, width. */
 static int add_sections(struct arch_work *w) {
-    const struct json *list = json_get(w->rope.all ? w->rope.all : w->rope.params, "mrope_section");
+    const struct json *params = w->rope.all ? w->rope.all : w->rope.params;
+    const struct json *list = json_get(params, "mrope_section");
     int32_t sections[4] = { 0 };
+    if (!list && w->config.cls) /* another name, which transformers' classes know */
+        list = json_get(params, "xdrope_section");
     if (!list)
         return 0;
     for (size_t i = 0; i < 4 && i < json_len(list); i++) {

@@ -24,6 +24,20 @@ static const struct hf_class classes[] = {
       .optional = "eod_token_id",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
+    { .model_type = "hunyuan_vl_text",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 290943,
+          "hidden_size" : 4096,
+          "intermediate_size" : 11008,
+          "num_hidden_layers" : 32,
+          "num_attention_heads" : 32,
+          "num_key_value_heads" : null,
+          "max_position_embeddings" : 2048,
+          "rms_norm_eps" : 1e-5,
+          "head_dim" : null
+      }),
+      .rope_theta = 10000,
+      .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { .model_type = "hy_v3",
       .defaults = JSON_TEXT({
           "vocab_size" : 120832,
@@ -137,6 +151,37 @@ static const struct hparam hparams[] = {
     HPARAM_END,
 };
 
+/* Positions of several dimensions, as config.json has them; before it, what a dense model writes.
+ */
+static int add_vl_rope(struct arch_work *w) {
+    uint64_t context;
+    if (!w->rope.type.p || !(str_is(w->rope.type, "xdrope") || str_is(w->rope.type, "dynamic")))
+        return 0;
+    int rc = work_str(w, ".rope.scaling.type", STR("none"));
+    if (rc == 0)
+        rc = work_f32(w, ".rope.scaling.factor", rope_f64(&w->rope, "factor", 1));
+    if (rc == 0)
+        rc = work_f32(w, ".rope.scaling.alpha", rope_f64(&w->rope, "alpha", 1));
+    if (rc == 0)
+        rc = hf_config_need(&w->config, "max_position_embeddings", &context, w->err);
+    return rc < 0 ? rc : work_u32(w, ".rope.scaling.original_context_length", context);
+}
+
+/* One expert is none. */
+static int drop_expert(struct arch_work *w) {
+    uint64_t n;
+    if (hf_config_u64(&w->config, "num_experts", &n, NULL) > 0)
+        work_remove(w, ".expert_count");
+    return 0;
+}
+
+static const struct hparam vl_hparams[] = {
+    HPARAM_LIST(hparams_text),
+    HPARAM_CALL(drop_expert),
+    HPARAM_CALL(add_vl_rope),
+    HPARAM_END,
+};
+
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
 static const struct arch archs[] = {
@@ -144,6 +189,12 @@ static const struct arch archs[] = {
       .classes = "HunYuanDenseV1ForCausalLM",
       .rules = rules,
       .hparams = hparams,
+      .tokenizers = bpe,
+      .after = mend_ends },
+    { .gguf = "hunyuan_vl",
+      .classes = "HunYuanVLForConditionalGeneration",
+      .rules = rules,
+      .hparams = vl_hparams,
       .tokenizers = bpe,
       .after = mend_ends },
     { .gguf = "hy_v3",

@@ -30,7 +30,7 @@ static const struct hf_class classes[] = {
               "llama_4_scaling_beta" : 0.1
           }
       }),
-      .optional = "num_key_value_heads head_dim",
+      .kinds = "num_key_value_heads=i head_dim=i",
       .rope_theta = 10000,
       .fill = { { "head_dim", "hidden_size", "num_attention_heads" },
                 { "num_key_value_heads", "num_attention_heads", NULL } } },
@@ -154,11 +154,6 @@ static const struct hparam arcee_hparams[] = {
     HPARAM_END,
 };
 
-/* An encoder's names may begin with those of its parts. */
-static const struct name_edit embed_edits[] = { { EDIT_START, "model.", "" },
-                                                { EDIT_START, "", "model." },
-                                                { 0 } };
-
 static bool is_no_mistral4(const struct arch_work *w) {
     struct str type;
     return !hf_config_str(&w->config, "model_type", &type) || !str_is(type, "mistral4");
@@ -179,7 +174,7 @@ static const struct arch archs[] = {
     { KIN_ROW, .gguf = "arcee", .classes = "ArceeForCausalLM", .rules = rules,
       .hparams = arcee_hparams },
     { KIN_ROW, .gguf = "llama-embed", .classes = "LlamaBidirectionalModel", .rules = rules,
-      .edits = embed_edits, .hparams = hparams },
+      .hparams = hparams },
     { KIN_ROW, .gguf = "apertus", .classes = "ApertusForCausalLM", .rules = apertus_rules,
       .own = own_number, .hparams = hparams },
     { 0 },

@@ -36,6 +36,7 @@ static const struct hf_class classes[] = {
           "num_nextn_predict_layers" : 0,
           "layer_norm_epsilon" : 1e-5
       }),
+      .kinds = "routed_scaling_factor=fi num_key_value_heads=i",
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } },
       .rename = { { "num_local_experts", "n_routed_experts" },
                   { "mamba_n_groups", "n_groups" },

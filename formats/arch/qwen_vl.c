@@ -5,6 +5,7 @@
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
+#include <errno.h>
 
 #define QWEN2_VL_CLASS(type)                                       \
     {                                                              \
@@ -147,8 +148,12 @@ static int mend_ends(struct arch_work *w) {
         if (!json_str(json_get(it.value, "content"), &text) || !str_is(text, "<|im_end|>"))
             continue;
         uint64_t id = 0;
-        for (size_t i = 0; i < it.key.n && i < 9; i++)
-            id = 10 * id + (uint64_t)(it.key.p[i] - '0');
+        size_t i = 0;
+        while (i < it.key.n && i < 9 && it.key.p[i] >= '0' && it.key.p[i] <= '9')
+            id = 10 * id + (uint64_t)(it.key.p[i++] - '0');
+        if (i < it.key.n)
+            return err_set(w->err, -EBADMSG, "tokenizer_config.json: \"%.*s\" is no token's number",
+                           STR_ARG(it.key));
         int rc = work_u32(w, "tokenizer.ggml.bos_token_id", id);
         return rc < 0 ? rc : work_u32(w, "tokenizer.ggml.eos_token_id", id);
     }
