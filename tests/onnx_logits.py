@@ -36,6 +36,11 @@ CONFIGS = {
     "llama, scaled": tr.LlamaConfig(**SMALL, rope_parameters=LLAMA3),
     "llama, linear": tr.LlamaConfig(**SMALL, rope_parameters=dict(
         rope_type="linear", factor=4.0, rope_theta=10000.0)),
+    "llama, yarn": tr.LlamaConfig(**SMALL, rope_parameters=dict(
+        rope_type="yarn", factor=4.0, original_max_position_embeddings=64, rope_theta=10000.0)),
+    "qwen2, yarn": tr.Qwen2Config(**SMALL, rope_parameters=dict(
+        rope_type="yarn", factor=8.0, original_max_position_embeddings=32, beta_fast=16.0,
+        attention_factor=1.3, truncate=False, rope_theta=1000000.0)),
     "llama, biases": tr.LlamaConfig(**SMALL, attention_bias=True, mlp_bias=True),
     "mistral": tr.MistralConfig(**SMALL, sliding_window=6),
     "qwen2": tr.Qwen2Config(**SMALL),

@@ -34,32 +34,27 @@ const struct decoder_family *decoder_find(struct str model_type) {
     return NULL;
 }
 
-static void remember(struct net *n, int rc) {
-    if (rc < 0 && n->rc == 0)
-        n->rc = rc;
-}
-
 uint64_t net_need(struct net *n, const char *keys, uint64_t max) {
     uint64_t v = 1;
     int rc = hf_config_need(&n->src->config, keys, &v, n->err);
     if (rc == 0 && (v == 0 || v > max))
         rc = err_set(n->err, -EBADMSG, "config.json: \"%.*s\" is %llu", (int)strcspn(keys, " "),
                      keys, (unsigned long long)v);
-    remember(n, rc);
+    net_remember(n, rc);
     return rc < 0 ? 1 : v;
 }
 
 uint64_t net_u64(struct net *n, const char *keys, uint64_t absent) {
     uint64_t v;
     const int rc = hf_config_u64(&n->src->config, keys, &v, n->err);
-    remember(n, rc);
+    net_remember(n, rc);
     return rc > 0 ? v : absent;
 }
 
 double net_f64(struct net *n, const char *keys, double absent) {
     double v;
     const int rc = hf_config_f64(&n->src->config, keys, &v, n->err);
-    remember(n, rc);
+    net_remember(n, rc);
     return rc > 0 ? v : absent;
 }
 
@@ -99,45 +94,6 @@ static void read_windows(struct decoder *d) {
         d->windowed[i] = has_window(d, i);
 }
 
-/* --- rotary positions --- */
-
-/* llama3's scaling of one frequency, each step in float32 and in transformers' order. */
-static float scale_llama3(const struct rope *r, float inv) {
-    const double low = rope_f64(r, "low_freq_factor", 1), high = rope_f64(r, "high_freq_factor", 4);
-    const double context = (double)r->context;
-    const float factor = (float)rope_f64(r, "factor", 8);
-    const float wave = (float)(2 * M_PI) / inv;
-    if (wave < (float)(context / high))
-        return inv;
-    if (wave > (float)(context / low))
-        return inv / factor;
-    const float smooth = ((float)context / wave - (float)low) / (float)(high - low);
-    return (1 - smooth) * (inv / factor) + smooth * inv;
-}
-
-static void read_rope(struct decoder *d) {
-    struct rope r = { 0 };
-    int rc = rope_read(&r, config_of(d), d->n.err);
-    const bool plain = !r.type.p || str_is(r.type, "default"), linear = str_is(r.type, "linear");
-    const bool llama3 = str_is(r.type, "llama3");
-    remember(&d->n, rc);
-    if (!plain && !linear && !(llama3 && r.has_context))
-        net_fail(&d->n, -ENOTSUP, "config.json: rotary positions of type \"%.*s\" are not written",
-                 STR_ARG(r.type));
-    if (r.has_partial && r.partial != 1)
-        net_fail(&d->n, -ENOTSUP, "config.json: heads that are rotated in part are not written");
-    d->inv_freq = arena_array(d->n.g->arena, float, d->dim / 2 + 1);
-    if (!d->inv_freq)
-        d->n.g->failed = true;
-    for (uint64_t i = 0; d->inv_freq && i < d->dim / 2; i++) {
-        const float exponent = (float)(2 * i) / (float)d->dim;
-        const float inv = 1 / (float)pow((float)(r.has_theta ? r.theta : 10000), exponent);
-        d->inv_freq[i] = linear   ? inv / (float)rope_f64(&r, "factor", 1)
-                         : llama3 ? scale_llama3(&r, inv)
-                                  : inv;
-    }
-}
-
 /* --- the rest --- */
 
 static void read_counts(struct decoder *d) {
@@ -173,5 +129,5 @@ void decoder_read(struct decoder *d) {
         (f->act && str_is(d->act, "gelu")))
         d->act = str_from(f->act ? f->act : "silu");
     read_windows(d);
-    read_rope(d);
+    decoder_read_rope(d);
 }

@@ -42,6 +42,11 @@ void net_fail(struct net *n, int code, const char *fmt, ...) {
     n->rc = err_set(n->err, code, "%s", text);
 }
 
+void net_remember(struct net *n, int rc) {
+    if (rc < 0 && n->rc == 0)
+        n->rc = rc;
+}
+
 void net_scope(struct net *n, const char *fmt, ...) {
     char text[128];
     va_list ap;

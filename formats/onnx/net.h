@@ -53,6 +53,8 @@ void net_begin(struct net *n, struct onnx_graph *g, struct hf_source *src, const
                bool newest, struct err *err);
 /* Remember a failure; the first one counts. */
 void net_fail(struct net *n, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Likewise, of a call that has set the error. */
+void net_remember(struct net *n, int rc);
 void net_scope(struct net *n, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* A node "SCOPE/@name" of one output, "SCOPE/NAME/output_0". @inputs: ONNX_NAMES. */

@@ -44,6 +44,7 @@ struct decoder {
     bool tied;
     struct str act;
     float *inv_freq; /* dim / 2 */
+    double rope_scale; /* of rotated queries and of rotated keys; it is in `scale` */
     /* values that all layers share */
     const char *batch, *seq, *total, *to3, *to4, *cos, *sin, *seqlens_k, *total_k;
     const char *mask[2]; /* without and with the window */
@@ -51,6 +52,8 @@ struct decoder {
 
 /* decoder_params.c: everything above from config.json. */
 void decoder_read(struct decoder *d);
+/* decoder_rope.c: inv_freq, rope_scale; after `scale`. */
+void decoder_read_rope(struct decoder *d);
 /* NULL: no decoder of that type is written. */
 const struct decoder_family *decoder_find(struct str model_type);
 
