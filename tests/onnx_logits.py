@@ -30,6 +30,9 @@ SMALL = dict(initializer_range=0.08, vocab_size=512, hidden_size=256, intermedia
              eos_token_id=2, pad_token_id=0)
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=64, rope_theta=500000.0)
+LONGROPE = dict(rope_parameters=dict(
+    rope_type="longrope", rope_theta=10000.0, short_factor=[1 + i / 64 for i in range(32)],
+    long_factor=[1 + i / 4 for i in range(32)]))
 CONFIGS = {
     "llama": tr.LlamaConfig(**SMALL),
     "llama, tied": tr.LlamaConfig(**SMALL, tie_word_embeddings=True),
@@ -48,6 +51,8 @@ CONFIGS = {
                                     max_window_layers=1),
     "qwen3": tr.Qwen3Config(**SMALL, head_dim=64),
     "phi3": tr.Phi3Config(**SMALL),
+    "phi3, longrope": tr.Phi3Config(**SMALL, original_max_position_embeddings=64, **LONGROPE),
+    "phi3, longrope, long": tr.Phi3Config(**SMALL, original_max_position_embeddings=8, **LONGROPE),
     "gemma": tr.GemmaConfig(**dict(SMALL, num_key_value_heads=1), head_dim=64),
     "gemma2": tr.Gemma2Config(**SMALL, head_dim=64, sliding_window=6, query_pre_attn_scalar=48),
     "gpt2": tr.GPT2Config(vocab_size=512, n_embd=256, n_layer=2, n_head=4, n_positions=512,

@@ -81,6 +81,35 @@ static void fill_yarn(struct decoder *d, const struct rope *r) {
     d->rope_scale = rope_f64(r, "attention_factor", both);
 }
 
+/* --- longrope --- */
+
+static void fill_by_factors(struct decoder *d, const struct rope *r, const char *key, float *out) {
+    const struct json *factors = json_get(r->params, key);
+    if (json_len(factors) != d->dim / 2)
+        net_fail(&d->n, -EBADMSG, "config.json: \"%s\" has not %llu numbers", key,
+                 (unsigned long long)d->dim / 2);
+    for (uint64_t i = 0; out && i < d->dim / 2; i++) {
+        double factor = 0;
+        if (!json_f64(json_at(factors, i), &factor))
+            net_fail(&d->n, -EBADMSG, "config.json: \"%s\" is no list of numbers", key);
+        out[i] = 1 / ((float)factor * plain(d, r, i));
+    }
+}
+
+static void fill_longrope(struct decoder *d, const struct rope *r) {
+    const double factor =
+        rope_f64(r, "factor", (double)d->positions / (double)(r->context ? r->context : 1));
+    const double both = factor <= 1 ? 1 : sqrt(1 + log(factor) / log((double)r->context));
+    d->inv_freq_long = arena_array(d->n.g->arena, float, d->dim / 2 + 1);
+    d->n.g->failed |= !d->inv_freq_long;
+    d->rope_context = r->context;
+    fill_by_factors(d, r, "short_factor", d->inv_freq);
+    fill_by_factors(d, r, "long_factor", d->inv_freq_long);
+    d->rope_scale = rope_f64(r, "attention_factor", both);
+    if (d->n.ops == NET_CONTRIB)
+        net_fail(&d->n, -ENOTSUP, "contrib has one table of positions: longrope needs two");
+}
+
 /* --- all --- */
 
 static const struct {
@@ -88,10 +117,9 @@ static const struct {
     void (*fill)(struct decoder *d, const struct rope *r);
     bool context; /* counts from the context of the training */
 } kinds[] = {
-    { "default", fill_plain, false },
-    { "linear", fill_linear, false },
-    { "llama3", fill_llama3, true },
-    { "yarn", fill_yarn, true },
+    { "default", fill_plain, false },    { "linear", fill_linear, false },
+    { "llama3", fill_llama3, true },     { "yarn", fill_yarn, true },
+    { "longrope", fill_longrope, true }, { "su", fill_longrope, true }, /* its first name */
 };
 
 void decoder_read_rope(struct decoder *d) {

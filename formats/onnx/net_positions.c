@@ -33,15 +33,33 @@ static void add_shapes(struct decoder *d) {
     }
 }
 
+static const char *frequencies(struct decoder *d, const char *name, const float *v) {
+    onnx_add_constant(d->n.g, name, FLOAT, (const int64_t[]){ 1, 1, (int64_t)(d->dim / 2) }, 3, v,
+                      d->dim / 2 * sizeof *v);
+    return name;
+}
+
+/* By the last position that there is, as transformers chooses them. */
+static const char *choose_frequencies(struct decoder *d, const char *shorter) {
+    struct net *n = &d->n;
+    const char *longer = frequencies(d, "inv_freq_long", d->inv_freq_long);
+    const char *last = NET_OP(n, "ReduceMax", "ReduceMax", "position_ids");
+    net_int(n, "keepdims", 0);
+    const char *is_long = NET_OP(n, "GreaterOrEqual", "GreaterOrEqual", last,
+                                 net_i64_scalar(n, (int64_t)d->rope_context));
+    return NET_OP(n, "Where", "Where", is_long, longer, shorter);
+}
+
 /* Angles in float32, once for all layers: [B, S, D/2]. No table, so no limit of length. */
 static void add_angles(struct decoder *d) {
     struct net *n = &d->n;
     net_scope(n, "/model/rotary_emb");
     const char *p = net_cast(n, "position_ids", FLOAT, "Cast");
     p = NET_OP(n, "Unsqueeze", "Unsqueeze", p, NET_I64(n, 2));
-    onnx_add_constant(n->g, "inv_freq", FLOAT, (const int64_t[]){ 1, 1, (int64_t)(d->dim / 2) }, 3,
-                      d->inv_freq, d->dim / 2 * sizeof *d->inv_freq);
-    const char *angle = NET_OP(n, "Mul", "Mul", p, "inv_freq");
+    const char *freq = frequencies(d, "inv_freq", d->inv_freq);
+    if (d->inv_freq_long)
+        freq = choose_frequencies(d, freq);
+    const char *angle = NET_OP(n, "Mul", "Mul", p, freq);
     if (n->ops == NET_STANDARD)
         angle = NET_OP(n, "Unsqueeze", "Mul_1", angle, NET_I64(n, 1));
     d->cos = net_narrow(n, NET_OP(n, "Cos", "Cos", angle), "Cos_1");

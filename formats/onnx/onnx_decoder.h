@@ -44,6 +44,8 @@ struct decoder {
     bool tied;
     struct str act;
     float *inv_freq; /* dim / 2 */
+    float *inv_freq_long;  /* of texts that are longer than rope_context; NULL: the same */
+    uint64_t rope_context;
     double rope_scale; /* of rotated queries and of rotated keys; it is in `scale` */
     /* values that all layers share */
     const char *batch, *seq, *total, *to3, *to4, *cos, *sin, *seqlens_k, *total_k;

@@ -27,16 +27,29 @@ def read_weights(path):
 
 
 def frequencies(config, dim):
+    """And what cosines and sines are multiplied by."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
     theta = rope.get("rope_theta", config.get("rope_theta", 10000.0))
     inv = theta ** -(np.arange(0, dim, 2) / dim)
-    if rope.get("rope_type") != "llama3":
-        return inv
+    kind, factor = rope.get("rope_type"), rope.get("factor")
+    if kind == "yarn":
+        old = rope["original_max_position_embeddings"]
+        low, high = (dim * math.log(old / (turns * 2 * math.pi)) / (2 * math.log(theta))
+                     for turns in (32, 1))
+        low, high = max(math.floor(low), 0), min(math.ceil(high), dim - 1)
+        ramp = np.clip((np.arange(dim // 2) - low) / (high - low), 0, 1)
+        return inv / factor * ramp + inv * (1 - ramp), 0.1 * math.log(factor) + 1
+    if kind == "longrope":  # of texts that are longer than what it was trained with
+        old = config["original_max_position_embeddings"]
+        scale = math.sqrt(1 + math.log(config["max_position_embeddings"] / old) / math.log(old))
+        return inv / np.array(rope["long_factor"]), scale
+    if kind != "llama3":
+        return inv, 1
     old, low, high = (rope[k] for k in ("original_max_position_embeddings", "low_freq_factor",
                                         "high_freq_factor"))
     wave = 2 * math.pi / inv
     smooth = np.clip((old / wave - low) / (high - low), 0, 1)
-    return (1 - smooth) * inv / rope["factor"] + smooth * inv
+    return (1 - smooth) * inv / factor + smooth * inv, 1
 
 
 def silu(x):
@@ -62,7 +75,7 @@ class Decoder:
         self.heads = config["num_attention_heads"]
         self.kv = config.get("num_key_value_heads", self.heads)
         self.dim = config.get("head_dim") or config["hidden_size"] // self.heads
-        self.inv = frequencies(config, self.dim)
+        self.inv, self.rope_scale = frequencies(config, self.dim)
 
     def norm(self, x, name):
         y = x / np.sqrt(np.mean(x * x, -1, keepdims=True) + self.c["rms_norm_eps"])
@@ -76,7 +89,7 @@ class Decoder:
         """x [heads, S, D]; halves of a head are the parts of the pairs."""
         angle = at[:, None] * self.inv
         a, b = np.split(x, 2, -1)
-        cos, sin = np.cos(angle), np.sin(angle)
+        cos, sin = np.cos(angle) * self.rope_scale, np.sin(angle) * self.rope_scale
         return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
 
     def window(self, layer):

@@ -13,9 +13,16 @@ import safetensors.numpy
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data"
 RECIPES = ["Qwen2.5-Nano-Instruct", "Qwen3-3M-Base", "Phi-3-nano-4k-instruct", "gemma-2-nano-it",
            "llama-tied-rope3", "gpt2-nano"]
+PHI3_PAIRS = 32  # of a head
 # A folder, one that it is a copy of, and what its config.json says besides.
 VARIANTS = {
     "mistral": ("tinylm", dict(model_type="mistral", sliding_window=5)),
+    "yarn": ("tinylm", dict(rope_parameters=dict(
+        rope_type="yarn", rope_theta=10000.0, factor=4.0, original_max_position_embeddings=64))),
+    "phi3-longrope": ("Phi-3-nano-4k-instruct", dict(
+        original_max_position_embeddings=8, rope_scaling=dict(
+            rope_type="longrope", short_factor=[1.0] * PHI3_PAIRS,
+            long_factor=[1 + i / 4 for i in range(PHI3_PAIRS)]))),
     "phi3-window": ("Phi-3-nano-4k-instruct", dict(sliding_window=5)),
     "gemma2-window": ("gemma-2-nano-it", dict(sliding_window=5, query_pre_attn_scalar=48)),
     "gemma": ("tinylm", dict(model_type="gemma", hidden_act="gelu", tie_word_embeddings=False)),
