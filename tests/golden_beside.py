@@ -3,7 +3,8 @@
 
 Makes the adapters of tests/data/corpus and their bases, and the multimodal models, below DIR, and
 compares the SHA-256 of views with the `lora:` rows of golden.tsv, which convert_lora_to_gguf.py of
-llama.cpp 0c1e570 was run for, and the `mmproj:` rows, of convert_hf_to_gguf.py --mmproj; then those of
+llama.cpp 0c1e570 was run for, the `mmproj:` rows, of convert_hf_to_gguf.py --mmproj, and the `pre:`
+rows, where its get_vocab_base_pre was made to answer that name; then those of
 one model with each of the metadata files in data/authorship.json beside it (--metadata)."""
 import hashlib
 import json
@@ -14,7 +15,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORPUS = os.path.join(HERE, "data", "corpus")
 # The prefix of a row's type, and what it is called as a view.
-VIEWS = {"lora": "gguf@", "mmproj": "mmproj.gguf@"}
+VIEWS = {"lora": "gguf@", "mmproj": "mmproj.gguf@", "pre": "gguf@"}
 NEEDED = ["Qwen3-3M-Base", "Tiny-Llama-2-SPM-Chat-v1.0"]  # bases
 
 

@@ -48,6 +48,7 @@ extern const struct family family_nemotron_h;
 extern const struct family family_olmo;
 extern const struct family family_phi;
 extern const struct family family_qwen;
+extern const struct family family_qwen1;
 extern const struct family family_qwen_next;
 extern const struct family family_qwen_vl;
 extern const struct family family_rwkv;

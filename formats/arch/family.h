@@ -116,6 +116,7 @@ struct named_token {
     const char *text; /* NULL: by @id */
     uint32_t id;
     bool replace; /* whatever a file has said; by @id only */
+    bool alone;   /* only where the files name no special token at all; likewise */
 };
 
 #define NAMED_TOKEN(k, t) \

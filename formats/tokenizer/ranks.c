@@ -170,6 +170,19 @@ static size_t merge_parts(const struct ranks *r, struct str t, uint32_t rank, ui
     }
 }
 
+bool ranks_encode(const struct ranks *r, struct str bytes, struct ids *out, struct arena *a) {
+    uint16_t ends[RANKS_MAX_TOKEN];
+    if (bytes.n > RANKS_MAX_TOKEN)
+        return false;
+    const size_t n = merge_parts(r, bytes, UINT32_MAX, ends);
+    for (size_t i = 0, start = 0; i < n; start = ends[i++]) {
+        uint32_t id;
+        if (rank_of(r, bytes.p + start, ends[i] - start, &id) && !ids_add(out, a, id))
+            return false;
+    }
+    return true;
+}
+
 int ranks_last_merges(const struct ranks *r, struct words *out, struct arena *a, struct err *err) {
     uint16_t ends[RANKS_MAX_TOKEN];
     for (uint32_t i = 0; i < r->n; i++) {

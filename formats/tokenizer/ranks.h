@@ -23,6 +23,10 @@ int ranks_put(struct ranks *r, uint64_t rank, struct str text, struct arena *a, 
  */
 int ranks_read(struct ranks *r, struct str file, struct arena *a, struct err *err);
 
+/* The tokens of one word of at most RANKS_MAX_TOKEN bytes, appended, by BPE; bytes without one are
+ * left out. False: no memory, or too long. */
+bool ranks_encode(const struct ranks *r, struct str bytes, struct ids *out, struct arena *a);
+
 /* Pairs of tokens, as lines of merges in byte-level characters, by the rank of what they make. All
  * that make a token (Mistral, Llama 3); -EBADMSG where a token of several bytes has none. */
 int ranks_all_merges(const struct ranks *r, struct words *out, struct arena *a, struct err *err);

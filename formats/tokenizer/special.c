@@ -284,9 +284,12 @@ static void set_number(struct special *s, enum special_kind kind, uint32_t id, b
 
 static int take_named(struct special *s, const struct json *tokenizer,
                       const struct named_token *list) {
+    const bool none = s->n_ids == 0;
     int rc = 0;
     for (const struct named_token *t = list; t && t->kind && rc == 0; t++) {
         const enum special_kind kind = find_kind(t->kind);
+        if (t->alone && !none)
+            continue;
         if (!t->text) {
             set_number(s, kind, t->id, t->replace);
             continue;
