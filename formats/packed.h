@@ -30,6 +30,7 @@ struct packed {
     bool one_scale;                  /* for all matrices of a stack */
     enum dtype blocks; /* a type of GGUF that holds the same bits, but for @factor: NVFP4, MXFP4 */
     float input_scale; /* of the activations; 1: none */
+    bool a16;          /* with @blocks: its products want activations of 16 bits */
     bool fp8;          /* a weight that the converter counts as one of fp8 */
     enum dtype type;   /* of the plain weight; NONE: by its scales */
 };

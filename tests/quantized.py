@@ -77,6 +77,13 @@ def nvfp4(stem, n, k):
         yield f"{stem}.{name}_global_scale", "F32", [1], {"init": "uniform", "lo": lo, "hi": hi}
 
 
+def nvfp4_modelopt(stem, n, k):
+    yield stem + ".weight", "U8", [n, k // 2], {"init": "bits"}
+    yield stem + ".weight_scale", "F8_E4M3", [n, k // 16], {"init": "uniform", "lo": 2, "hi": 200}
+    for name, lo, hi in [("weight_scale_2", 1e-4, 4e-4), ("input_scale", 1e-3, 1e-2)]:
+        yield f"{stem}.{name}", "F32", [], {"init": "uniform", "lo": lo, "hi": hi}
+
+
 def blocks(rows, cols):
     return lambda n, k: [-(-n // rows), -(-k // cols)]
 
@@ -127,6 +134,11 @@ VARIANTS = {
                     scaled(".weight_scale_inv", blocks(128, 128)), {"shards": 2}),
     "nvfp4-ct": (LLAMA, compressed("nvfp4-pack-quantized", num_bits=4, group_size=16, type="float",
                                    strategy="tensor_group", symmetric=True), nvfp4, {}),
+    "nvfp4-a16": (LLAMA, {"quant_method": "modelopt", "quant_algo": "MIXED_PRECISION"}, nvfp4_modelopt,
+                  {"hf_quant_config": {"quantization": {
+                      "quant_algo": "MIXED_PRECISION", "quantized_layers": {
+                          "model.layers.0": {"quant_algo": "W4A16_NVFP4"},
+                          "model.layers.0.mlp.up_proj": {"quant_algo": "NVFP4"}}}}}),
     "fp8-modelopt": (LLAMA, None, scaled(".weight_scale", scalar, scale="F32",
                                          more=[".input_scale", ".k_scale"]),
                      {"hf_quant_config": {"producer": {"name": "modelopt", "version": "0.33"},

@@ -321,6 +321,8 @@ static int add_pairs(struct arch_work *w) {
         rc = hparams_add(w);
     if (rc == 0)
         rc = work_quantization_version(w);
+    if (rc == 0)
+        rc = arch_add_precision(w);
     if (rc == 0 && w->arch->vocab)
         rc = w->arch->vocab(w);
     if (rc == 0)

@@ -6,6 +6,7 @@
 #include "formats/packed.h"
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
 /* The stored tensor of each part of a stack; one where it is none. */
 static uint32_t count_parts(const struct expr *e) {
@@ -18,6 +19,12 @@ static const struct packed *nth_part(const struct expr *e, uint32_t i) {
     while (e->op == EXPR_ROWS)
         e = e->gather.in;
     return e->op == EXPR_TENSOR ? e->tensor->packed : NULL;
+}
+
+/* Of a weight that is written as it is, or the first of a stack; NULL for all else. */
+static const struct packed *stored_part(const struct expr *e) {
+    const struct packed *p = dtype_is_quantized(expr_copies(e)) ? nth_part(e, 0) : NULL;
+    return p && p->blocks != DTYPE_NONE ? p : NULL;
 }
 
 /* One number for each part, behind the weight: left out where all are 1. */
@@ -57,6 +64,30 @@ static int add_all_scales(struct arch_work *w, uint32_t first) {
             rc = add_scales(w, &made[i], ".input_scale", true);
     }
     return rc;
+}
+
+static int by_text(const void *a, const void *b) {
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+int arch_add_precision(struct arch_work *w) {
+    const struct form *f = w->form;
+    struct str *names = arena_array(f->arena, struct str, (uint64_t)f->n_targets + 1);
+    uint8_t *no = arena_array(f->arena, uint8_t, (uint64_t)f->n_targets + 1); /* to 4 bits */
+    uint64_t n = 0;
+    if (!names || !no)
+        return work_no_memory(w);
+    for (uint32_t i = 0; i < f->n_targets && w->stored_blocks; i++) {
+        const struct packed *p = stored_part(f->targets[i].expr);
+        if (p && p->a16)
+            names[n++] = f->targets[i].name;
+    }
+    if (!n)
+        return 0;
+    qsort(names, n, sizeof *names, by_text);
+    if (!kv_set_strs(&w->form->kvs, f->arena, "general.tensor_extra.name", names, n))
+        return work_no_memory(w);
+    return work_array(w, "general.tensor_extra.prec_a4", KV_BOOL, no, n);
 }
 
 int arch_add_blocks(struct arch_work *w) {

@@ -60,6 +60,8 @@ int arch_fuse(struct arch_work *w);
 
 /* stored_blocks.c: what the rules make of weights whose blocks are those of a GGUF. */
 int arch_add_blocks(struct arch_work *w);
+/* general.tensor_extra.*: which of them want activations of 16 bits. */
+int arch_add_precision(struct arch_work *w);
 static inline bool arch_keeps_blocks(const struct tensor *t) {
     return t->packed && t->packed->blocks != DTYPE_NONE;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/quantized/fp4_blocks.c - numbers of 4 bits with an exponent, in blocks of one scale: NVFP4 as
- * modelopt and compressed-tensors keep it, MXFP4 as gpt-oss does. GGUF has blocks with the same
- * bits. Sources: _generate_nvfp4_tensors in conversion/base.py, conversion/gpt_oss.py (llama.cpp
- * 0c1e570); transformers' integrations/mxfp4.py. */
+ * formats/quantized/fp4_blocks.c - numbers of 4 bits with an exponent, in blocks of one scale:
+ * NVFP4 as modelopt and compressed-tensors keep it, MXFP4 as gpt-oss does. GGUF has blocks with the
+ * same bits. Sources: _generate_nvfp4_tensors in conversion/base.py, conversion/gpt_oss.py
+ * (llama.cpp 0c1e570); transformers' integrations/mxfp4.py. */
 #include "formats/quantized/method.h"
 #include <endian.h>
 #include <errno.h>
@@ -46,9 +46,37 @@ static int build_nvfp4(struct quantization *q, struct quant_weight *w, const str
     return rc < 0 ? rc : read_number(q, quant_find(q, w, input), &p->input_scale);
 }
 
+static const struct json *entry(const struct json *layers, struct str name) {
+    for (struct json_iter it = json_iter(layers); json_next(&it);)
+        if (str_eq(it.key, name))
+            return it.value;
+    return NULL;
+}
+
+/* Is FP4 for the weight alone? A layer or what it is part of may say so, else the whole model; the
+ * file of its own goes before config.json where that names no layers. */
+static bool is_a16(const struct quantization *q, struct str weight) {
+    const struct json *layers = json_get(q->config, "quantized_layers"), *found = NULL;
+    const struct json *algo = json_get(q->config, "quant_algo");
+    const struct json *own = json_get(q->own, "quantization");
+    struct str name = { weight.p, weight.n - strlen(".weight") }, text;
+    if (json_is_null(algo) || !json_len(layers)) {
+        algo = json_get(own, "quant_algo") ? json_get(own, "quant_algo") : algo;
+        layers = json_get(own, "quantized_layers") ? json_get(own, "quantized_layers") : layers;
+    }
+    while (name.n && !(found = entry(layers, name))) {
+        const char *dot = memrchr(name.p, '.', name.n);
+        name.n = dot ? (size_t)(dot - name.p) : 0;
+    }
+    if (found)
+        algo = json_get(found, "quant_algo");
+    return json_str(algo, &text) && str_is(text, "W4A16_NVFP4");
+}
+
 /* modelopt: FP4 in bytes where there are scales of blocks, else FP8. */
 int quant_build_modelopt(struct quantization *q, struct quant_weight *w) {
     const struct tensor *words = model_find(q->model, w->name), *scales = w->anchor;
+    w->p->a16 = str_ends(w->name, STR(".weight")) && is_a16(q, w->name);
     if (words && words->dtype == DTYPE_U8 && scales->n_dims >= 2)
         return build_nvfp4(q, w, words, scales, ".weight_scale_2", ".input_scale");
     return words ? quant_build_fp8(q, w) : 0; /* of what is not quantized, as keys and values */

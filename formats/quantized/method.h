@@ -9,6 +9,7 @@
 struct quantization {
     struct model *model;
     const struct json *config; /* "quantization_config" */
+    struct json *own;          /* hf_quant_config.json of modelopt; NULL: there is none */
     const struct quant_method *method;
     bool *used; /* by tensor: it has become a part of a weight, or is not wanted */
     struct err *err;

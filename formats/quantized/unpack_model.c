@@ -35,14 +35,15 @@ static struct str method_name(const struct json *config) {
 }
 
 /* modelopt may tell in a file of its own, and then names but itself. */
-static int read_producer(const struct quantization *q, struct str *name) {
+static int read_own(struct quantization *q, struct str *name) {
     struct str producer;
-    struct json *own;
-    int rc = folder_json(q->model->folder, "hf_quant_config.json", FOLDER_MAX_CONFIG, &own, q->err);
-    if (rc == 0 && json_str(json_get(json_get(own, "producer"), "name"), &producer) &&
+    if (name->p && !str_is(*name, "modelopt"))
+        return 0;
+    int rc =
+        folder_json(q->model->folder, "hf_quant_config.json", FOLDER_MAX_CONFIG, &q->own, q->err);
+    if (!name->p && json_str(json_get(json_get(q->own, "producer"), "name"), &producer) &&
         producer.n == strlen("modelopt") && strncasecmp(producer.p, "modelopt", producer.n) == 0)
         *name = STR("modelopt");
-    json_free(own);
     return rc;
 }
 
@@ -166,26 +167,32 @@ static void put_in_order(const struct quantization *q, struct unpacked *u) {
         u->tensors[u->n++] = u->behind[i];
 }
 
-int quantized_unpack(struct model *m, struct err *err) {
-    struct quantization q = { .model = m, .config = find_config(m->folder->config), .err = err };
-    struct str name = method_name(q.config);
-    int rc = name.p ? 0 : read_producer(&q, &name);
-    q.method = find_method(q.config, name);
-    if (rc < 0 || !q.method)
-        return rc;
+static int unpack(struct quantization *q) {
+    struct model *m = q->model;
     struct unpacked u = { .tensors = arena_array(&m->arena, struct tensor, 2ull * m->n_tensors) };
-    auto_free bool *used = q.used = calloc(m->n_tensors + 1ull, sizeof *used);
+    auto_free bool *used = q->used = calloc(m->n_tensors + 1ull, sizeof *used);
     auto_free struct tensor *behind = u.behind = calloc(m->n_tensors + 1ull, sizeof *behind);
     auto_free uint32_t *at = u.at = calloc(m->n_tensors + 1ull, sizeof *at);
     if (!u.tensors || !used || !behind || !at)
-        return err_set(err, -ENOMEM, "no memory for the weights");
-    rc = build_weights(&q, &u);
+        return err_set(q->err, -ENOMEM, "no memory for the weights");
+    int rc = build_weights(q, &u);
     if (rc < 0)
         return rc;
-    put_in_order(&q, &u);
+    put_in_order(q, &u);
     m->stored = m->tensors;
     m->n_stored = m->n_tensors;
     m->tensors = u.tensors;
     m->n_tensors = u.n;
-    return model_index(m, err);
+    return model_index(m, q->err);
+}
+
+int quantized_unpack(struct model *m, struct err *err) {
+    struct quantization q = { .model = m, .config = find_config(m->folder->config), .err = err };
+    struct str name = method_name(q.config);
+    int rc = read_own(&q, &name);
+    q.method = find_method(q.config, name);
+    if (rc == 0 && q.method)
+        rc = unpack(&q);
+    json_free(q.own);
+    return rc;
 }
