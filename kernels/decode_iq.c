@@ -3,7 +3,7 @@
  * groups of eight with a sign each.
  * Source: ggml/src/ggml-quants.c, dequantize_row_iq1_s to dequantize_row_iq3_s. */
 #include "kernels/blocks_iq.h"
-#include "kernels/f16.h"
+#include "kernels/iq1.h"
 #include "kernels/iq_grids.h"
 #include "kernels/portable.h"
 
@@ -116,14 +116,11 @@ void iq1_s_decode_c(float *dst, const void *src, size_t blocks) {
 void iq1_m_decode_c(float *dst, const void *src, size_t blocks) {
     const struct iq1_m *b = src;
     for (size_t k = 0; k < blocks; k++, b++) {
-        /* The scale of all lies in the four upper bits of the four words. */
-        const uint16_t sc[4] = { b->scales[0], b->scales[1], b->scales[2], b->scales[3] };
-        const float all = f32_from_f16((uint16_t)(sc[0] >> 12 | (sc[1] >> 8 & 0xf0) |
-                                                  (sc[2] >> 4 & 0xf00) | (sc[3] & 0xf000)));
+        const float all = iq1_m_scale(b);
         for (int s = 0; s < SUBS; s++, dst += SUB_ELEMS) {
             for (int g = 0; g < 4; g++) {
                 const int qh = b->qh[2 * s + g / 2] >> (g % 2 * 4) & 15;
-                const int scale = sc[s / 2] >> (s % 2 * 6 + g / 2 * 3) & 7;
+                const int scale = b->scales[s / 2] >> (s % 2 * 6 + g / 2 * 3) & 7;
                 decode_iq1(dst + 8 * g, b->qs[4 * s + g] | (qh & 7) << 8, qh & 8,
                            all * (float)(2 * scale + 1));
             }

@@ -43,10 +43,14 @@ BODY int floor_log2(float v) {
     return 0x800000 - (int)(bits & 0x7fffff) <= close ? above : below;
 }
 
+/* Of a block's greatest magnitude. Below 2^-125 it wraps around in the byte, as in the reference.
+ */
+BODY uint8_t mxfp4_exponent(float max) {
+    return (uint8_t)(max > 0 ? floor_log2(max) - 2 + 127 : 0);
+}
+
 BODY void mxfp4_block(struct mxfp4 *b, const float *x) {
-    const float max = fabsf(first_absmax(x, MXFP4_ELEMS));
-    /* Numbers below 2^-125 wrap around in the byte, as in the reference. */
-    b->e = (uint8_t)(max > 0 ? floor_log2(max) - 2 + 127 : 0);
+    b->e = mxfp4_exponent(fabsf(first_absmax(x, MXFP4_ELEMS)));
     const float d = e8m0_half(b->e);
     for (int i = 0; i < 16; i++)
         b->qs[i] = (uint8_t)(fp4_nearest(x[i], d) | fp4_nearest(x[i + 16], d) << 4);

@@ -28,6 +28,12 @@ static inline int iq1_scale_level(float scale, float inverse) {
     return int_clamp(int_nearest(0.5f * (inverse * scale - 1)), 0, 7);
 }
 
+/* The scale of a whole block lies in the four upper bits of the four words. */
+static inline float iq1_m_scale(const struct iq1_m *b) {
+    return f32_from_f16((uint16_t)(b->scales[0] >> 12 | (b->scales[1] >> 8 & 0xf0) |
+                                   (b->scales[2] >> 4 & 0xf00) | (b->scales[3] & 0xf000)));
+}
+
 static inline float iq1_greatest_scale(const struct iq1_sub *subs, int n) {
     float max = 0;
     for (int s = 0; s < n; s++)

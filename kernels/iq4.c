@@ -21,9 +21,7 @@ void iq4_xs_decode_c(float *dst, const void *src, size_t blocks) {
     const struct iq4_xs *b = src;
     for (size_t k = 0; k < blocks; k++, b++) {
         for (int s = 0; s < 8; s++, dst += IQ4_ELEMS) {
-            const int low = b->scales_l[s / 2] >> (s % 2 * 4) & 15;
-            const int scale = (low | (b->scales_h >> (2 * s) & 3) << 4) - 32;
-            decode_32(dst, b->qs + 16 * s, f32_from_f16(b->d) * (float)scale);
+            decode_32(dst, b->qs + 16 * s, f32_from_f16(b->d) * (float)iq4_xs_scale(b, s));
         }
     }
 }

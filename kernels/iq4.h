@@ -65,6 +65,12 @@ BODY void iq4_xs_scales(struct iq4_xs *b, const float scales[8], float inverses[
     }
 }
 
+/* The scale of sub-block @s. */
+BODY int iq4_xs_scale(const struct iq4_xs *b, int s) {
+    const int low = b->scales_l[s / 2] >> (s % 2 * 4) & 15;
+    return (low | (b->scales_h >> (2 * s) & 3) << 4) - 32;
+}
+
 /* Weights of @n elements of a block, x^2 or by importance; @mean_square is the whole block's. */
 BODY void iq4_weights(float *w, const float *x, const float *importance, int n, float mean_square) {
     if (importance) {

@@ -28,15 +28,19 @@ BODY float trits_levels(uint8_t *q, const float *x) {
     return d;
 }
 
-BODY void tq1_0_block(struct tq1_0 *b, const float *x) {
-    uint8_t q[SUPER_ELEMS];
-    b->d = f16_from_f32(trits_levels(q, x));
+BODY void tq1_0_pack(struct tq1_0 *b, const uint8_t *q) {
     for (int i = 0; i < 32; i++)
         b->qs[i] = trits_pack(q + i, 5, 32);
     for (int i = 0; i < 16; i++)
         b->qs[32 + i] = trits_pack(q + 160 + i, 5, 16);
     for (int i = 0; i < 4; i++)
         b->qh[i] = trits_pack(q + 240 + i, 4, 4);
+}
+
+BODY void tq1_0_block(struct tq1_0 *b, const float *x) {
+    uint8_t q[SUPER_ELEMS];
+    b->d = f16_from_f32(trits_levels(q, x));
+    tq1_0_pack(b, q);
 }
 
 BODY void tq2_0_block(struct tq2_0 *b, const float *x) {

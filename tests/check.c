@@ -76,6 +76,7 @@ int main(int argc, char **argv) {
     if (set->add)
         set->add(&t.tested);
     t.random = t.seed;
+    t.blocks += !t.blocks;
     if (options.bench)
         return check_bench(&t), 0;
     if (options.ggml) {

@@ -80,7 +80,7 @@ static void check_encode(struct check *t, enum dtype type) {
     for (enum check_fill fill = 0; fill < FILL_COUNT; fill++) {
         for (size_t r = 0; r < sizeof runs / sizeof *runs; r++) {
             /* Once fewer than one group. */
-            const size_t blocks = r ? blocks_of(t, type) : 1 + t->blocks % 19;
+            const size_t blocks = r ? blocks_of(t, type) : 1 + (t->blocks - 1) / 6;
             float *at = src + 1 + check_random(t) % 16;
             check_fill_f32(t, at, blocks * elems, runs[r], fill);
             run_encode(t, type, check_fill_name(fill), at, blocks);
@@ -89,23 +89,24 @@ static void check_encode(struct check *t, enum dtype type) {
     free(src);
 }
 
-/* Rows of several lengths; importance data with zeros among them. */
+/* Rows of several lengths, half as many super-blocks as are asked for; importance data with zeros
+ * among them. */
 static void check_weighted(struct check *t, enum dtype type) {
-    enum { ELEMS = 8192, ROW_MAX = 2048 };
+    enum { ROW_MAX = 2048 };
     const struct dtype_info *info = &dtype_info[type];
-    const size_t bytes = ELEMS / info->block_elems * info->block_bytes;
-    float *src = malloc(ELEMS * sizeof *src), *importance = malloc(ROW_MAX * sizeof *importance);
+    float *src = malloc((t->blocks * 128 + ROW_MAX) * sizeof *src);
+    float *importance = malloc(ROW_MAX * sizeof *importance);
     if (!src || !importance)
         abort();
     for (enum check_fill fill = 0; fill < FILL_COUNT; fill++) {
-        const size_t row = (size_t)256 << (fill % 4);
-        check_fill_f32(t, src, ELEMS, 32, fill);
+        const size_t row = (size_t)256 << (fill % 4), rows = t->blocks * 128 / row + 1;
+        const size_t bytes = rows * row / info->block_elems * info->block_bytes;
+        check_fill_f32(t, src, rows * row, 32, fill);
         for (size_t i = 0; i < row; i++)
             importance[i] = (float)(check_random(t) % 64 * (check_random(t) % 4)) / 16;
         struct guarded want = guarded_new(bytes, 0), got = guarded_new(bytes, 1);
-        check_kernel(&t->portable, type)
-            .encode_weighted(want.payload, src, importance, ELEMS / row, row);
-        check_kernel(&t->tested, type).encode_weighted(got.payload, src, importance, ELEMS / row, row);
+        check_kernel(&t->portable, type).encode_weighted(want.payload, src, importance, rows, row);
+        check_kernel(&t->tested, type).encode_weighted(got.payload, src, importance, rows, row);
         check_bytes(t, info->name, check_fill_name(fill), want.payload, got.payload, bytes,
                     info->block_bytes);
         if (!guarded_intact(&want) || !guarded_intact(&got))

@@ -43,6 +43,13 @@ bool LANES(f32_all_finite)(const float *src, size_t elems);
 block_decode_fn LANES(q4_0_decode), LANES(q4_1_decode), LANES(q5_0_decode), LANES(q5_1_decode);
 block_decode_fn LANES(q8_0_decode), LANES(q2_k_decode), LANES(q3_k_decode), LANES(q4_k_decode);
 block_decode_fn LANES(q5_k_decode), LANES(q6_k_decode);
+block_decode_fn LANES(iq1_s_decode), LANES(iq1_m_decode), LANES(iq2_xxs_decode);
+block_decode_fn LANES(iq2_xs_decode), LANES(iq2_s_decode), LANES(iq3_xxs_decode);
+block_decode_fn LANES(iq3_s_decode), LANES(iq4_nl_decode), LANES(iq4_xs_decode);
+block_decode_fn LANES(mxfp4_decode), LANES(nvfp4_decode), LANES(tq1_0_decode);
+block_decode_fn LANES(tq2_0_decode), LANES(q1_0_decode), LANES(q2_0_decode);
+block_encode_fn LANES(mxfp4_encode), LANES(nvfp4_encode), LANES(tq1_0_encode);
+block_encode_fn LANES(tq2_0_encode), LANES(q2_0_encode);
 block_encode_fn LANES(q4_0_encode), LANES(q4_1_encode), LANES(q5_0_encode), LANES(q5_1_encode);
 block_encode_fn LANES(q8_0_encode), LANES(q2_k_encode), LANES(q3_k_encode), LANES(q4_k_encode);
 block_encode_fn LANES(q5_k_encode), LANES(q6_k_encode);
@@ -87,6 +94,36 @@ INLINE vf vf_inverse_or_0(vf d) {
 /* int_nearest() of scalar.h, for all numbers. */
 INLINE vi vi_nearest(vf v) {
     return ((vi)(v + 12582912.0f) & 0x7fffff) - 0x400000;
+}
+
+/* roundf() for |v| < 2^22: step by the float just below 0.5, then truncate. A step of 0.5 itself
+ * would turn 0.49999997 into 1. */
+INLINE vi vi_round_away(vf v) {
+    const vi step = ((vi)v & (int32_t)0x80000000) | (vi)vf_set1(0x1.fffffep-2f);
+    return vi_trunc(v + (vf)step);
+}
+
+/* Sixteen numbers times @factor, for vf_pick16(), of whose index the low four bits count. */
+enum { TABLE16_VECS = 16 / VL };
+INLINE void table16_load(vf table[TABLE16_VECS], const int8_t *sixteen, vf factor) {
+    UNROLL for (int v = 0; v < TABLE16_VECS; v++) table[v] =
+        vf_from_int(vi_load_s8(sixteen + VL * v)) * factor;
+}
+
+/* The place of each lane of vector @v among eight: vi_eights() puts one word into eight lanes, and
+ * the next one into the next eight where there are so many. */
+INLINE vi vi_place(int v) {
+    return (vi_iota() + VL * v) & 7;
+}
+
+/* The greatest magnitude; negative: one is not finite. @n is a multiple of 16. */
+INLINE float greatest_magnitude(const float *src, int n) {
+    vi greatest = { 0 };
+    for (int i = 0; i < n; i += VL)
+        greatest = vi_max(greatest, vi_abs_bits(vf_load(src + i)));
+    if (vi_sign_bits((0x7f800000 - 1) - greatest))
+        return -1;
+    return -vf_least((vf)(greatest | INT32_MIN))[0];
 }
 
 INLINE vi op_max(vi a, vi b) {

@@ -43,6 +43,27 @@ void LANES(lanes_add)(struct kernels *k) {
     ENCODE(q5_k);
     ENCODE(q6_k);
 
+    DECODE(iq1_s);
+    DECODE(iq1_m);
+    DECODE(iq2_xxs);
+    DECODE(iq2_xs);
+    DECODE(iq2_s);
+    DECODE(iq3_xxs);
+    DECODE(iq3_s);
+    DECODE(iq4_nl);
+    DECODE(iq4_xs);
+    DECODE(mxfp4);
+    DECODE(nvfp4);
+    DECODE(tq1_0);
+    DECODE(tq2_0);
+    DECODE(q1_0);
+    DECODE(q2_0);
+    ENCODE(mxfp4);
+    ENCODE(nvfp4);
+    ENCODE(tq1_0);
+    ENCODE(tq2_0);
+    ENCODE(q2_0);
+
     WEIGHTED(q4_1);
     WEIGHTED(q5_1);
     WEIGHTED(q2_k);

@@ -212,13 +212,6 @@ static bool q5_1_group(void *dst, const float *src) {
     return levels_fit(seen);
 }
 
-/* roundf() for |v| < 2^22: step by the float just below 0.5, then truncate. A step of 0.5 itself
- * would turn 0.49999997 into 1. */
-INLINE vi round_away(vf v) {
-    const vi step = ((vi)v & (int32_t)0x80000000) | (vi)vf_set1(0x1.fffffep-2f);
-    return vi_trunc(v + (vf)step);
-}
-
 static bool q8_0_group(void *dst, const float *src) {
     struct q8_0 *b = dst;
     half d_bits[VL];
@@ -235,7 +228,7 @@ static bool q8_0_group(void *dst, const float *src) {
     for (int k = 0; k < VL; k++) {
         vi q[VECS];
         UNROLL for (int i = 0; i < VECS; i++) q[i] =
-            round_away(vf_load(src + ELEMS * k + VL * i) * inverses[k]);
+            vi_round_away(vf_load(src + ELEMS * k + VL * i) * inverses[k]);
         b[k].d = d_bits[k];
         vi_store32_s8(b[k].qs, q);
     }

@@ -115,6 +115,20 @@ INLINE vf vf_pick4(const vf table[TABLE_VECS], vi index) {
     return _mm256_permutevar_ps(table[0], (__m256i)index);
 }
 
+INLINE vf vf_pick16(const vf table[2], vi index) {
+    const vf low = _mm256_permutevar8x32_ps(table[0], (__m256i)index);
+    const vf high = _mm256_permutevar8x32_ps(table[1], (__m256i)index);
+    return vf_select((vm)(index << 28), high, low);
+}
+
+INLINE vi vi_eights(const void *words) {
+    return (vi)_mm256_castps_si256(_mm256_broadcast_ss(words));
+}
+INLINE void vf_store_eights(float *p, size_t stride, vf v) {
+    (void)stride;
+    vf_store(p, v);
+}
+
 INLINE vf vf_set1_f16(uint16_t h) {
     return _mm256_broadcastss_ps(_mm_cvtph_ps(_mm_cvtsi32_si128(h)));
 }

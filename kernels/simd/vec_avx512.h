@@ -102,7 +102,8 @@ INLINE vf vf_least(vf a) {
 enum { TABLE_VECS = 1 };
 INLINE vf table_load_part(const float *eight, int part) {
     (void)part;
-    return _mm512_broadcast_f32x8(_mm256_loadu_ps(eight)); /* so that bit 3 of an index is nothing */
+    /* twice, so that bit 3 of an index is nothing */
+    return _mm512_broadcast_f32x8(_mm256_loadu_ps(eight));
 }
 INLINE vf vf_pick(const vf table[TABLE_VECS], vi index) {
     return _mm512_permutexvar_ps((__m512i)index, table[0]);
@@ -110,6 +111,20 @@ INLINE vf vf_pick(const vf table[TABLE_VECS], vi index) {
 
 INLINE vf vf_pick4(const vf table[TABLE_VECS], vi index) {
     return _mm512_permutevar_ps(table[0], (__m512i)index);
+}
+
+INLINE vf vf_pick16(const vf table[1], vi index) {
+    return _mm512_permutexvar_ps((__m512i)index, table[0]);
+}
+
+INLINE vi vi_eights(const void *words) {
+    const __m256 low = _mm256_broadcast_ss(words);
+    const __m256 high = _mm256_broadcast_ss((const float *)words + 1);
+    return (vi)_mm512_insertf32x8(_mm512_castps256_ps512(low), high, 1);
+}
+INLINE void vf_store_eights(float *p, size_t stride, vf v) {
+    _mm256_storeu_ps(p, _mm512_castps512_ps256(v));
+    _mm256_storeu_ps(p + stride, _mm512_extractf32x8_ps(v, 1));
 }
 
 INLINE vf vf_set1_f16(uint16_t h) {

@@ -121,6 +121,23 @@ INLINE vf vf_pick4(const vf table[TABLE_VECS], vi index) {
     return (vf)vqtbl1q_u8((uint8x16_t)table[0], (uint8x16_t)at);
 }
 
+INLINE vf vf_pick16(const vf table[4], vi index) {
+    const uint8x16x4_t bytes = { { (uint8x16_t)table[0], (uint8x16_t)table[1], (uint8x16_t)table[2],
+                                   (uint8x16_t)table[3] } };
+    const vi at = (index & 15) * 0x04040404 + 0x03020100;
+    return (vf)vqtbl4q_u8(bytes, (uint8x16_t)at);
+}
+
+INLINE vi vi_eights(const void *words) {
+    int32_t word;
+    memcpy(&word, words, sizeof word);
+    return vi_set1(word);
+}
+INLINE void vf_store_eights(float *p, size_t stride, vf v) {
+    (void)stride;
+    vf_store(p, v);
+}
+
 INLINE vf vf_load_f16(const void *p) {
     return vcvt_f32_f16((float16x4_t)vld1_u8(p));
 }

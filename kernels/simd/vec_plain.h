@@ -146,6 +146,23 @@ INLINE vf vf_pick4(const vf table[TABLE_VECS], vi index) {
     return vf_pick(table, index & 3);
 }
 
+INLINE vf vf_pick16(const vf table[1], vi index) {
+    vf r;
+    EACH_LANE r[k] = table[0][index[k] & 15];
+    return r;
+}
+
+INLINE vi vi_eights(const void *words) {
+    int32_t two[2];
+    vi r;
+    memcpy(two, words, sizeof two);
+    EACH_LANE r[k] = two[k / 8];
+    return r;
+}
+INLINE void vf_store_eights(float *p, size_t stride, vf v) {
+    EACH_LANE p[stride * (size_t)(k / 8) + (size_t)(k % 8)] = v[k];
+}
+
 INLINE vf vf_load_f16(const void *p) {
     uint16_t h[VL];
     vf r;
