@@ -4,76 +4,38 @@
 #pragma once
 #include "kernels/iq_search.h"
 
+/* What the types of eights and of fours have in common. */
+#define EIGHTS(name, n) \
+    .book = &name##_book, .points = n, .digits = 8, .bits = 2, .levels = 3, .delta = 0.1f
+#define FOURS(name, n)                                                                     \
+    .book = &name##_book, .points = n, .digits = 4, .bits = 3, .levels = 8, .delta = 0.2f, \
+    .elems = 32, .mean_factor = 2
+
 static const struct iq_how iq2_xxs_how = {
-    .book = &iq2_xxs_book,
-    .points = 256,
-    .digits = 8,
-    .bits = 2,
-    .levels = 3,
-    .elems = 32,
-    .steps = 6,
-    .delta = 0.1f,
-    .tiny = 1e-15f,
-    .from_scale = true,
-    .even_signs = true,
-    .mean_factor = 1,
-    .scale_factor = 1,
+    EIGHTS(iq2_xxs, 256), .elems = 32,        .steps = 6,       .tiny = 1e-15f,
+    .from_scale = true,   .even_signs = true, .mean_factor = 1, .scale_factor = 1,
 };
 static const struct iq_how iq2_xs_how = {
-    .book = &iq2_xs_book,
-    .points = 512,
-    .digits = 8,
-    .bits = 2,
-    .levels = 3,
-    .elems = 16,
-    .steps = 9,
-    .delta = 0.1f,
-    .tiny = 1e-15f,
-    .even_signs = true,
-    .mean_factor = 1,
-    .scale_factor = 1,
+    EIGHTS(iq2_xs, 512), .elems = 16,      .steps = 9,        .tiny = 1e-15f,
+    .even_signs = true,  .mean_factor = 1, .scale_factor = 1,
 };
 static const struct iq_how iq2_s_how = {
-    .book = &iq2_s_book,
-    .points = 1024,
-    .digits = 8,
-    .bits = 2,
-    .levels = 3,
-    .elems = 16,
-    .steps = 9,
-    .delta = 0.1f,
-    .tiny = 1e-8f,
-    .mean_factor = 2,
-    .plain_factor = 0.25f,
+    EIGHTS(iq2_s, 1024),     .elems = 16,      .steps = 9,
+    .tiny = 1e-8f,           .mean_factor = 2, .plain_factor = 0.25f,
     .scale_factor = 0.9875f,
 };
 static const struct iq_how iq3_xxs_how = {
-    .book = &iq3_xxs_book,
-    .points = 256,
-    .digits = 4,
-    .bits = 3,
-    .levels = 8,
-    .elems = 32,
-    .steps = 15,
-    .delta = 0.2f,
-    .tiny = 1e-8f,
-    .even_signs = true,
-    .mean_factor = 2,
-    .scale_factor = 1.0125f,
+    FOURS(iq3_xxs, 256), .steps = 15, .tiny = 1e-8f, .even_signs = true, .scale_factor = 1.0125f,
 };
 static const struct iq_how iq3_s_how = {
-    .book = &iq3_s_book,
-    .points = 512,
-    .digits = 4,
-    .bits = 3,
-    .levels = 8,
-    .elems = 32,
+    FOURS(iq3_s, 512),
     .steps = 9,
-    .delta = 0.2f,
     .refine_all = true,
-    .mean_factor = 2,
     .scale_factor = 1.033f,
 };
+
+#undef EIGHTS
+#undef FOURS
 
 /* Four times seven signs, and the scale on top. */
 static inline uint32_t signs_and_scale(const struct iq_super *super, int s) {

@@ -64,8 +64,9 @@ INLINE void fit(const struct search *s, const struct values *v, vf inverse, vf *
 
 /* iq4_search() */
 INLINE void search_lanes(struct search *s, const struct values *v) {
-    const vf zero = vf_set1(0), max = first_absmax_lanes(s->x, IQ4_ELEMS);
-    vf sum_qx, sum_q2;
+    const vf zero = vf_set1(0);
+    vf max, sum_qx, sum_q2;
+    first_absmax_lanes(&max, s->x, IQ4_ELEMS); /* all are finite */
     fit(s, v, 1.0f / (-max / (float)iq4_values[0]), &sum_qx, &sum_q2);
     s->d = vf_select(vf_gt(sum_q2, zero), sum_qx / sum_q2, zero);
     vf best = s->d * sum_qx;

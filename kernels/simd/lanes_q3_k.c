@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/simd/lanes_q3_k.c - the encoder of q3_k, a sub-block of 16 in each lane. */
-#include "kernels/pack.h"
-#include "kernels/scalar.h"
-#include "kernels/simd/lanes.h"
+#include "kernels/q3_k.h"
+#include "kernels/simd/lanes_symmetric.h"
 
-enum { SUBS = 16, SUB_ELEMS = 16, VECS = SUBS / VL, PASSES = 5 };
+enum { SUBS = Q3_K_SUBS, SUB_ELEMS = Q3_K_SUB, VECS = SUBS / VL };
 #define TINY   1e-15f
 #define RAISED 12582912.0f /* what vi_nearest() adds */
 
@@ -23,15 +22,9 @@ INLINE vf raised_level(vf v) {
 }
 
 INLINE bool load_subs(struct search *s, const float *src) {
-    vi absmax = { 0 };
     for (int i = 0; i < SUB_ELEMS; i += VL)
         vf_load_columns(s->x + i, src + i, SUB_ELEMS);
-    for (int i = 0; i < SUB_ELEMS; i++)
-        absmax = vi_max(absmax, vi_abs_bits(s->x[i]));
-    s->max = vf_set1(0);
-    for (int i = SUB_ELEMS - 1; i >= 0; i--) /* backwards: the first one is then the last written */
-        s->max = vf_select(vf_eq(vf_abs(s->x[i]), (vf)absmax), s->x[i], s->max);
-    return !vi_sign_bits((0x7f800000 - 1) - absmax);
+    return first_absmax_lanes(&s->max, s->x, SUB_ELEMS);
 }
 
 INLINE void first_levels(struct search *s) {
@@ -80,15 +73,16 @@ INLINE bool improve(struct search *s) {
 INLINE vf search_scales(struct search *s) {
     const vf zero = vf_set1(0);
     first_levels(s);
-    for (int pass = 0; pass < PASSES && improve(s); pass++)
+    for (int pass = 0; pass < Q3_K_PASSES && improve(s); pass++)
         ;
-    const vm none = vm_or(vf_lt(vf_abs(s->max), vf_set1(TINY)), vm_not(vf_gt(s->sum_l2, zero)));
+    const vm none =
+        vm_or(vf_lt(vf_abs(s->max), vf_set1(Q3_K_TINY)), vm_not(vf_gt(s->sum_l2, zero)));
     return vf_select(none, zero, s->sum_lx / s->sum_l2);
 }
 
 /* Levels by the rounded scales @d; the search's own where that is 0. */
 INLINE void store_levels(uint8_t *q, const struct search *s, vf d) {
-    const vm zero = vf_eq(d, vf_set1(0)), tiny = vf_lt(vf_abs(s->max), vf_set1(TINY));
+    const vm zero = vf_eq(d, vf_set1(0)), tiny = vf_lt(vf_abs(s->max), vf_set1(Q3_K_TINY));
     vi bytes[4];
     for (int part = 0; part < 4; part++) {
         bytes[part] = vi_set1(0);

@@ -2,23 +2,21 @@
  * kernels/simd/lanes_q6_k.c - the encoder of q6_k, a sub-block of 16 in each lane. */
 #include "kernels/pack.h"
 #include "kernels/scalar.h"
+#include "kernels/simd/lanes_symmetric.h"
 #include "kernels/simd/lanes_weighted.h"
 
 /* Two super-blocks at once: their vectors are independent, which hides latency. */
 enum { SUBS = 16, SUB_ELEMS = 16, SUPERS = 2, VECS = SUPERS * SUBS / VL };
-enum { STEPS = 18, TOGETHER = 3 }; /* candidate scales, and how many are tried in one pass */
-#define TINY 1e-15f
+enum {
+    MAX_LEVEL = 32,
+    STEPS = 18,
+    TOGETHER = 3
+}; /* candidate scales, and how many are tried in one pass */
 
 struct search {
     vf x[VECS][SUB_ELEMS], w[VECS][SUB_ELEMS], wx[VECS][SUB_ELEMS];
     vf max[VECS], scale[VECS], best[VECS], inverse[VECS];
 };
-
-/* The level of an integral float, in -32..31. On the bits: the ports of float min and max are the
- * busy ones. As unsigned, negative floats come after all others, by magnitude. */
-INLINE vf clamp_level(vf l) {
-    return (vf)vi_min_unsigned(vi_min((vi)l, (vi)vf_set1(31)), (vi)vf_set1(-32));
-}
 
 /* Loads a vector of sub-blocks and finds max, the first of the greatest magnitude. The weights are
  * the importance data, or x^2. False: not finite. */
@@ -29,18 +27,13 @@ INLINE bool load_subs(struct search *s, int g, const float *src, const float *im
         if (importance)
             vf_load_columns(s->w[g] + i, importance + first + i, SUB_ELEMS);
     }
-    vi absmax = { 0 };
     for (int i = 0; i < SUB_ELEMS; i++) {
         const vf x = s->x[g][i];
-        absmax = vi_max(absmax, vi_abs_bits(x));
         if (!importance)
             s->w[g][i] = x * x;
         s->wx[g][i] = s->w[g][i] * x;
     }
-    s->max[g] = vf_set1(0);
-    for (int i = SUB_ELEMS - 1; i >= 0; i--) /* backwards: the first one is then the last written */
-        s->max[g] = vf_select(vf_eq(vf_abs(s->x[g][i]), (vf)absmax), s->x[g][i], s->max[g]);
-    return !vm_any(vm_not(vf_lt((vf)absmax, vf_set1(__builtin_inff()))));
+    return first_absmax_lanes(&s->max[g], s->x[g], SUB_ELEMS);
 }
 
 INLINE void fit_first(struct search *s) {
@@ -51,7 +44,7 @@ INLINE void fit_first(struct search *s) {
     }
     for (int i = 0; i < SUB_ELEMS; i++) {
         UNROLL for (int g = 0; g < VECS; g++) {
-            const vf l = clamp_level(vf_rint(s->inverse[g] * s->x[g][i]));
+            const vf l = symmetric_level_lanes(s->inverse[g] * s->x[g][i], MAX_LEVEL);
             sum_lx[g] += s->wx[g][i] * l;
             sum_l2[g] += s->w[g][i] * l * l;
         }
@@ -75,7 +68,7 @@ INLINE void fit_candidates(struct search *s, const float *numerator) {
     _Pragma("GCC unroll 4") for (int i = 0; i < SUB_ELEMS; i++) {
         UNROLL for (int g = 0; g < VECS; g++) {
             UNROLL for (int c = 0; c < TOGETHER; c++) {
-                const vf l = clamp_level(vf_rint(inverse[g][c] * s->x[g][i]));
+                const vf l = symmetric_level_lanes(inverse[g][c] * s->x[g][i], MAX_LEVEL);
                 sum_lx[g][c] += s->wx[g][i] * l;
                 sum_l2[g][c] += s->w[g][i] * l * l;
             }
@@ -100,7 +93,7 @@ INLINE void search_scales(struct search *s) {
     for (int step = 0; step < STEPS; step += TOGETHER)
         fit_candidates(s, numerators + step);
     for (int g = 0; g < VECS; g++) {
-        const vm tiny = vf_lt(vf_abs(s->max[g]), vf_set1(TINY));
+        const vm tiny = vf_lt(vf_abs(s->max[g]), vf_set1(SYMMETRIC_TINY));
         s->scale[g] = vf_select(tiny, vf_set1(0), s->scale[g]);
     }
 }
@@ -111,7 +104,8 @@ INLINE void store_levels(uint8_t *q, const struct search *s, int g, const int8_t
     for (int k = 0; k < VL; k++)
         lane[k] = d * scales[k];
     const vf scale = vf_load(lane);
-    const vm zero = vf_eq(scale, vf_set1(0)), tiny = vf_lt(vf_abs(s->max[g]), vf_set1(TINY));
+    const vm zero = vf_eq(scale, vf_set1(0)),
+             tiny = vf_lt(vf_abs(s->max[g]), vf_set1(SYMMETRIC_TINY));
     vi bytes[4];
     for (int part = 0; part < 4; part++) {
         bytes[part] = vi_set1(0);
@@ -134,7 +128,7 @@ INLINE void encode_super(struct q6_k *b, const struct search *s, int first) {
     for (int g = 0; g < SUBS / VL; g++)
         vf_store(scales + VL * g, s->scale[first + g]);
     const float max = first_absmax(scales, SUBS);
-    if (fabsf(max) < TINY) {
+    if (fabsf(max) < SYMMETRIC_TINY) {
         memset(b, 0, sizeof *b);
         return;
     }

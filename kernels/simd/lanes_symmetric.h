@@ -20,15 +20,15 @@ INLINE vf symmetric_level_lanes(vf v, int max_level) {
     return (vf)vi_min_unsigned(high, (vi)vf_set1((float)-max_level));
 }
 
-/* first_absmax() of @n elements. */
-INLINE vf first_absmax_lanes(const vf *x, int n) {
+/* first_absmax() of @n elements; false: one is not finite. */
+INLINE bool first_absmax_lanes(vf *max, const vf *x, int n) {
     vi absmax = { 0 };
-    vf max = vf_set1(0);
     for (int i = 0; i < n; i++)
         absmax = vi_max(absmax, vi_abs_bits(x[i]));
+    *max = vf_set1(0);
     for (int i = n - 1; i >= 0; i--) /* backwards: the first one is then the last written */
-        max = vf_select(vf_eq(vf_abs(x[i]), (vf)absmax), x[i], max);
-    return max;
+        *max = vf_select(vf_eq(vf_abs(x[i]), (vf)absmax), x[i], *max);
+    return !vi_sign_bits((0x7f800000 - 1) - absmax);
 }
 
 /* @count candidates, taken in their order; @first: the one that all begins with. */
@@ -66,7 +66,7 @@ INLINE void symmetric_search_lanes(struct lanes_symmetric *s, int n, int max_lev
         numerators[i] = -((float)max_level + 0.1f * (float)(i < 9 ? i - 9 : i - 8));
     for (int i = 0; i < n; i++)
         s->wx[i] = s->w[i] * s->x[i];
-    s->max = first_absmax_lanes(s->x, n);
+    first_absmax_lanes(&s->max, s->x, n); /* all are finite */
     s->scale = s->best = s->inverse = vf_set1(0);
     symmetric_try(s, n, max_level, &first, 1, true);
     for (int i = 0; i < 18; i += SYMMETRIC_TOGETHER)
