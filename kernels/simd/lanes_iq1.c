@@ -15,17 +15,34 @@ struct search {
     vi down; /* bit h: half h is moved down */
 };
 
+/* The sums of one place to cut, for each way to move the parts. */
+struct ways {
+    vf sum_qx[4], sum_q2[4];
+    int down[4];
+};
+
 /* try_cut() */
 INLINE void try_cut(struct search *s, vf sum_qx, vf sum_q2, float low, float high, int down) {
     const vm better = vm_and(vf_gt(sum_q2, vf_set1(0)), vf_gt(sum_qx * sum_qx, s->best * sum_q2));
-    if (!vm_any(better))
-        return;
     const vf scale = sum_qx / sum_q2;
     s->scale = vf_select(better, scale, s->scale);
     s->best = vf_select(better, scale * sum_qx, s->best);
     s->low = vf_select(better, vf_set1(low), s->low);
     s->high = vf_select(better, vf_set1(high), s->high);
     s->down = vi_select(better, vi_set1(down), s->down);
+}
+
+/* All @n ways, of which mostly none is better in any lane: that is seen at once. */
+INLINE void try_ways(struct search *s, const struct ways *ways, int n, int low, int high) {
+    vm maybe = vf_lt(vf_set1(0), vf_set1(0));
+    UNROLL for (int i = 0; i < n; i++) {
+        const vf qx = ways->sum_qx[i];
+        maybe = vm_or(maybe, vf_gt(qx * qx, s->best * ways->sum_q2[i]));
+    }
+    if (!vm_any(maybe))
+        return;
+    UNROLL for (int i = 0; i < n; i++)
+        try_cut(s, ways->sum_qx[i], ways->sum_q2[i], (float)low, (float)high, ways->down[i]);
 }
 
 /* cut_whole(): what depends on one end of the middle part only is computed once. */
@@ -49,10 +66,12 @@ INLINE void cut_whole(struct search *s) {
         const vf b_up = w[low] * up[0] * up[0], b_down = w[low] * down[0] * down[0];
         for (int high = low; high <= N; high++) {
             const vf mid_x = (x[high] - x[low]) * up[1], mid_w = (w[high] - w[low]) * up[1] * up[1];
-            try_cut(s, a_up + mid_x + x_up[high], b_up + mid_w + w_up[high], (float)low,
-                    (float)high, 0);
-            try_cut(s, a_down - mid_x + x_down[high], b_down + mid_w + w_down[high], (float)low,
-                    (float)high, 3);
+            const struct ways ways = {
+                { a_up + mid_x + x_up[high], a_down - mid_x + x_down[high] },
+                { b_up + mid_w + w_up[high], b_down + mid_w + w_down[high] },
+                { 0, 3 },
+            };
+            try_ways(s, &ways, 2, low, high);
         }
     }
 }
@@ -103,70 +122,88 @@ INLINE void cut_halves(struct search *s) {
                     q2[h][down] = halves[h].low_w[down][low] + halves[h].high_w[down][high];
                 }
             }
+            struct ways ways;
             UNROLL for (int way = 0; way < 4; way++) {
                 const int a = way / 2, b = way % 2;
-                try_cut(s, qx[0][a] + qx[1][b], q2[0][a] + q2[1][b], (float)low, (float)high,
-                        a | b << 1);
+                ways.sum_qx[way] = qx[0][a] + qx[1][b];
+                ways.sum_q2[way] = q2[0][a] + q2[1][b];
+                ways.down[way] = a | b << 1;
             }
+            try_ways(s, &ways, 4, low, high);
         }
     }
 }
 
 /* What was cut, by sub-block. */
 struct cuts {
-    float place[IQ1_S_SUB][VL], scale[VL], low[VL], high[VL];
+    float scale[VL];
     int32_t down[VL];
+    int32_t digits[4][VL], code[4][VL]; /* of each eight elements */
 };
 
-static void store_cuts(struct cuts *c, const struct search *s, int elems) {
-    for (int i = 0; i < elems; i++)
-        vf_store(c->place[i], s->sorted.place[i]);
+/* Digits, two bits each, of sixteen elements to a word: by the places of the sorted ones. */
+INLINE void digit_words(vi word[2], const struct search *s, int elems) {
+    word[0] = word[1] = vi_set1(0);
+    for (int i = 0; i < elems; i++) {
+        const vf at = vf_set1((float)i);
+        const vi above = vi_select(vf_lt(at, s->high), vi_set1(1), vi_set1(2));
+        const vi digit = vi_select(vf_lt(at, s->low), vi_set1(0), above);
+        const vi place = vi_trunc(s->sorted.place[i]), second = -(place >> 4);
+        const vi bits = digit << ((place & 15) * 2);
+        word[0] |= bits & ~second;
+        word[1] |= bits & second;
+    }
+    const vm flip = vf_lt(s->scale, vf_set1(0)); /* 0 and 2 change places */
+    for (int i = 0; i < 2; i++) {
+        const vi w = word[i], other = (w & 0x55555555) | (~(w | w << 1) & ~0x55555555);
+        word[i] = vi_select(flip, other, w);
+    }
+}
+
+INLINE void store_cuts(struct cuts *c, const struct search *s, int elems) {
+    vi word[2];
+    digit_words(word, s, elems);
+    for (int g = 0; g < elems / 8; g++) {
+        const vi digits = word[g / 2] >> (g % 2 * 16) & 0xffff;
+        vi code = { 0 };
+        for (int i = 7; i >= 0; i--)
+            code = code * 3 + (digits >> (2 * i) & 3);
+        vi_store(c->digits[g], digits);
+        vi_store(c->code[g], code);
+    }
     vf_store(c->scale, s->scale);
-    vf_store(c->low, s->low);
-    vf_store(c->high, s->high);
     vi_store(c->down, s->down);
 }
 
-/* look_up() of iq1.c; negative where the portable code must look further. */
-INLINE int find_point(const uint8_t *digit, float scale, const float *values, const float *x,
-                      const float *w, bool *on_grid) {
+/* look_up() of iq1.c, where no point has the digits asked for; negative where the portable code
+ * must look further. */
+INLINE int near_point(const uint16_t *list, int n, float scale, const float *values, const float *x,
+                      const float *w) {
     const float levels[8] = { values[0], values[1], values[2], 0, values[0], values[1], values[2] };
-    int code = 0, digits = 0;
-    for (int i = 7; i >= 0; i--) {
-        code = 3 * code + digit[i];
-        digits = digits << 2 | digit[i];
-    }
-    int n;
-    const uint16_t *list = iq_list(&iq1_book, code, &n);
-    *on_grid = list[0] == digits;
-    if (*on_grid)
-        return digits;
     struct point_errors errors;
     point_errors_init(&errors, 8, levels, scale, x, w);
     return nearest_of_list(&errors, list, n);
 }
 
-/* Digits and points of sub-block @k, which has a cut; false: the portable code must. */
+/* The points of sub-block @k, which has a cut; false: the portable code must. */
 static bool find_points(struct iq1_sub *out, const struct search *s, const struct cuts *c, int k,
                         int elems, bool *all_on_grid) {
     const bool flip = c->scale[k] < 0;
-    uint8_t digit[IQ1_S_SUB];
-    for (int i = 0; i < elems; i++) {
-        const int d = (float)i < c->low[k] ? 0 : (float)i < c->high[k] ? 1 : 2;
-        digit[(int)c->place[i][k]] = (uint8_t)(flip ? 2 - d : d);
-    }
     out->scale = fabsf(c->scale[k]);
     for (int h = 0; h < 2; h++)
         out->down[h] = (c->down[k] >> h & 1) != flip;
     for (int at = 0; at < elems; at += 8) {
-        bool on_grid;
-        const int point =
-            find_point(digit + at, out->scale, iq1_values_of[out->down[at * 2 / elems]],
-                       s->by_sub[k] + at, s->w_by_sub[k] + at, &on_grid);
+        int n, point;
+        const uint16_t *list = iq_list(&iq1_book, c->code[at / 8][k], &n);
+        point = list[0];
+        if (point != c->digits[at / 8][k]) {
+            *all_on_grid = false;
+            point = near_point(list, n, out->scale, iq1_values_of[out->down[at * 2 / elems]],
+                               s->by_sub[k] + at, s->w_by_sub[k] + at);
+        }
         if (point < 0)
             return false;
         out->point[at / 8] = (uint16_t)point;
-        *all_on_grid &= on_grid;
     }
     return true;
 }
@@ -255,9 +292,10 @@ enum {
 INLINE bool search_supers(struct iq1_sub *out, float *w, const float *src, const float *importance,
                           int elems, float tiny) {
     const int subs = SUPERS_OF(elems) * SUPER_ELEMS / elems;
-    float mean[SUPERS_MAX], means[SUBS_MAX];
+    float mean[SUPERS_MAX] = { 0 }, means[SUBS_MAX];
     struct search s;
-    super_mean_squares(mean, src, SUPERS_OF(elems), 2);
+    if (importance)
+        super_mean_squares(mean, src, SUPERS_OF(elems), 2);
     for (int i = 0; i < subs; i++)
         means[i] = mean[i * elems / SUPER_ELEMS];
     for (int i = 0; i < subs; i += VL) {
