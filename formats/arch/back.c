@@ -126,6 +126,12 @@ bool back_has_tensor(const struct back *w, const char *name) {
     return model_find(w->m, str_from(name));
 }
 
+bool back_has_flag(const struct back *w, const char *key) {
+    char buf[128];
+    const struct kv *kv = kv_find(&w->m->kvs, str_from(full_key(w, key, buf)));
+    return kv && kv->type == KV_BOOL && kv->value.n && kv->value.p[0];
+}
+
 bool back_says(const struct back *w, const char *key, const char *text) {
     char buf[128];
     struct str value;

@@ -49,6 +49,8 @@ void back_text(struct back *w, const char *name, struct str v);
 bool back_find_u64(const struct back *w, const char *key, uint64_t *v);
 bool back_find_f32(const struct back *w, const char *key, float *v);
 bool back_has_tensor(const struct back *w, const char *name);
+/* Is the pair true? */
+bool back_has_flag(const struct back *w, const char *key);
 /* Does the pair say this text? */
 bool back_says(const struct back *w, const char *key, const char *text);
 /* The pair's element of @block where it is a list, else the pair; @absent where it is not there. */
@@ -64,3 +66,5 @@ void back_fail(struct back *w, int code, const char *fmt, ...)
 
 /* rope_theta and rope_scaling. */
 void back_rope(struct back *w);
+/* rope_scaling of type yarn, where the pairs say so. @more: further members, as JSON behind a comma. */
+void back_yarn(struct back *w, const char *more);

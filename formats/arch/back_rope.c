@@ -26,7 +26,7 @@ static void add_scaling(struct back *w, const char *type, const char *const *nam
 
 static int read_factors(struct back *w, const struct tensor *t, float *out) {
     if (t->dtype != DTYPE_F32 || t->elems > MAX_FREQS)
-        return err_set(w->err, -ENOTSUP, "rope_freqs.weight is not what llama3's scaling makes");
+        return err_set(w->err, -ENOTSUP, "tensor %.*s is not a list of factors", STR_ARG(t->name));
     return source_pread(w->m->sources[t->src], out, t->bytes, t->off, w->err);
 }
 
@@ -71,23 +71,96 @@ static void add_llama3(struct back *w, const struct tensor *t, float theta) {
 
 /* --- the rest --- */
 
+void back_yarn(struct back *w, const char *more) {
+    static const struct {
+        const char *key, *name;
+        float unit; /* of the pair, where @name counts ones */
+    } values[] = {
+        { ".rope.scaling.original_context_length", "original_max_position_embeddings", 1 },
+        { ".rope.scaling.yarn_ext_factor", "extrapolation_factor", 1 },
+        { ".rope.scaling.yarn_attn_factor", "attention_factor", 1 },
+        { ".rope.scaling.yarn_beta_fast", "beta_fast", 1 },
+        { ".rope.scaling.yarn_beta_slow", "beta_slow", 1 },
+        { ".rope.scaling.yarn_log_multiplier", "mscale", 0.1f }, /* llama.cpp has both in one */
+        { ".rope.scaling.yarn_log_multiplier", "mscale_all_dim", 0.1f },
+    };
+    char text[640];
+    float v = 1;
+    uint64_t context;
+    if (!back_says(w, ".rope.scaling.type", "yarn"))
+        return;
+    back_find_f32(w, ".rope.scaling.factor", &v);
+    size_t at = (size_t)snprintf(text, sizeof text, "{\"rope_type\": \"yarn\", \"factor\": %.9g",
+                                 (double)v);
+    for (size_t i = 0; i < sizeof values / sizeof *values && at < sizeof text; i++)
+        if (back_find_u64(w, values[i].key, &context))
+            at += (size_t)snprintf(text + at, sizeof text - at, ", \"%s\": %llu", values[i].name,
+                                   (unsigned long long)context);
+        else if (back_find_f32(w, values[i].key, &v))
+            at += (size_t)snprintf(text + at, sizeof text - at, ", \"%s\": %.7g", values[i].name,
+                                   (double)(v / values[i].unit));
+    if (at < sizeof text)
+        snprintf(text + at, sizeof text - at, "%s}", more);
+    back_raw(w, "rope_scaling", text);
+}
+
 static void add_typed(struct back *w) {
-    static const char *const names[] = { "factor", "original_max_position_embeddings" };
+    static const char *const names[] = { "factor" };
     char key[128];
     struct str type;
     float factor = 1;
-    uint64_t context;
     snprintf(key, sizeof key, "%s.rope.scaling.type", w->arch->gguf);
     if (!kv_get_str(&w->m->kvs, key, &type) || str_is(type, "none"))
         return;
     back_find_f32(w, ".rope.scaling.factor", &factor);
     if (str_is(type, "linear"))
         add_scaling(w, "linear", names, &factor, 1);
-    else if (str_is(type, "yarn") &&
-             back_find_u64(w, ".rope.scaling.original_context_length", &context))
-        add_scaling(w, "yarn", names, (const float[]){ factor, (float)context }, 2);
+    else if (str_is(type, "yarn"))
+        back_yarn(w, "");
     else
         back_fail(w, -ENOTSUP, "rotary positions of type \"%.*s\" have no way back", STR_ARG(type));
+}
+
+/* --- longrope --- */
+
+/* A list of the tensor's numbers, as a member of an object. */
+static int add_numbers(struct back *w, struct buffer *b, const char *name, const char *tensor) {
+    const struct tensor *t = model_find(w->m, str_from(tensor));
+    float factors[MAX_FREQS];
+    char number[32];
+    if (!t)
+        return err_set(w->err, -EBADMSG, "tensor %s is missing", tensor);
+    const int rc = read_factors(w, t, factors);
+    if (rc < 0)
+        return rc;
+    buffer_z(b, ", \"");
+    buffer_z(b, name);
+    buffer_z(b, "\": [");
+    for (uint64_t i = 0; i < t->elems; i++) {
+        snprintf(number, sizeof number, "%s%.9g", i ? ", " : "", (double)factors[i]);
+        buffer_z(b, number);
+    }
+    buffer_z(b, "]");
+    return 0;
+}
+
+static void add_longrope(struct back *w) {
+    struct buffer b = { 0 };
+    uint64_t context = 0;
+    buffer_z(&b, "{\"rope_type\": \"longrope\"");
+    int rc = add_numbers(w, &b, "short_factor", "rope_factors_short.weight");
+    if (rc == 0)
+        rc = add_numbers(w, &b, "long_factor", "rope_factors_long.weight");
+    if (rc == 0 && back_find_u64(w, ".rope.scaling.original_context_length", &context)) {
+        buffer_z(&b, ", \"original_max_position_embeddings\": ");
+        buffer_decimal(&b, context);
+    }
+    buffer_add(&b, "}", 2); /* with the zero that ends it */
+    if (rc == 0 && !b.failed)
+        back_raw(w, "rope_scaling", b.p);
+    else
+        back_fail(w, rc < 0 ? rc : -ENOMEM, "%s", rc < 0 ? w->err->msg : "no memory");
+    buffer_fini(&b);
 }
 
 /* Of each head the part that is rotated. */
@@ -111,7 +184,7 @@ void back_rope(struct back *w) {
     back_f32(w, "rope_theta", theta);
     add_part(w);
     if (back_has_tensor(w, "rope_factors_long.weight"))
-        back_fail(w, -ENOTSUP, "rotary positions of type \"longrope\" have no way back");
+        add_longrope(w);
     else if (freqs)
         add_llama3(w, freqs, theta);
     else

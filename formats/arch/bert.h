@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/bert.h - what the encoders of bert.c and modern_bert.c share. */
 #pragma once
+#include "formats/arch/back.h"
 #include "formats/arch/work.h"
 
 #define CLASSIFIER                                                                               \
@@ -24,3 +25,9 @@ extern const struct hparam bert_hparams[];
 int bert_add_embeddings(struct arch_work *w);  /* not causal, pooling, names of classes */
 int bert_add_token_types(struct arch_work *w); /* for the segments of a pair */
 op_fn bert_own; /* a classifier that projects onto the classes itself is .second */
+
+/* bert_back.c: the way back. */
+
+back_fn roberta_back_own; /* positions begin behind that of the padding there */
+extern const struct arch_back bert_back[], distilbert_back[], roberta_back[], xlm_roberta_back[],
+    nomic_back[], modern_back[], eurobert_back[];

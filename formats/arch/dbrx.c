@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/dbrx.c - DBRX. Source: conversion/dbrx.py; configuration_dbrx.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/reverse.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
+#include <stdio.h>
 
 static const struct hf_class classes[] = {
     { .model_type = "dbrx",
@@ -110,11 +113,52 @@ static const struct hparam hparams[] = {
 
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+/* --- the way back --- */
+
+static int back_experts(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                        const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    if (t->n_dims != 3 || !t->elems)
+        return reverse_bad_shape(r, t, "not a stack of experts");
+    if (rule->second && dtype_info[t->dtype].block_elems != 1)
+        return err_set(r->err, -ENOTSUP, "tensor %.*s: blocks of %s cannot be transposed",
+                       STR_ARG(t->name), dtype_info[t->dtype].name);
+    const uint64_t rows = t->dims[rule->second ? 2 : 1], cols = t->dims[rule->second ? 1 : 2];
+    const uint64_t dims[2] = { t->dims[0] * rows, cols };
+    const struct expr *e = expr_tensor(a, t);
+    return reverse_target(r, name_build(a, rule->hf, match), t, dims, 2,
+                          rule->second ? expr_transpose(a, e, cols) : e);
+}
+
+static void say_parts(struct back *w) {
+    char text[256];
+    float theta = 10000, clip = 8;
+    back_find_f32(w, ".rope.freq_base", &theta);
+    back_find_f32(w, ".attention.clamp_kqv", &clip);
+    snprintf(text, sizeof text, "{\"kv_n_heads\": %llu, \"clip_qkv\": %.9g, \"rope_theta\": %.1f}",
+             (unsigned long long)back_count(w, ".attention.head_count_kv", 0, 1), (double)clip,
+             (double)theta);
+    back_raw(w, "attn_config", text);
+    snprintf(text, sizeof text,
+             "{\"ffn_hidden_size\": %llu, \"moe_num_experts\": %llu, \"moe_top_k\": %llu, "
+             "\"hidden_size\": %llu}",
+             (unsigned long long)back_count(w, ".feed_forward_length", 0, 0),
+             (unsigned long long)back_count(w, ".expert_count", 0, 0),
+             (unsigned long long)back_count(w, ".expert_used_count", 0, 0),
+             (unsigned long long)back_count(w, ".embedding_length", 0, 0));
+    back_raw(w, "ffn_config", text);
+    back_u64(w, "n_heads", back_count(w, ".attention.head_count", 0, 0));
+}
+
+static const struct arch_back back[] = { { "dbrx", "DbrxForCausalLM", .more = say_parts }, { 0 } };
+
 static const struct arch archs[] = {
     { .gguf = "dbrx",
+      .back = back,
       .classes = "DbrxForCausalLM",
       .rules = rules,
       .own = own_experts,
+      .own_back = back_experts,
       .hparams = hparams,
       .all_narrow = true,
       .tokenizers = bpe },

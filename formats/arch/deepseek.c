@@ -294,17 +294,20 @@ static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
 static const struct arch archs[] = {
     { .gguf = "deepseek",
+      .back = deepseek1_back,
       .classes = "DeepseekForCausalLM",
       .rules = rules1,
       .hparams = hparams1,
       .experts = "n_routed_experts",
       .tokenizers = either },
     { .gguf = "deepseek2",
+      .back = deepseek2_back,
       .classes = "DeepseekV2ForCausalLM DeepseekV3ForCausalLM KimiVLForConditionalGeneration "
                  "KimiK25ForConditionalGeneration YoutuForCausalLM "
                  "YoutuVLForConditionalGeneration",
       .rules = rules,
       .own = deepseek_own,
+      .own_back = deepseek_back_own,
       .hparams = deepseek2_hparams,
       .experts = "n_routed_experts",
       .skip_mtp = true,

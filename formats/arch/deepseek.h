@@ -2,6 +2,7 @@
  * formats/arch/deepseek.h - attention over a latent vector as DeepSeek 2 has it, for those that are
  * built on it. */
 #pragma once
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 
 /* OP_OWN is deepseek_own. */
@@ -15,6 +16,7 @@
         SAME("model.layers.#.self_attn.kv_a_proj_with_mqa", "blk.#.attn_kv_a_mqa"),           \
         SAME("model.layers.#.self_attn.kv_a_layernorm", "blk.#.attn_kv_a_norm"),              \
         { "model.layers.#.self_attn.kv_b_proj", "blk.#.attn_k_b", OP_OWN, "blk.#.attn_v_b" }, \
+        SAME("model.layers.#.self_attn.kv_b_proj", "blk.#.attn_kv_b"), /* GGUFs of old */     \
         SAME("model.layers.#.self_attn.o_proj", "blk.#.attn_output"), DECODER_MLP,            \
         DECODER_MOE("mlp.experts", "mlp.shared_experts"), DECODER_MTP
 
@@ -22,3 +24,7 @@
 int deepseek_own(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                  const struct name_match *match);
 extern const struct hparam deepseek2_hparams[];
+
+/* deepseek_back.c */
+back_fn deepseek_back_own;
+extern const struct arch_back deepseek1_back[], deepseek2_back[];

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/gpt_oss.c - gpt-oss: experts whose gate and up stand in turn, in blocks of MXFP4 or
  * plain. Source: conversion/gpt_oss.py; configuration_gpt_oss.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/reverse.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
@@ -36,8 +38,6 @@ static const struct hf_class classes[] = {
     { 0 },
 };
 
-static const struct name_edit edits[] = { { EDIT_END, "sinks", "sinks.weight" }, { 0 } };
-
 static const struct tensor_rule rules[] = {
     { "model.embed_tokens", "token_embd", OP_SAME, NULL },
     { "model.norm", "output_norm", OP_SAME, NULL },
@@ -48,7 +48,7 @@ static const struct tensor_rule rules[] = {
     { "model.layers.#.self_attn.k_proj", "blk.#.attn_k", OP_SAME, NULL },
     { "model.layers.#.self_attn.v_proj", "blk.#.attn_v", OP_SAME, NULL },
     { "model.layers.#.self_attn.o_proj", "blk.#.attn_output", OP_SAME, NULL },
-    { "model.layers.#.self_attn.sinks", "blk.#.attn_sinks", OP_SAME, NULL },
+    { "model.layers.#.self_attn.sinks", "blk.#.attn_sinks", OP_ENDING, NULL },
     { "model.layers.#.mlp.router", "blk.#.ffn_gate_inp", OP_SAME, NULL },
     { "model.layers.#.mlp.experts.down_proj", "blk.#.ffn_down_exps", OP_OWN, NULL },
     { "model.layers.#.mlp.experts.down_proj_bias", "blk.#.ffn_down_exps", OP_OWN, NULL },
@@ -112,6 +112,55 @@ static int own(struct arch_work *w, const struct tensor *t, const struct tensor_
     return bias ? add_bias(w, t, rule, &named) : add_experts(w, t, rule, &named);
 }
 
+/* --- the way back --- */
+
+/* Rows of the first and the second in turn. */
+static const struct expr *in_turn(struct arena *a, const struct expr *first,
+                                  const struct expr *second, uint64_t experts) {
+    const struct expr *in[2] = { first, second };
+    const uint64_t all = first ? first->rows : 0, rows = all / experts;
+    const struct row_map map = { 0, 3, { experts, rows, 2 }, { rows, 1, all } };
+    return expr_rows(a, expr_stack(a, in, 2), map);
+}
+
+static int back_own(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                    const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    const bool bias = str_is(match->rest, ".bias");
+    const struct name_match none = { match->block, match->expert, { "", 0 } };
+    const struct str base = name_build(a, rule->hf, &none);
+    const struct str name = bias && base.p ? arena_printf(a, "%.*s_bias", STR_ARG(base)) : base;
+    const struct tensor *u = rule->second ? reverse_find(r, rule->second, match) : NULL;
+    const uint32_t n = bias ? 2 : 3;
+    if (t->n_dims != n || !t->elems ||
+        (rule->second && (!u || u->n_dims != n || memcmp(u->dims, t->dims, n * sizeof *t->dims))))
+        return reverse_bad_shape(r, t, "not a matrix for each expert, with its other half");
+    if (bias && !rule->second)
+        return reverse_target(r, name, t, t->dims, 2, expr_tensor(a, t));
+    if (dtype_info[t->dtype].block_elems != 1 || (u && dtype_info[u->dtype].block_elems != 1))
+        return err_set(r->err, -ENOTSUP, "tensor %.*s: blocks of %s cannot be transposed",
+                       STR_ARG(t->name), dtype_info[t->dtype].name);
+    if (bias) {
+        const uint64_t dims[2] = { t->dims[0], 2 * t->dims[1] };
+        return reverse_target(
+            r, name, t, dims, 2,
+            in_turn(a, expr_tensor_as(a, t, 1), expr_tensor_as(a, u, 1), t->dims[0]));
+    }
+    const struct expr *e = expr_tensor(a, t);
+    const uint64_t rows = (u ? 2 : 1) * t->dims[1];
+    const uint64_t dims[3] = { t->dims[0], t->dims[2], rows };
+    if (u)
+        e = in_turn(a, e, expr_tensor(a, u), t->dims[0]);
+    return reverse_target(r, name, t, dims, 3, expr_transpose(a, e, rows));
+}
+
+static void say_yarn(struct back *w) {
+    back_yarn(w, ", \"truncate\": false");
+}
+
+static const struct arch_back back[] = { { "gpt_oss", "GptOssForCausalLM", .more = say_yarn },
+                                         { 0 } };
+
 static const struct hparam hparams[] = {
     HPARAM_LIST(hparams_text),
     HPARAM_NEED(".attention.sliding_window", "sliding_window"),
@@ -123,10 +172,11 @@ static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_gpt2, NULL
 
 static const struct arch archs[] = {
     { .gguf = "gpt-oss",
+      .back = back,
       .classes = "GptOssForCausalLM",
-      .edits = edits,
       .rules = rules,
       .own = own,
+      .own_back = back_own,
       .hparams = hparams,
       .tokenizers = tokenizers },
     { 0 },

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/hunyuan.c - Hunyuan, dense, with a tokenizer.json; Hy 3. Source:
  * conversion/hunyuan.py; configuration_hunyuan_v1_dense.py, _hy_v3.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/reverse.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 #include <math.h>
@@ -184,8 +186,13 @@ static const struct hparam vl_hparams[] = {
 
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+static const struct arch_back back[] = {
+    { "hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM", .more = back_attention_bias }, { 0 }
+};
+
 static const struct arch archs[] = {
     { .gguf = "hunyuan-dense",
+      .back = back,
       .classes = "HunYuanDenseV1ForCausalLM",
       .rules = rules,
       .hparams = hparams,

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/internlm.c - InternLM 2 and 3. Source: conversion/internlm.py; transformers has no
  * class for the former. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/reverse.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
@@ -31,7 +33,8 @@ static const struct tensor_rule rules[] = {
     SAME("model.norm", "output_norm"),
     SAME("output", "output"),
     SAME("model.layers.#.attention_norm", "blk.#.attn_norm"),
-    { "model.layers.#.attention.wqkv", "blk.#", OP_OWN, NULL },
+    { "model.layers.#.attention.wqkv", "blk.#.attn_q", OP_OWN, "blk.#.attn_k" },
+    { "in wqkv", "blk.#.attn_v", OP_DROP, NULL },
     SAME("model.layers.#.attention.wo", "blk.#.attn_output"),
     SAME("model.layers.#.ffn_norm", "blk.#.ffn_norm"),
     SAME("model.layers.#.feed_forward.w1", "blk.#.ffn_gate"),
@@ -86,11 +89,56 @@ static const struct hparam hparams3[] = {
 static const struct tokenizer_kind *const spm2[] = { &tokenizer_internlm, NULL };
 static const struct tokenizer_kind *const spm3[] = { &tokenizer_internlm3, NULL };
 
+static int back_qkv(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                    const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    const struct tensor *k = reverse_find(r, rule->second, match);
+    const struct tensor *v = reverse_find(r, "blk.#.attn_v", match);
+    uint64_t heads, kv;
+    int rc = reverse_need(r, "attention.head_count", match->block, &heads);
+    if (rc == 0)
+        rc = reverse_need(r, "attention.head_count_kv", match->block, &kv);
+    if (rc < 0)
+        return rc;
+    if (!k || !v || t->n_dims != 2 || k->n_dims != 2 || v->n_dims != 2 || !t->elems ||
+        heads > UINT16_MAX || heads % kv || t->dims[0] % heads || t->dims[0] / heads % 2)
+        return reverse_bad_shape(r, t, "its rows are not those of the heads, or it is alone");
+    const uint64_t dim = t->dims[0] / heads, per_key = heads / kv;
+    if (k->dims[0] != kv * dim || v->dims[0] != kv * dim)
+        return reverse_bad_shape(r, k, "its rows are not those of the heads");
+    const struct expr *q = expr_swap(a, expr_tensor(a, t), dim / 2, 2);
+    const struct expr *keys = expr_swap(a, expr_tensor(a, k), dim / 2, 2);
+    const struct expr *values = expr_tensor(a, v);
+    const struct expr **in = arena_array(a, const struct expr *, 3 * kv);
+    for (uint64_t g = 0; in && g < kv; g++) {
+        in[3 * g] = expr_slice(a, q, g * per_key * dim, per_key * dim);
+        in[3 * g + 1] = expr_slice(a, keys, g * dim, dim);
+        in[3 * g + 2] = expr_slice(a, values, g * dim, dim);
+    }
+    const uint64_t dims[2] = { (heads + 2 * kv) * dim, t->dims[1] };
+    return reverse_target(r, name_build(a, rule->hf, match), t, dims, 2,
+                          in ? expr_stack(a, in, (uint32_t)(3 * kv)) : NULL);
+}
+
+static void say_bias(struct back *w) {
+    back_bool(w, "bias", back_has_tensor(w, "blk.0.attn_q.bias"));
+}
+
+static const struct arch_back back[] = {
+    { "internlm2", "InternLM2ForCausalLM",
+      .fields = "num_hidden_layers max_position_embeddings hidden_size intermediate_size "
+                "num_attention_heads num_key_value_heads rms_norm_eps rope_theta",
+      .more = say_bias },
+    { 0 },
+};
+
 static const struct arch archs[] = {
     { .gguf = "internlm2",
+      .back = back,
       .classes = "InternLM2ForCausalLM",
       .rules = rules,
       .own = own_qkv,
+      .own_back = back_qkv,
       .hparams = hparams_text,
       .tokenizers = spm2 },
     { .gguf = "llama",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/lfm.c - LFM2: short convolutions, and attention in some blocks.
  * Source: conversion/lfm2.py; configuration_lfm2.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -155,8 +156,33 @@ static const struct name_edit encoder_edits[] = { { EDIT_START, "", "model." }, 
 static const struct name_edit edits[] = { { EDIT_ANYWHERE, "lfm.", "model." }, { 0 } };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+/* Blocks without keys have a convolution. */
+static void say_blocks(struct back *w) {
+    const uint64_t blocks = back_count(w, ".block_count", 0, 0);
+    struct buffer b = { 0 };
+    uint64_t keys = 0;
+    for (uint64_t i = 0; i < blocks && i < UINT16_MAX; i++) {
+        const uint64_t n = back_count(w, ".attention.head_count_kv", i, 0);
+        buffer_z(&b, i ? ", " : "[");
+        buffer_z(&b, n ? "\"full_attention\"" : "\"conv\"");
+        keys = n > keys ? n : keys;
+    }
+    buffer_add(&b, "]", 2); /* with the zero that ends it */
+    if (b.failed)
+        back_fail(w, -ENOMEM, "no memory for config.json");
+    else if (blocks)
+        back_raw(w, "layer_types", b.p);
+    buffer_fini(&b);
+    back_u64(w, "num_key_value_heads", keys);
+    back_bool(w, "block_auto_adjust_ff_dim", false);
+    back_bool(w, "conv_bias", back_has_tensor(w, "blk.0.shortconv.conv.bias"));
+}
+
+static const struct arch_back back[] = { { "lfm2", "Lfm2ForCausalLM", .more = say_blocks }, { 0 } };
+
 static const struct arch archs[] = {
     { .gguf = "lfm2",
+      .back = back,
       .classes = "Lfm2ForCausalLM LFM2ForCausalLM",
       .edits = edits,
       .rules = rules,

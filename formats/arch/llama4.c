@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/llama4.c - the text part of Llama 4.
  * Source: conversion/llama.py, Llama4Model; configuration_llama4.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -78,8 +79,27 @@ static const struct hparam hparams[] = {
 static const struct name_edit edits[] = { { EDIT_ANYWHERE, "text_model.", "" }, { 0 } };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+/* As llama.cpp has it: by the number of experts. */
+static void say_norm(struct back *w) {
+    enum { MAVERICK = 128 };
+    back_bool(w, "use_qk_norm", back_count(w, ".expert_count", 0, 0) != MAVERICK);
+    back_attention_bias(w);
+}
+
+static const struct hparam back_pairs[] = {
+    HPARAM_U32(".feed_forward_length", "intermediate_size_mlp"),
+    HPARAM_U32(".expert_feed_forward_length", "intermediate_size"),
+    HPARAM_END,
+};
+static const struct arch_back back[] = {
+    { "llama4_text", "Llama4ForCausalLM", .fields = "intermediate_size_mlp", .pairs = back_pairs,
+      .more = say_norm },
+    { 0 },
+};
+
 static const struct arch archs[] = {
     { .gguf = "llama4",
+      .back = back,
       .classes = "Llama4ForConditionalGeneration Llama4ForCausalLM",
       .edits = edits,
       .rules = rules,

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/mamba.c - Mamba 1 and 2, Falcon-Mamba. Source: conversion/mamba.py, which reads
  * config.json as it is: "or" there takes a default for zero too. */
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
+#include "formats/arch/reverse.h"
 #include "formats/arch/mamba2.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
@@ -182,8 +184,72 @@ static const struct name_edit mamba2_edits[] = {
 static const struct tokenizer_kind *const json_first[] = { &tokenizer_gpt2, &tokenizer_spm, NULL };
 static const struct tokenizer_kind *const spm_first[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 
+/* --- the way back --- */
+
+static bool is_falcon(const struct back *w) {
+    return back_has_flag(w, ".ssm.dt_b_c_rms");
+}
+
+static void say_mamba(struct back *w) {
+    back_bool(w, "use_bias", back_has_tensor(w, "blk.0.ssm_in.bias"));
+    back_bool(w, "use_conv_bias", back_has_tensor(w, "blk.0.ssm_conv1d.bias"));
+}
+
+static void say_heads(struct back *w) {
+    const uint64_t inner = back_count(w, ".ssm.inner_size", 0, 0);
+    const uint64_t heads = back_count(w, ".ssm.time_step_rank", 0, 0);
+    const uint64_t hidden = back_count(w, ".embedding_length", 0, 0);
+    say_mamba(w);
+    back_u64(w, "num_heads", heads);
+    if (heads && hidden) {
+        back_u64(w, "head_dim", inner / heads);
+        back_u64(w, "expand", inner / hidden);
+    }
+}
+
+static const struct hparam back_pairs[] = {
+    HPARAM_U32(".embedding_length", "hidden_size"),
+    HPARAM_U32(".ssm.conv_kernel", "conv_kernel"),
+    HPARAM_U32(".ssm.inner_size", "intermediate_size"),
+    HPARAM_U32(".ssm.state_size", "state_size"),
+    HPARAM_U32(".ssm.time_step_rank", "time_step_rank"),
+    HPARAM_U32(".ssm.group_count", "n_groups"),
+    HPARAM_F32(".attention.layer_norm_rms_epsilon", "layer_norm_epsilon"),
+    HPARAM_END,
+};
+static const char back_fields[] = "num_hidden_layers hidden_size conv_kernel intermediate_size "
+                                  "state_size time_step_rank layer_norm_epsilon";
+static const struct arch_back back[] = {
+    { "falcon_mamba", "FalconMambaForCausalLM", .when = is_falcon, .fields = back_fields,
+      .pairs = back_pairs, .more = say_mamba },
+    { "mamba", "MambaForCausalLM", .fields = back_fields, .pairs = back_pairs, .more = say_mamba },
+    { 0 },
+};
+static const struct arch_back back2[] = {
+    { "mamba2", "Mamba2ForCausalLM",
+      .fields = "num_hidden_layers hidden_size conv_kernel state_size n_groups layer_norm_epsilon",
+      .pairs = back_pairs, .more = say_heads },
+    { 0 },
+};
+
+/* One dimension again. */
+int mamba2_back(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    if (!t->elems || dtype_info[t->dtype].block_elems != 1)
+        return reverse_bad_shape(r, t, "not the numbers of Mamba");
+    const struct expr *e = expr_tensor_as(a, t, t->elems);
+    if (strcmp(rule->second, MAMBA2_EXP) == 0)
+        e = expr_log(a, expr_mul(a, e, -1));
+    return reverse_target(r, name_build(a, rule->hf, match), t, &t->elems, 1, e);
+}
+
+static const struct name_edit mamba2_back_edits[] = { { EDIT_END, ".dt_proj.bias", ".dt_bias" },
+                                                      { 0 } };
+
 static const struct arch archs[] = {
     { .gguf = "mamba",
+      .back = back,
       .classes = "MambaForCausalLM MambaLMHeadModel FalconMambaForCausalLM",
       .rules = rules,
       .hparams = hparams,
@@ -191,10 +257,13 @@ static const struct arch archs[] = {
       .vocab_multiple = 8,
       .tokenizers = json_first },
     { .gguf = "mamba2",
+      .back = back2,
+      .back_edits = mamba2_back_edits,
       .classes = "Mamba2ForCausalLM",
       .edits = mamba2_edits,
       .rules = mamba2_rules,
       .own = own_mamba2,
+      .own_back = mamba2_back,
       .hparams = mamba2_hparams,
       .raw_config = true,
       .vocab_multiple = 16,

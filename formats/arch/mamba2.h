@@ -23,3 +23,5 @@
 /* mamba.c: a tensor of the rules above in a mixer of @inner elements and @groups groups. */
 int mamba2_tensor(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                   const struct name_match *match, uint64_t inner, uint64_t groups);
+/* The way back of those that have something of their own. */
+back_fn mamba2_back;

@@ -161,6 +161,7 @@ static const struct name_edit model_edits[] = { { EDIT_START, "model.", "" }, OL
 
 static const struct arch archs[] = {
     { .gguf = "modern-bert",
+      .back = modern_back,
       .classes = "ModernBertModel ModernBertForMaskedLM ModernBertForSequenceClassification",
       .edits = model_edits,
       .rules = modern_rules,
@@ -177,6 +178,7 @@ static const struct arch archs[] = {
       .tokenizers = wordpiece,
       .vocab = bert_add_token_types },
     { .gguf = "eurobert",
+      .back = eurobert_back,
       .classes = "EuroBertModel JinaEmbeddingsV5Model",
       .edits = model_edits,
       .rules = euro_rules,

@@ -4,6 +4,7 @@
  * _qwen3_5.py, _qwen3_5_moe.py. */
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/qwen_next.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
@@ -75,13 +76,12 @@ static const struct hf_class classes[] = {
     { 0 },
 };
 
-/* What rule.second says of a tensor of linear attention. */
-static const char fused[] = "q, k, v and z of each key's head";
-static const char rows_v[] = "rows of heads of values";
-static const char rows_one[] = "a row for each head of values";
-static const char rows_qkv[] = "rows of queries and keys, then of values";
-static const char cols_v[] = "columns of heads of values";
-static const char decay[] = "a row for each head, logarithms of decays";
+const char linear_fused[] = "q, k, v and z of each key's head";
+const char linear_rows_v[] = "rows of heads of values";
+const char linear_rows_one[] = "a row for each head of values";
+const char linear_rows_qkv[] = "rows of queries and keys, then of values";
+const char linear_cols_v[] = "columns of heads of values";
+const char linear_decay[] = "a row for each head, logarithms of decays";
 
 #define LINEAR(hf, gguf, how) \
     { "model.layers.#.linear_attn." hf, "blk.#." gguf, OP_OWN, how }
@@ -97,17 +97,17 @@ static const struct tensor_rule rules[] = {
     DECODER_ATTENTION(OP_SAME, OP_SAME),
     PLUS_ONE("model.layers.#.self_attn.q_norm", "blk.#.attn_q_norm"),
     PLUS_ONE("model.layers.#.self_attn.k_norm", "blk.#.attn_k_norm"),
-    LINEAR("in_proj_qkvz", "attn_qkv", fused),
+    LINEAR("in_proj_qkvz", "attn_qkv", linear_fused),
     SAME("model.layers.#.linear_attn.in_proj_ba", "blk.#.ssm_ba"),
-    LINEAR("in_proj_qkv", "attn_qkv", rows_qkv),
-    LINEAR("in_proj_z", "attn_gate", rows_v),
-    LINEAR("in_proj_a", "ssm_alpha", rows_one),
-    LINEAR("in_proj_b", "ssm_beta", rows_one),
-    LINEAR("conv1d", "ssm_conv1d", rows_qkv),
-    LINEAR("A_log", "ssm_a", decay),
-    LINEAR("dt_proj", "ssm_dt", rows_one),
+    LINEAR("in_proj_qkv", "attn_qkv", linear_rows_qkv),
+    LINEAR("in_proj_z", "attn_gate", linear_rows_v),
+    LINEAR("in_proj_a", "ssm_alpha", linear_rows_one),
+    LINEAR("in_proj_b", "ssm_beta", linear_rows_one),
+    LINEAR("conv1d", "ssm_conv1d", linear_rows_qkv),
+    LINEAR("A_log", "ssm_a", linear_decay),
+    LINEAR("dt_proj", "ssm_dt", linear_rows_one),
     SAME("model.layers.#.linear_attn.norm", "blk.#.ssm_norm"),
-    LINEAR("out_proj", "ssm_out", cols_v),
+    LINEAR("out_proj", "ssm_out", linear_cols_v),
     DECODER_MLP,
     SAME("model.layers.#.mlp.gate", "blk.#.ffn_gate_inp"),
     DECODER_EXPERTS("mlp.experts"),
@@ -245,19 +245,19 @@ static const struct expr *reorder(struct arch_work *w, const struct tensor *t, c
                                   const struct heads *h, uint64_t cols) {
     struct arena *a = w->form->arena;
     const uint64_t qk = 2 * h->keys * h->key_dim, v = h->values * h->value_dim;
-    if (how == cols_v) { /* the pieces of a row that are a head's become rows */
+    if (how == linear_cols_v) { /* the pieces of a row that are a head's become rows */
         const struct row_map map = {
             0, 3, { t->dims[0], h->per_key, h->keys }, { h->values, 1, h->per_key }
         };
         return cols == v ? expr_rows(a, expr_tensor_as(a, t, h->value_dim), map) : NULL;
     }
     const struct expr *e = expr_tensor_as(a, t, cols);
-    if (how == rows_qkv) {
+    if (how == linear_rows_qkv) {
         const struct expr *in[2] = { expr_slice(a, e, 0, qk), tile(w, e, h, qk, h->value_dim) };
         return t->elems / cols == qk + v ? expr_stack(a, in, 2) : NULL;
     }
-    return t->elems / cols == (how == rows_v ? v : h->values)
-               ? tile(w, e, h, 0, how == rows_v ? h->value_dim : 1)
+    return t->elems / cols == (how == linear_rows_v ? v : h->values)
+               ? tile(w, e, h, 0, how == linear_rows_v ? h->value_dim : 1)
                : NULL;
 }
 
@@ -269,12 +269,12 @@ static int own_linear(struct arch_work *w, const struct tensor *t, const struct 
     uint64_t dims[TENSOR_MAX_DIMS];
     uint32_t n = 0;
     int rc = read_heads(w, &h);
-    if (rc == 0 && how == fused)
+    if (rc == 0 && how == linear_fused)
         rc = own_fused(w, t, match, &h);
-    if (rc < 0 || how == fused)
+    if (rc < 0 || how == linear_fused)
         return rc;
     for (uint32_t i = 0; i < t->n_dims; i++)
-        if (t->dims[i] != 1 || how != rows_qkv) /* a convolution has one channel */
+        if (t->dims[i] != 1 || how != linear_rows_qkv) /* a convolution has one channel */
             dims[n++] = t->dims[i];
     if (n == 0 || n > 2 || t->elems == 0)
         return err_set(w->err, -EBADMSG, "tensor %.*s: its shape is not linear attention's",
@@ -286,7 +286,7 @@ static int own_linear(struct arch_work *w, const struct tensor *t, const struct 
         return err_set(w->err, -EBADMSG,
                        "tensor %.*s: its rows are not those of config.json's heads",
                        STR_ARG(t->name));
-    if (how == decay)
+    if (how == linear_decay)
         e = expr_mul(a, expr_exp(a, e), -1);
     return work_target(w, name_build(a, rule->gguf, match), dims, n, e);
 }
@@ -372,16 +372,19 @@ static const struct name_edit edits[] = { { EDIT_START, "model.mtp.", "mtp." },
                                           { 0 } };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
-#define NEXT_ROW(name, list)                                                          \
-    .gguf = (name), .edits = edits, .rename = decoder_rename_mtp, .rules = rules,     \
-    .own = own_linear, .hparams = (list), .experts = "num_local_experts num_experts", \
+#define NEXT_ROW(name, list)                                                              \
+    .gguf = (name), .edits = edits, .back_edits = qwen_next_back_edits,                   \
+    .own_back = qwen_next_back_own, .rename = decoder_rename_mtp, .rules = rules,         \
+    .own = own_linear, .hparams = (list), .experts = "num_local_experts num_experts",     \
     .count_mtp = count_mtp, .tokenizers = bpe
 
 static const struct arch archs[] = {
-    { NEXT_ROW("qwen3next", hparams), .classes = "Qwen3NextForCausalLM" },
+    { NEXT_ROW("qwen3next", hparams), .back = qwen3_next_back, .classes = "Qwen3NextForCausalLM" },
     { NEXT_ROW("qwen35", hparams35),
+      .back = qwen35_back,
       .classes = "Qwen3_5ForConditionalGeneration Qwen3_5ForCausalLM" },
     { NEXT_ROW("qwen35moe", hparams35),
+      .back = qwen35moe_back,
       .classes = "Qwen3_5MoeForConditionalGeneration Qwen3_5MoeForCausalLM" },
     { 0 },
 };

@@ -97,27 +97,19 @@ void hf_vocab_fini(struct hf_vocab *v) {
 
 /* --- parts of tokenizer.json --- */
 
-struct writer {
-    struct buffer *b;
-    const struct kv_list *kvs;
-    struct hf_vocab v;
-    struct err *err;
-};
-
-static bool flag(const struct kv_list *kvs, const char *key, bool absent) {
+bool hf_flag(const struct kv_list *kvs, const char *key, bool absent) {
     const struct kv *kv = kv_find(kvs, str_from(key));
     return kv && kv->type == KV_BOOL ? kv->value.n && kv->value.p[0] : absent;
 }
 
-/* The text of the special token that the pair names; false: there is none. */
-static bool special(const struct writer *w, const char *key, uint64_t *id, struct str *text) {
+bool hf_special(const struct hf_writer *w, const char *key, uint64_t *id, struct str *text) {
     if (!kv_get_u64(w->kvs, key, id) || *id >= w->v.n)
         return false;
     *text = w->v.texts[*id];
     return true;
 }
 
-static void add_added(struct writer *w) {
+static void add_added(struct hf_writer *w) {
     const char *comma = "";
     buffer_z(w->b, " \"added_tokens\": [");
     for (uint64_t i = 0; i < w->v.n; i++) {
@@ -137,18 +129,18 @@ static void add_added(struct writer *w) {
     buffer_z(w->b, "],\n");
 }
 
-static void add_special_use(struct writer *w, struct str text) {
+static void add_special_use(struct hf_writer *w, struct str text) {
     buffer_z(w->b, "{\"SpecialToken\": {\"id\": ");
     buffer_json(w->b, text);
     buffer_z(w->b, ", \"type_id\": 0}}");
 }
 
 /* What stands before and behind a text; @end may be missing. */
-static void add_template(struct writer *w, const char *begin_key, const char *end_key) {
+static void add_template(struct hf_writer *w, const char *begin_key, const char *end_key) {
     uint64_t ids[2] = { 0, 0 };
     struct str texts[2];
-    const bool has[2] = { begin_key && special(w, begin_key, &ids[0], &texts[0]),
-                          end_key && special(w, end_key, &ids[1], &texts[1]) };
+    const bool has[2] = { begin_key && hf_special(w, begin_key, &ids[0], &texts[0]),
+                          end_key && hf_special(w, end_key, &ids[1], &texts[1]) };
     if (!has[0] && !has[1]) {
         buffer_z(w->b, " \"post_processor\": null,\n");
         return;
@@ -183,7 +175,7 @@ static void add_template(struct writer *w, const char *begin_key, const char *en
     buffer_z(w->b, "}},\n");
 }
 
-static void add_vocab(struct writer *w) {
+static void add_vocab(struct hf_writer *w) {
     buffer_z(w->b, "  \"vocab\": {");
     for (uint64_t i = 0, n = 0; i < w->v.n; i++) {
         uint32_t first;
@@ -199,12 +191,12 @@ static void add_vocab(struct writer *w) {
 
 /* --- the kinds --- */
 
-static int add_spm(struct writer *w) {
+static int add_spm(struct hf_writer *w) {
     struct buffer *b = w->b;
     uint64_t id;
     struct str unknown = STR("<unk>");
-    const bool prefix = flag(w->kvs, "tokenizer.ggml.add_space_prefix", true);
-    special(w, "tokenizer.ggml.unknown_token_id", &id, &unknown);
+    const bool prefix = hf_flag(w->kvs, "tokenizer.ggml.add_space_prefix", true);
+    hf_special(w, "tokenizer.ggml.unknown_token_id", &id, &unknown);
     if (!w->v.scores)
         return err_set(w->err, -EBADMSG, "tokenizer.ggml.scores is missing");
     buffer_z(b, " \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [");
@@ -213,8 +205,10 @@ static int add_spm(struct writer *w) {
                 "\"}]},\n \"pre_tokenizer\": null,\n");
     add_template(
         w,
-        flag(w->kvs, "tokenizer.ggml.add_bos_token", true) ? "tokenizer.ggml.bos_token_id" : NULL,
-        flag(w->kvs, "tokenizer.ggml.add_eos_token", false) ? "tokenizer.ggml.eos_token_id" : NULL);
+        hf_flag(w->kvs, "tokenizer.ggml.add_bos_token", true) ? "tokenizer.ggml.bos_token_id"
+                                                              : NULL,
+        hf_flag(w->kvs, "tokenizer.ggml.add_eos_token", false) ? "tokenizer.ggml.eos_token_id"
+                                                               : NULL);
     buffer_z(b, " \"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"Replace\", "
                 "\"pattern\": {\"String\": \"" SPACE "\"}, \"content\": \" \"}, "
                 "{\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}");
@@ -231,7 +225,7 @@ static int add_spm(struct writer *w) {
     return rc;
 }
 
-static void add_pre(struct writer *w, const struct hf_pre *pre) {
+static void add_pre(struct hf_writer *w, const struct hf_pre *pre) {
     struct buffer *b = w->b;
     buffer_z(b, " \"normalizer\": ");
     buffer_z(b, pre->normalizer);
@@ -250,12 +244,12 @@ static void add_pre(struct writer *w, const struct hf_pre *pre) {
         buffer_z(b, "}, \"behavior\": \"Isolated\", \"invert\": false}, ");
     }
     buffer_z(b, "{\"type\": \"ByteLevel\", \"add_prefix_space\": ");
-    buffer_z(b, flag(w->kvs, "tokenizer.ggml.add_space_prefix", false) ? "true" : "false");
+    buffer_z(b, hf_flag(w->kvs, "tokenizer.ggml.add_space_prefix", false) ? "true" : "false");
     buffer_z(b, ", \"trim_offsets\": true, \"use_regex\": ");
     buffer_z(b, pre->splits[0] ? "false}]},\n" : "true}]},\n");
 }
 
-static int add_bpe(struct writer *w) {
+static int add_bpe(struct hf_writer *w) {
     struct buffer *b = w->b;
     struct str name = STR("default"), merge;
     struct kv_array merges;
@@ -267,13 +261,14 @@ static int add_bpe(struct writer *w) {
     if (!kv_get_array(w->kvs, "tokenizer.ggml.merges", &merges))
         return err_set(w->err, -EBADMSG, "tokenizer.ggml.merges is missing");
     add_pre(w, pre);
-    const bool sep = flag(w->kvs, "tokenizer.ggml.add_sep_token", pre->add_sep);
+    const bool sep = hf_flag(w->kvs, "tokenizer.ggml.add_sep_token", pre->add_sep);
     add_template(w,
-                 flag(w->kvs, "tokenizer.ggml.add_bos_token", pre->add_bos || sep)
+                 hf_flag(w->kvs, "tokenizer.ggml.add_bos_token", pre->add_bos || sep)
                      ? "tokenizer.ggml.bos_token_id"
                      : NULL,
-                 flag(w->kvs, "tokenizer.ggml.add_eos_token", sep) ? "tokenizer.ggml.eos_token_id"
-                                                                   : NULL);
+                 hf_flag(w->kvs, "tokenizer.ggml.add_eos_token", sep)
+                     ? "tokenizer.ggml.eos_token_id"
+                     : NULL);
     buffer_z(b, " \"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, "
                 "\"trim_offsets\": true, \"use_regex\": true},\n \"model\": {\"type\": \"BPE\", "
                 "\"dropout\": null, \"unk_token\": null, \"continuing_subword_prefix\": null, "
@@ -292,13 +287,18 @@ static int add_bpe(struct writer *w) {
 
 static const struct {
     const char *model;
-    int (*add)(struct writer *w);
-} kinds[] = { { "llama", add_spm }, { "gpt2", add_bpe } };
+    int (*add)(struct hf_writer *w);
+} kinds[] = {
+    { "llama", add_spm },
+    { "gpt2", add_bpe },
+    { "bert", hf_wordpiece_add },
+    { "t5", hf_unigram_add },
+};
 
 int hf_tokenizer_json_add(struct buffer *b, const struct kv_list *kvs, struct err *err) {
-    struct writer w = { .b = b, .kvs = kvs, .err = err };
+    struct hf_writer w = { .b = b, .kvs = kvs, .err = err };
     struct str model = STR("none");
-    int (*add)(struct writer *) = NULL;
+    int (*add)(struct hf_writer *) = NULL;
     kv_get_str(kvs, "tokenizer.ggml.model", &model);
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
         if (str_is(model, kinds[i].model))

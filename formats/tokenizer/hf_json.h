@@ -47,3 +47,19 @@ struct hf_pre {
     bool add_bos, add_sep;  /* where no pair says */
 };
 const struct hf_pre *hf_pre_find(struct str name); /* NULL: not known */
+
+struct hf_writer {
+    struct buffer *b; /* tokenizer.json, which is appended to */
+    const struct kv_list *kvs;
+    struct hf_vocab v;
+    struct err *err;
+};
+
+/* hf_json.c: a pair that is true or false; @absent where it is not there. */
+bool hf_flag(const struct kv_list *kvs, const char *key, bool absent);
+/* The id and the text of the special token that the pair names; false: there is none. */
+bool hf_special(const struct hf_writer *w, const char *key, uint64_t *id, struct str *text);
+
+/* hf_json_pieces.c: all behind the added tokens, of WordPiece and of Unigram. */
+int hf_wordpiece_add(struct hf_writer *w);
+int hf_unigram_add(struct hf_writer *w);

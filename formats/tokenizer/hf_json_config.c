@@ -9,6 +9,8 @@ static const struct {
     { "tokenizer.ggml.eos_token_id", "eos_token", "eos_token_id" },
     { "tokenizer.ggml.unknown_token_id", "unk_token", NULL },
     { "tokenizer.ggml.padding_token_id", "pad_token", "pad_token_id" },
+    { "tokenizer.ggml.seperator_token_id", "sep_token", NULL },
+    { "tokenizer.ggml.mask_token_id", "mask_token", NULL },
 };
 
 static bool token_text(const struct kv_list *kvs, uint64_t id, struct str *text) {
@@ -44,6 +46,11 @@ void hf_tokenizer_config_add(struct buffer *b, const struct kv_list *kvs) {
         buffer_z(b, ",\n  ");
         buffer_json(b, str_from(special_tokens[i].name));
         buffer_z(b, ": ");
+        buffer_json(b, text);
+    }
+    if (kv_get_str(kvs, "tokenizer.ggml.model", &text) && str_is(text, "bert") &&
+        kv_get_u64(kvs, "tokenizer.ggml.bos_token_id", &id) && token_text(kvs, id, &text)) {
+        buffer_z(b, ",\n  \"cls_token\": "); /* which llama.cpp calls the one that begins */
         buffer_json(b, text);
     }
     if (kv_get_str(kvs, "tokenizer.chat_template", &text)) {

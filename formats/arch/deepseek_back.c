@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * formats/arch/deepseek_back.c - the way back of DeepSeek 1, 2 and 3 and GLM-4.7 Flash. */
+#include "formats/arch/deepseek.h"
+#include "formats/arch/reverse.h"
+#include <errno.h>
+#include <stdio.h>
+
+/* --- tensors --- */
+
+/* Of each head the keys, turned over again, then the values. */
+int deepseek_back_own(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                      const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    if (!rule->second)
+        return reverse_same(r, t, rule, match);
+    const struct tensor *v = reverse_find(r, rule->second, match);
+    if (!v || t->n_dims != 3 || v->n_dims != 3 || t->dims[0] != v->dims[0] ||
+        t->dims[1] != v->dims[2] || !t->elems || !v->elems || t->dims[0] > UINT16_MAX)
+        return reverse_bad_shape(r, t, "its values are missing or have other heads");
+    if (dtype_info[t->dtype].block_elems != 1)
+        return err_set(r->err, -ENOTSUP, "tensor %.*s: blocks of %s cannot be transposed",
+                       STR_ARG(t->name), dtype_info[t->dtype].name);
+    const uint64_t heads = t->dims[0], rank = t->dims[1], nope = t->dims[2], value = v->dims[1];
+    const struct expr *keys = expr_transpose(a, expr_tensor(a, t), rank);
+    const struct expr *values = expr_tensor(a, v);
+    const struct expr **in = arena_array(a, const struct expr *, 2 * heads);
+    for (uint64_t h = 0; in && h < heads; h++) {
+        in[2 * h] = expr_slice(a, keys, h * nope, nope);
+        in[2 * h + 1] = expr_slice(a, values, h * value, value);
+    }
+    const uint64_t dims[2] = { heads * (nope + value), rank };
+    return reverse_target(r, name_build(a, rule->hf, match), t, dims, 2,
+                          in ? expr_stack(a, in, (uint32_t)(2 * heads)) : NULL);
+}
+
+/* --- config.json --- */
+
+/* Without the bias by which later ones choose their experts. */
+static bool is_v2(const struct back *w) {
+    const uint64_t dense = back_count(w, ".leading_dense_block_count", 0, 0);
+    const uint64_t gating = back_count(w, ".expert_gating_func", 0, EXPERT_GATING_SOFTMAX);
+    char name[64];
+    snprintf(name, sizeof name, "blk.%llu.exp_probs_b.bias", (unsigned long long)dense);
+    return gating != EXPERT_GATING_SIGMOID && !back_has_tensor(w, name);
+}
+
+static bool is_lite(const struct back *w) {
+    return back_says(w, "tokenizer.ggml.pre", "glm4");
+}
+
+static void say_latent(struct back *w) {
+    const uint64_t rope = back_count(w, ".rope.dimension_count", 0, 0);
+    const uint64_t key =
+        back_count(w, ".attention.key_length_mla", 0, back_count(w, ".attention.key_length", 0, 0));
+    const uint64_t value = back_count(w, ".attention.value_length_mla", 0,
+                                      back_count(w, ".attention.value_length", 0, 0));
+    if (!back_has_tensor(w, "blk.0.attn_q_a.weight"))
+        back_null(w, "q_lora_rank");
+    back_u64(w, "num_key_value_heads", back_count(w, ".attention.head_count", 0, 0));
+    back_u64(w, "qk_nope_head_dim", key > rope ? key - rope : 0);
+    back_u64(w, "v_head_dim", value);
+    back_u64(w, "head_dim", rope);
+    back_bool(w, "norm_topk_prob", back_has_flag(w, ".expert_weights_norm"));
+}
+
+static void say_v2(struct back *w) {
+    say_latent(w);
+    const bool groups = back_count(w, ".expert_group_count", 0, 1) > 1;
+    back_raw(w, "topk_method", groups ? "\"group_limited_greedy\"" : "\"greedy\"");
+}
+
+static const struct hparam back_pairs[] = {
+    HPARAM_U32(".attention.kv_lora_rank", "kv_lora_rank"),
+    HPARAM_U32(".leading_dense_block_count", "first_k_dense_replace"),
+    HPARAM_U32(".expert_shared_count", "n_shared_experts"),
+    HPARAM_END,
+};
+const struct arch_back deepseek1_back[] = {
+    { "deepseek", "DeepseekForCausalLM",
+      .fields = "num_hidden_layers max_position_embeddings hidden_size intermediate_size "
+                "num_attention_heads num_key_value_heads rms_norm_eps n_routed_experts "
+                "num_experts_per_tok n_shared_experts first_k_dense_replace vocab_size "
+                "moe_intermediate_size rope_theta",
+      .pairs = back_pairs },
+    { 0 },
+};
+const struct arch_back deepseek2_back[] = {
+    { "deepseek_v2", "DeepseekV2ForCausalLM", .when = is_v2, .pairs = back_pairs, .more = say_v2 },
+    { "glm4_moe_lite", "Glm4MoeLiteForCausalLM", .when = is_lite, .fields = "first_k_dense_replace",
+      .pairs = back_pairs, .more = say_latent },
+    { "deepseek_v3", "DeepseekV3ForCausalLM", .pairs = back_pairs, .more = say_latent },
+    { 0 },
+};
