@@ -64,7 +64,7 @@ struct str model_file_name(const char *path) {
  * damaged; others are just not ours. */
 static int find_container(const struct container **out, struct root *root, const char *path,
                           struct err *err) {
-    uint8_t head[16];
+    uint8_t head[32];
     struct source *s;
     int ret = source_open(&s, root, path, err);
     if (ret < 0)

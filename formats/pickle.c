@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/pickle.c - the machine: a stack, a memo, and one small function an opcode. The opcodes
- * are those of torch/_weights_only_unpickler.py (PyTorch 2.15), no others. */
+ * are those of torch/_weights_only_unpickler.py (PyTorch 2.15), and those that protocols 3 to 5 have
+ * in their places (Lib/pickletools.py), no others. */
 #include "formats/machine.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -110,6 +111,11 @@ static int op_text(struct machine *m, int bytes) {
     return push_text(m, PICKLE_TEXT, take_number(m, bytes));
 }
 
+static int op_text8(struct machine *m, int arg) {
+    (void)arg;
+    return push_text(m, PICKLE_TEXT, cursor_u64(&m->in));
+}
+
 /* Two's complement, little-endian, as short as it can be. */
 static int op_long1(struct machine *m, int arg) {
     (void)arg;
@@ -146,11 +152,7 @@ static bool take_line(struct machine *m, struct str *line) {
     return true;
 }
 
-static int op_global(struct machine *m, int arg) {
-    (void)arg;
-    struct str module, name;
-    if (!take_line(m, &module) || !take_line(m, &name))
-        return 0; /* the end of the input is noticed by the loop */
+static int push_global(struct machine *m, struct str module, struct str name) {
     if (!m->allows(module, name))
         return err_set(m->err, -EACCES, "pickle: %.*s.%.*s is not allowed in a file of weights",
                        (int)(module.n < 80 ? module.n : 80), module.p,
@@ -162,6 +164,22 @@ static int op_global(struct machine *m, int arg) {
             return machine_full(m);
     }
     return machine_push(m, v);
+}
+
+static int op_global(struct machine *m, int arg) {
+    (void)arg;
+    struct str module, name;
+    if (!take_line(m, &module) || !take_line(m, &name))
+        return 0; /* the end of the input is noticed by the loop */
+    return push_global(m, module, name);
+}
+
+static int op_stack_global(struct machine *m, int arg) {
+    (void)arg;
+    const struct pickle *name = machine_pop(m), *module = machine_pop(m);
+    if (!name || !module || name->type != PICKLE_TEXT || module->type != PICKLE_TEXT)
+        return machine_damaged(m);
+    return push_global(m, module->text, name->text);
 }
 
 /* Python 2's way to keep an OrderedDict. */
@@ -210,8 +228,7 @@ static int op_stored(struct machine *m, int arg) {
 /* --- the memo --- */
 
 /* Picklers number what they remember one by one: no index is as large as what was read so far. */
-static int op_put(struct machine *m, int bytes) {
-    const uint32_t index = take_number(m, bytes);
+static int put(struct machine *m, uint32_t index) {
     struct values *s = &m->memo;
     struct pickle *v = machine_top(m);
     const uint64_t read = (uint64_t)((const char *)m->in.p - m->bytes.p);
@@ -228,8 +245,19 @@ static int op_put(struct machine *m, int bytes) {
         s->p = grown;
         s->cap = cap;
     }
+    s->n += !s->p[index];
     s->p[index] = v;
     return 0;
+}
+
+static int op_put(struct machine *m, int bytes) {
+    return put(m, take_number(m, bytes));
+}
+
+/* Behind the others. */
+static int op_memoize(struct machine *m, int arg) {
+    (void)arg;
+    return put(m, m->memo.n);
 }
 
 static int op_get(struct machine *m, int bytes) {
@@ -239,6 +267,13 @@ static int op_get(struct machine *m, int bytes) {
     if (index >= m->memo.cap || !m->memo.p[index])
         return machine_damaged(m);
     return machine_push(m, m->memo.p[index]);
+}
+
+/* How long the next part is: all is read in one piece here. */
+static int op_frame(struct machine *m, int arg) {
+    (void)arg;
+    cursor_u64(&m->in);
+    return 0;
 }
 
 static int op_proto(struct machine *m, int arg) {
@@ -271,6 +306,11 @@ static const struct {
     ['G'] = { op_binfloat, 0 },
     ['X'] = { op_text, 4 },
     ['U'] = { op_text, 1 },
+    ['B'] = { op_text, 4 },
+    ['C'] = { op_text, 1 },
+    [0x8c] = { op_text, 1 },
+    [0x8d] = { op_text8, 0 },
+    [0x8e] = { op_text8, 0 },
     ['t'] = { op_tuple, 0 },
     [0x85] = { op_tuple_n, 1 },
     [0x86] = { op_tuple_n, 2 },
@@ -279,7 +319,9 @@ static const struct {
     ['e'] = { op_add_marked, PICKLE_LIST },
     ['s'] = { op_setitem, 0 },
     ['u'] = { op_add_marked, PICKLE_DICT },
+    [0x90] = { op_add_marked, PICKLE_SET },
     ['c'] = { op_global, 0 },
+    [0x93] = { op_stack_global, 0 },
     ['R'] = { op_call, 0 },
     [0x81] = { op_call, 0 },
     ['b'] = { op_build, 0 },
@@ -288,7 +330,9 @@ static const struct {
     ['r'] = { op_put, 4 },
     ['h'] = { op_get, 1 },
     ['j'] = { op_get, 4 },
+    [0x94] = { op_memoize, 0 },
     [0x80] = { op_proto, 0 },
+    [0x95] = { op_frame, 0 },
 };
 /* clang-format on */
 

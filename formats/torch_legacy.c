@@ -15,11 +15,21 @@ enum {
 };
 
 /* Protocol 2, LONG1 of ten bytes: 0x1950a86a20f9469cfc6c, STOP. */
-static const uint8_t MAGIC[] = { 0x80, 2,    0x8a, 10,   0x6c, 0xfc, 0x9c, 0x46,
-                                 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, '.' };
+/* The first pickle, behind its protocol and a frame, if it has one: a number of 80 bits. */
+static const uint8_t MAGIC[] = { 0x8a, 10,   0x6c, 0xfc, 0x9c, 0x46, 0xf9,
+                                 0x20, 0x6a, 0xa8, 0x50, 0x19, '.' };
+enum { PROTO = 2, FRAME = 9 };
+
+/* Its length; 0: it is not there. */
+static size_t magic_bytes(const uint8_t *head, size_t n) {
+    if (n < PROTO + FRAME + sizeof MAGIC || head[0] != 0x80 || head[1] < 2 || head[1] > 5)
+        return 0;
+    const size_t at = PROTO + (head[PROTO] == 0x95 ? FRAME : 0);
+    return memcmp(head + at, MAGIC, sizeof MAGIC) ? 0 : at + sizeof MAGIC;
+}
 
 bool torch_is_legacy(const uint8_t *head, size_t n) {
-    return n >= sizeof MAGIC && !memcmp(head, MAGIC, sizeof MAGIC);
+    return magic_bytes(head, n) > 0;
 }
 
 /* A tar has a magic word at 257; what the head of a file shows is the name of its first member. */
@@ -34,7 +44,7 @@ struct pickles {
 
 static int read_pickles(struct pickles *p, struct arena *a, struct str bytes, struct err *err) {
     struct pickle_file *const files[] = { &p->version, &p->machine, &p->object, &p->keys };
-    p->bytes = sizeof MAGIC;
+    p->bytes = magic_bytes((const uint8_t *)bytes.p, bytes.n);
     for (int i = 0; i < 4; i++) {
         const struct str rest = { bytes.p + p->bytes, bytes.n - p->bytes };
         int rc = pickle_read(files[i], a, rest, torch_allows, err);

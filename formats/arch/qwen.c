@@ -119,13 +119,22 @@ static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
 #define EXPERTS .experts = "num_local_experts num_experts"
 
+/* Experts in all blocks. (mlx-lm has no defaults for these.) */
+static void say_experts(struct back *w) {
+    back_u64(w, "num_experts", back_count(w, ".expert_count", 0, 0));
+    back_u64(w, "decoder_sparse_step", 1);
+    back_raw(w, "mlp_only_layers", "[]");
+}
+
 /* As llama.cpp runs them. */
 static void say_moe3(struct back *w) {
+    say_experts(w);
     back_bool(w, "norm_topk_prob", true);
     back_attention_bias(w);
 }
 
 static void say_moe2(struct back *w) {
+    say_experts(w);
     back_bool(w, "qkv_bias", back_has_tensor(w, "blk.0.attn_q.bias"));
 }
 

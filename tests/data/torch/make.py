@@ -129,6 +129,9 @@ def main():
     expect("shared.pth", d)
     torch.save(d, path("legacy.bin"), _use_new_zipfile_serialization=False)
     expect("legacy.bin", d)
+    for name, zipped in (("protocol4.pt", True), ("protocol4.bin", False)):
+        torch.save(d, path(name), pickle_protocol=4, _use_new_zipfile_serialization=zipped)
+        expect(name, d)
 
     d, whole = nested()
     torch.save(whole, path("nested.ckpt"))
