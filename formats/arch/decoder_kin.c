@@ -20,6 +20,7 @@ static const struct hf_class classes[] = {
           "max_position_embeddings" : 8192,
           "layer_norm_eps" : 1e-5
       }),
+      .kinds = "attention_dropout=fin",
       .rope_theta = 10000,
       .even_heads = true,
       .fill = { { "head_dim", "hidden_size", "num_attention_heads" },
@@ -39,6 +40,7 @@ static const struct hf_class classes[] = {
           "qk_nope_head_dim" : 64,
           "qk_rope_head_dim" : 32
       }),
+      .kinds = "attention_dropout=fin",
       .optional = "num_key_value_heads q_lora_rank",
       .rope_theta = 10000,
       .even_heads = true,

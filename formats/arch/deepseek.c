@@ -137,6 +137,7 @@ static const struct hf_class classes[] = {
               "mscale_all_dim" : 1.0
           }
       }),
+      .kinds = "attention_dropout=fin first_k_dense_replace=in num_experts_per_tok=in",
       .optional = "num_key_value_heads q_lora_rank v_head_dim n_group topk_group "
                   "num_experts_per_tok first_k_dense_replace norm_topk_prob",
       .rope_theta = 10000,

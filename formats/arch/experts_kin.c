@@ -30,6 +30,7 @@ static const struct hf_class classes[] = {
           "norm_topk_prob" : false,
           "routed_scaling_factor" : 1.0
       }),
+      .kinds = "attention_dropout=fin",
       .optional = "num_key_value_heads n_group topk_group first_k_dense_replace norm_topk_prob",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } },
@@ -53,6 +54,7 @@ static const struct hf_class classes[] = {
           "route_scale" : 1.0,
           "sliding_window" : 1024
       }),
+      .kinds = "attention_dropout=fin route_scale=fn sliding_window=in",
       .optional = "head_dim num_dense_layers num_experts num_experts_per_tok num_shared_experts "
                   "route_scale sliding_window",
       .rope_theta = 10000,

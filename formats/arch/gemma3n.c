@@ -25,6 +25,7 @@ static const struct hf_class classes[] = {
           "altup_num_inputs" : 4,
           "num_kv_shared_layers" : 15
       }),
+      .kinds = "attention_dropout=fin",
       .rope_theta = 1000000,
       .local_theta = 10000,
       .even_heads = true },

@@ -57,6 +57,7 @@ static const struct hf_class classes[] = {
           "moe_intermediate_size" : 1536,
           "router_scaling_factor" : 2.826
       }),
+      .kinds = "attention_dropout=f",
       .optional = "num_experts num_experts_per_tok num_shared_experts",
       .rope_theta = 11158840,
       .rename = { { "num_local_experts", "num_experts" } } },
