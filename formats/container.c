@@ -24,7 +24,10 @@ static bool sniff_torch(const uint8_t *head, size_t n) {
 
 const struct container containers[CONTAINER_COUNT] = {
     { CONTAINER_GGUF, "gguf", { ".gguf" }, sniff_gguf, gguf_read },
-    { CONTAINER_SAFETENSORS, "safetensors", { ".safetensors" }, sniff_safetensors,
+    { CONTAINER_SAFETENSORS,
+      "safetensors",
+      { ".safetensors" },
+      sniff_safetensors,
       safetensors_read },
     { CONTAINER_FOLDER, "folder", { NULL }, NULL, folder_read },
     { CONTAINER_TORCH, "PyTorch", { ".pt", ".pth", ".bin", ".ckpt" }, sniff_torch, torch_read },
@@ -83,9 +86,9 @@ static int find_container(const struct container **out, struct root *root, const
     for (size_t i = 0; i < CONTAINER_COUNT; i++)
         if (suffix_length(&containers[i], str_from(path))) {
             *out = &containers[i];
-            return containers[i].sniff ? err_set(err, -EBADMSG, "its content is not %s",
-                                                 containers[i].name)
-                                       : 0; /* protobuf has no mark to be known by */
+            return containers[i].sniff
+                       ? err_set(err, -EBADMSG, "its content is not %s", containers[i].name)
+                       : 0; /* protobuf has no mark to be known by */
         }
     return err_set(err, -ENOTSUP, "neither GGUF, safetensors, PyTorch nor ONNX");
 }

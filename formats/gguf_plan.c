@@ -71,8 +71,8 @@ static int flush(struct layout *l, struct buffer *b, struct err *err) {
                   : err_set(err, -ENOMEM, "no memory for the header");
 }
 
-/* Large values stay where they are: tokens and merges are most of a header, and all views of a model
- * share them. */
+/* Large values stay where they are: tokens and merges are most of a header, and all views of a
+ * model share them. */
 static int add_pair(struct layout *l, struct buffer *b, const struct kv *kv, struct err *err) {
     add_string(b, kv->key);
     buffer_u32(b, kv->type);

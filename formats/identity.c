@@ -123,8 +123,8 @@ static int add_config(struct hasher *h, struct root *root, const char *path, int
     return 0;
 }
 
-static int identity_of(struct root *root, const char *path, struct hash128 *out,
-                       int64_t *mtime_ns, struct err *err) {
+static int identity_of(struct root *root, const char *path, struct hash128 *out, int64_t *mtime_ns,
+                       struct err *err) {
     struct stat st;
     int rc = root_stat(root, path, &st);
     if (rc < 0)

@@ -290,10 +290,10 @@ static int check_options(const struct spec *s, struct err *err) {
     if (s->format != FORMAT_GGUF && (spec_is_special(s) || split))
         return err_set(err, -ENOENT, "%s views have no option but requantize%s",
                        format_name(s->format),
-                       s->format == FORMAT_TORCH  ? " and crc"
-                       : s->format == FORMAT_HF   ? " and split"
+                       s->format == FORMAT_TORCH    ? " and crc"
+                       : s->format == FORMAT_HF     ? " and split"
                        : format_is_graph(s->format) ? ", contrib, opset and per_channel"
-                                                  : "");
+                                                    : "");
     if (s->format != FORMAT_GGUF && (s->pre[0] || spec_tells_converter(s)))
         return err_set(err, -ENOENT, "pre, fp8_as_q8 and fuse_* are for gguf views");
     if (s->format != FORMAT_TORCH && s->crc)

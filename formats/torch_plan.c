@@ -66,8 +66,8 @@ static bool is_wide(const struct member *m) {
     return m->bytes >= UINT32_MAX || m->header >= UINT32_MAX;
 }
 
-/* The extra field of zip64 has what did not fit its 32 bits. Before the data miniz does not know yet
- * how many bytes are stored: @stored is 0 there. */
+/* The extra field of zip64 has what did not fit its 32 bits. Before the data miniz does not know
+ * yet how many bytes are stored: @stored is 0 there. */
 static void add_zip64(struct buffer *b, const struct member *m, uint64_t stored) {
     const bool bytes = m->bytes >= UINT32_MAX, header = m->header >= UINT32_MAX;
     if (!is_wide(m))

@@ -21,7 +21,8 @@ static void count_corrupt(struct cache *c) {
     pthread_mutex_unlock(&c->lock);
     if (first)
         log_warning("cache %s: a chunk is damaged; it is made again (weightfs cache verify "
-                    "checks all of them)", c->dir);
+                    "checks all of them)",
+                    c->dir);
 }
 
 bool cache_get(struct cache *c, const struct chunk_key *key, uint32_t chunk_len, uint32_t off,

@@ -45,7 +45,8 @@ static uint64_t piece_checksum(const struct value_header *h, const uint8_t *data
 }
 
 void value_seal(struct chunk *chunk) {
-    struct value_header h = { .magic = VALUE_MAGIC, .len = chunk->len,
+    struct value_header h = { .magic = VALUE_MAGIC,
+                              .len = chunk->len,
                               .key = db_key_from(&chunk->key) };
     for (uint32_t i = 0; i * VALUE_PIECE < h.len; i++)
         h.pieces[i] = piece_checksum(&h, chunk_data(chunk), i);
@@ -234,8 +235,7 @@ void cache_fail(struct cache *c, int rc, const char *what) {
     pthread_cond_broadcast(&c->room);
     pthread_mutex_unlock(&c->lock);
     if (first)
-        log_warning("cache %s: %s: %s; views are read without it", c->dir, what,
-                    mdb_strerror(rc));
+        log_warning("cache %s: %s: %s; views are read without it", c->dir, what, mdb_strerror(rc));
 }
 
 static int write_batch(struct cache *c, const struct batch *b) {

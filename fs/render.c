@@ -46,7 +46,8 @@ static bool is_page(const struct render *r, const struct conversion *c, uint64_t
     return r->here_and_there && len <= PAGE_MAX && chunk_in_pieces(c);
 }
 
-/* A reader who goes here and there waits for no chunk: when he comes by again it is made besides. */
+/* A reader who goes here and there waits for no chunk: when he comes by again it is made besides.
+ */
 static int convert_page(struct render *r, const struct conversion *c, const struct chunk_key *key,
                         uint64_t off, uint64_t len) {
     struct engine_stats *st = &r->view->engine->stats;
@@ -74,8 +75,8 @@ static int step_chunk(struct render *r, const struct conversion *c, uint64_t off
     r->waiter.chunk = NULL;
     if (!chunk)
         chunk = flight_peek(e->flight, &key);
-    if (!chunk && cache_get(e->cache, &key, bytes, (uint32_t)in_chunk, (uint32_t)len,
-                            r->buf + r->filled)) {
+    if (!chunk &&
+        cache_get(e->cache, &key, bytes, (uint32_t)in_chunk, (uint32_t)len, r->buf + r->filled)) {
         r->filled += len;
         e->stats.cache_hits++;
         return STEP_ON;
@@ -219,8 +220,9 @@ static void sync_done(struct render *r, int rc) {
 
 int render_read(struct view *v, void *buf, size_t len, uint64_t off, struct err *err) {
     struct sync s = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false, 0 };
-    struct render r = { .view = v, .off = off, .len = len, .buf = buf, .done = sync_done,
-                        .user = &s };
+    struct render r = {
+        .view = v, .off = off, .len = len, .buf = buf, .done = sync_done, .user = &s
+    };
     render_start(&r);
     pthread_mutex_lock(&s.lock);
     while (!s.done)

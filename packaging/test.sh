@@ -67,7 +67,7 @@ fuzz() {
         return 1
     fi
 }
-fuzz_seconds=${WEIGHTFS_FUZZ_SECONDS:-9}
+fuzz_seconds=${WEIGHTFS_FUZZ_SECONDS:-5}
 
 need_fuse
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/weightfs-tests.XXXXXX")
@@ -82,7 +82,7 @@ meson_tests test
 one 'who may include whom' sh "$top/tests/includes.sh"
 
 say "== clang"
-CC=clang build clang -Dwerror=true
+CC=clang build clang -Dwerror=true -Dbuildtype=debug
 add 1 0 0
 
 say "== arm64: kernels, under qemu"

@@ -108,7 +108,7 @@ static void transposes_are_leaves(void **state) {
     assert_int_equal(expr_leaf_type(e), DTYPE_F32);
     assert_int_equal(expr_copies(e), DTYPE_NONE);
     assert_null(expr_identity(e));
-    assert_null(expr_transpose(&arena, in, 5));                     /* does not divide the rows */
+    assert_null(expr_transpose(&arena, in, 5));                      /* does not divide the rows */
     assert_null(expr_transpose(&arena, expr_tensor(&arena, &q), 4)); /* has blocks */
     assert_null(expr_transpose(&arena, expr_add(&arena, in, 1), 4)); /* is no gather */
 }

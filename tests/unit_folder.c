@@ -121,9 +121,10 @@ static void test_pre(void **state) {
     (void)state;
     make_model();
     run("rm %s/m/tokenizer.model", dir);
-    write_text("tokenizer.json",
-               "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]},"
-               "\"pre_tokenizer\":{\"type\":\"ByteLevel\"}}");
+    write_text(
+        "tokenizer.json",
+        "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"ab\":2},\"merges\":[\"a b\"]},"
+        "\"pre_tokenizer\":{\"type\":\"ByteLevel\"}}");
     expect(-ENOTSUP, "pre=NAME");
     expect_pre("llama-bpe", 0, NULL);
     expect(-ENOTSUP, "pre=NAME"); /* what was named once is not remembered */
@@ -331,11 +332,11 @@ static void test_identity(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_pre),      cmocka_unit_test(test_config),
-        cmocka_unit_test(test_shards),    cmocka_unit_test(test_tensors),
-        cmocka_unit_test(test_tokenizer), cmocka_unit_test(test_bpe),
-        cmocka_unit_test(test_names),     cmocka_unit_test(test_identity),
+        cmocka_unit_test(test_good),     cmocka_unit_test(test_pre),
+        cmocka_unit_test(test_config),   cmocka_unit_test(test_shards),
+        cmocka_unit_test(test_tensors),  cmocka_unit_test(test_tokenizer),
+        cmocka_unit_test(test_bpe),      cmocka_unit_test(test_names),
+        cmocka_unit_test(test_identity),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }

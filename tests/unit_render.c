@@ -211,8 +211,13 @@ static void reading_done(struct render *r, int rc) {
 /* As render_read, of a reader who jumps about, and who may go away meanwhile: then -EINTR. */
 static int read_and_leave(struct view *v, void *buf, size_t len, uint64_t off, bool leave,
                           struct interest *who) {
-    struct reading g = { .render = { .view = v, .off = off, .len = len, .buf = buf,
-                                     .done = reading_done, .here_and_there = true, .who = who } };
+    struct reading g = { .render = { .view = v,
+                                     .off = off,
+                                     .len = len,
+                                     .buf = buf,
+                                     .done = reading_done,
+                                     .here_and_there = true,
+                                     .who = who } };
     sem_init(&g.done, 0, 0);
     render_start(&g.render);
     if (leave)
@@ -245,7 +250,8 @@ static void *read_randomly(void *arg) {
             render_ahead(v, off, 4 << 20, who);
         struct err err = { 0 };
         memset(buf, 0xAA, len);
-        if (read_somehow(v, buf, len, off, i, who, &err) < 0 || memcmp(buf, r->f->want + off, len) != 0) {
+        if (read_somehow(v, buf, len, off, i, who, &err) < 0 ||
+            memcmp(buf, r->f->want + off, len) != 0) {
             if (r->failed++ == 0)
                 fprintf(stderr, "[%llu, + %llu): %s\n", (unsigned long long)off,
                         (unsigned long long)len, err.code ? err.msg : "other bytes");

@@ -37,7 +37,8 @@ int view_model_open(struct view_model *r, const struct view *v, struct err *err)
         return err_set(err, -errno, "a folder in %s: %s", tmp, strerror(errno));
     }
     const char *name = v->spec.format == FORMAT_GGUF || v->spec.format == FORMAT_MMPROJ
-                           ? "view.gguf" : "view.safetensors";
+                           ? "view.gguf"
+                           : "view.safetensors";
     snprintf(path, sizeof path, "%s/%s", r->dir, name);
     auto_close int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     int rc = fd < 0 ? err_set(err, -errno, "%s: %s", path, strerror(errno))

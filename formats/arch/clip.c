@@ -6,7 +6,7 @@
 #include <errno.h>
 
 static const struct arch *const projectors[] = { projectors_qwen, projectors_siglip,
-                                                  projectors_other, NULL };
+                                                 projectors_other, NULL };
 
 /* --- vision_config as transformers has it --- */
 

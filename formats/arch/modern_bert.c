@@ -6,21 +6,22 @@
 #include "formats/tokenizer/tokenizer.h"
 
 static const struct hf_class classes[] = {
-    { .model_type = "modernbert", .defaults = JSON_TEXT({
-                                      "vocab_size" : 50368,
-                                      "hidden_size" : 768,
-                                      "intermediate_size" : 1152,
-                                      "num_hidden_layers" : 22,
-                                      "num_attention_heads" : 12,
-                                      "max_position_embeddings" : 8192,
-                                      "norm_eps" : 1e-5,
-                                      "hidden_activation" : "gelu",
-                                      "local_attention" : 128,
-                                      "classifier_pooling" : "cls",
-                                      "pad_token_id" : 50283,
-                                      "global_rope_theta" : 160000.0,
-                                      "local_rope_theta" : 10000.0
-                                  }),
+    { .model_type = "modernbert",
+      .defaults = JSON_TEXT({
+          "vocab_size" : 50368,
+          "hidden_size" : 768,
+          "intermediate_size" : 1152,
+          "num_hidden_layers" : 22,
+          "num_attention_heads" : 12,
+          "max_position_embeddings" : 8192,
+          "norm_eps" : 1e-5,
+          "hidden_activation" : "gelu",
+          "local_attention" : 128,
+          "classifier_pooling" : "cls",
+          "pad_token_id" : 50283,
+          "global_rope_theta" : 160000.0,
+          "local_rope_theta" : 10000.0
+      }),
       .optional = "pad_token_id global_rope_theta local_rope_theta" },
     { .model_type = "eurobert",
       .defaults = JSON_TEXT({

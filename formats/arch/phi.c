@@ -165,7 +165,7 @@ static int add_factors(struct arch_work *w, const char *key, const char *name, u
 
 /* The long context models' factors for each dimension, and one for attention as a whole. */
 static int add_longrope(struct arch_work *w) {
-    uint64_t context, dims;
+    uint64_t context = 0, dims = 0;
     if (json_len(json_get(w->rope.params, "long_factor")) == 0)
         return 0;
     int rc = need_context(w);

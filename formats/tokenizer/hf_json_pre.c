@@ -16,15 +16,17 @@
 #define NFC     "{\"type\":\"NFC\"}"
 
 /* DeepSeek: Chinese, and words with the sign before them. */
-#define HAN_KANA "[一-龥぀-ゟ゠-ヿ]+"
+#define HAN_KANA   "[一-龥぀-ゟ゠-ヿ]+"
 #define HAN_KOREAN "[一-龥ࠀ-一가-퟿]+"
-#define SIGNED                                                                       \
+#define SIGNED                                                                           \
     "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?" \
     "[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+"
 /* DeepSeek LLM: letters of alphabets with two cases. */
-#define CASED_LETTERS                                                                             \
-    "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅ" \
-    "ὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗ"   \
+#define CASED_LETTERS                                                                                                                                                                                                       \
+    "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-"                                                                                  \
+    "ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅ"                                                                                                                                                                         \
+    "ὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-" \
+    "ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗ"                                                                                                                                                                                              \
     "Ａ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+"
 #define SENTENCES " ?[^(\\s|.,!?…。，、।۔،)]+"
 
@@ -71,15 +73,14 @@ static const struct hf_pre pres[] = {
       .splits = { CASED(CONTRACTIONS "?") "|\\p{N}{1,3}|" SLASHED } },
     { .names = "tiny_aya cohere2moe",
       .normalizer = "null",
-      .splits = { "\\d{1,3}(?=(?:\\d{3})*\\b)",
-                  CASED(CONTRACTIONS "?") "|\\p{N}{1,3}|" SLASHED } },
+      .splits = { "\\d{1,3}(?=(?:\\d{3})*\\b)", CASED(CONTRACTIONS "?") "|\\p{N}{1,3}|" SLASHED } },
     { .names = "deepseek-coder",
       .normalizer = "null",
       .splits = { "[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", HAN_KOREAN, "\\p{N}" } },
     { .names = "deepseek-llm",
       .normalizer = "null",
-      .splits = { "[\\r\\n]", CASED_LETTERS, "\\s?[!-/:-~！-／：-～‘-‟　-。]+", "\\s+$",
-                  HAN_KOREAN, "\\p{N}+" } },
+      .splits = { "[\\r\\n]", CASED_LETTERS, "\\s?[!-/:-~！-／：-～‘-‟　-。]+", "\\s+$", HAN_KOREAN,
+                  "\\p{N}+" } },
     { .names = "deepseek-v3 hunyuan-dense joyai-llm hy_v4",
       .normalizer = "null",
       .splits = { "\\p{N}{1,3}", HAN_KANA, SIGNED "[\\r\\n]*|" SPACES } },
@@ -94,11 +95,12 @@ static const struct hf_pre pres[] = {
       .splits = { CONTRACTIONS "|" WORDS "|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|" SPACES } },
     { .names = "falcon",
       .normalizer = "null",
-      .whole = "{\"type\": \"Punctuation\", \"behavior\": \"Contiguous\"}, {\"type\": \"ByteLevel\", "
-               "\"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": true}, "
-               "{\"type\": \"Digits\", \"individual_digits\": false}, {\"type\": \"Split\", "
-               "\"pattern\": {\"Regex\": \"[0-9][0-9][0-9]\"}, \"behavior\": \"Isolated\", "
-               "\"invert\": false}" },
+      .whole =
+          "{\"type\": \"Punctuation\", \"behavior\": \"Contiguous\"}, {\"type\": \"ByteLevel\", "
+          "\"add_prefix_space\": false, \"trim_offsets\": true, \"use_regex\": true}, "
+          "{\"type\": \"Digits\", \"individual_digits\": false}, {\"type\": \"Split\", "
+          "\"pattern\": {\"Regex\": \"[0-9][0-9][0-9]\"}, \"behavior\": \"Isolated\", "
+          "\"invert\": false}" },
 };
 
 static bool has_word(const char *words, struct str word) {

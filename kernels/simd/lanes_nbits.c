@@ -41,7 +41,8 @@ INLINE bool encode_levels(void *dst, const float *src, vf (*rounded)(vf)) {
     vi words[PARTS];
     for (int part = 0; part < PARTS; part++) {
         words[part] = vi_set1(0);
-        UNROLL for (int i = 0; i < 8; i++) words[part] |= level(x[8 * part + i], inverse) << (4 * i);
+        UNROLL for (int i = 0; i < 8; i++) words[part] |= level(x[8 * part + i], inverse)
+                                                          << (4 * i);
     }
     vi_store_columns4(dst, LEVEL_BYTES, words);
     return true;

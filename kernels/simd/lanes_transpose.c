@@ -23,8 +23,8 @@ INLINE void turn(uint8_t *dst, const uint8_t *src, size_t rows, size_t cols, siz
                     const size_t r = r1 + VL <= rows ? r1 : rows - VL;
                     const size_t c = c1 + VL <= cols ? c1 : cols - VL;
                     vi tile[VL];
-                    UNROLL for (size_t k = 0; k < VL; k++)
-                        tile[k] = load(src + ((r + k) * cols + c) * size);
+                    UNROLL for (size_t k = 0; k < VL; k++) tile[k] =
+                        load(src + ((r + k) * cols + c) * size);
                     vi_transpose(tile);
                     UNROLL for (size_t k = 0; k < VL; k++)
                         store(dst + ((c + k) * rows + r) * size, tile[k]);
