@@ -19,6 +19,8 @@ struct source {
     _Atomic uint32_t refs;
     uint8_t *bytes;    /* in memory, of `of`; then no descriptor is ever open */
     struct source *of; /* a reference */
+    source_read_fn *read; /* in the file's place; or NULL */
+    void *user;
     /* under the pool's lock: */
     int fd;
     uint32_t users;             /* preads under way */
@@ -221,7 +223,14 @@ static int pread_all(int fd, const char *path, void *dst, uint64_t n, uint64_t o
     return 0;
 }
 
+void source_read_from(struct source *s, source_read_fn *read, void *user) {
+    s->read = read;
+    s->user = user;
+}
+
 int source_pread(struct source *s, void *dst, uint64_t n, uint64_t off, struct err *err) {
+    if (s->read)
+        return s->read(s->user, dst, n, off, err);
     if (s->of) {
         if (off > s->id.size || n > s->id.size - off)
             return err_set(err, -EIO, "%s: ends at byte %llu", s->of->path,

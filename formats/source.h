@@ -59,6 +59,11 @@ int source_check(struct source *s, struct err *err);
  * failure too. */
 int source_memory(struct source **out, struct source *of, void *bytes, uint64_t n, struct err *err);
 
+/* From now on source_pread asks @read for bytes of the file, whose size and name stay: the headers
+ * of a view are a file, its numbers are not. Before the source is shared. */
+typedef int source_read_fn(void *user, void *dst, uint64_t n, uint64_t off, struct err *err);
+void source_read_from(struct source *s, source_read_fn *read, void *user);
+
 /* A small file as a whole: @*out is malloced and ends in a NUL that @*n does not count.
  * -ENOENT when it is absent, -EFBIG over @limit bytes. */
 int source_slurp(struct root *root, const char *path, uint64_t limit, char **out, size_t *n,

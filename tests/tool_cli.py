@@ -130,6 +130,18 @@ class Cli(unittest.TestCase):
         self.assertEqual(again.stdout, done.stdout)
         self.assertIn(b"cosine", self.run_program("compare", self.view, self.view).stdout)
 
+    def test_compare_graphs(self):
+        """A graph's view, whose weights lie in a data file and may be made of integers."""
+        sums = []
+        out = self.dir / "four.onnx"
+        self.run_program("convert", self.models / "tinylm.onnx@int4", out)
+        for path in (out, self.models / "tinylm.onnx@int4", self.models / "tinylm.genai@int4"):
+            done = self.run_program("compare", "--json", self.models / "tinylm.onnx@fp32", path)
+            sums.append({t["name"]: t.get("rmse") for t in json.loads(done.stdout)["tensors"]})
+        self.assertTrue(0.001 < sums[0]["lm_head.weight"] < 0.05, sums[0]["lm_head.weight"])
+        self.assertEqual(sums[0], sums[1])
+        self.assertEqual(sums[0], sums[2])
+
     def validate(self, path, status=0):
         done = self.run_program("validate", "--json", path, status=status)
         report = json.loads(done.stdout)

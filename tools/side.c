@@ -2,7 +2,7 @@
  * tools/side.c - see side.h. */
 #include "tools/side.h"
 #include "formats/container.h"
-#include "fs/render.h"
+#include "fs/convert.h"
 #include "quant/codec.h"
 #include <errno.h>
 
@@ -45,13 +45,26 @@ void side_close(struct side *s) {
     place_close(&s->place);
 }
 
+/* Numbers that are made when they are read, or lie apart. */
+static int read_made(const struct side *s, const struct tensor *t, uint64_t first, uint64_t n,
+                     float *dst, struct err *err) {
+    struct arena a = { 0 };
+    const struct expr *e = expr_tensor(&a, t);
+    const int rc =
+        e ? convert_floats(s->model, &s->place.engine->kernels, t->name, e, first, n, dst, err)
+          : err_set(err, -ENOMEM, "no memory");
+    arena_fini(&a);
+    return rc;
+}
+
 int side_read(const struct side *s, const struct tensor *t, uint64_t first, uint64_t n, void *raw,
               float *dst, struct err *err) {
+    if (tensor_is_made(t) || t->strides)
+        return read_made(s, t, first, n, dst, err);
     const struct dtype_info *d = &dtype_info[t->dtype];
     const uint64_t off = t->off + first / d->block_elems * d->block_bytes;
     const uint64_t len = n / d->block_elems * d->block_bytes;
-    int rc = s->view ? render_read(s->view, raw, len, off, err)
-                     : source_pread(s->model->sources[t->src], raw, len, off, err);
+    int rc = source_pread(s->model->sources[t->src], raw, len, off, err);
     if (rc == 0 && codec_decode(&s->place.engine->kernels, t->dtype, dst, raw, n) < 0)
         rc = err_set(err, -ENOTSUP, "%.*s: %s cannot be read", STR_ARG(t->name), d->name);
     return rc;

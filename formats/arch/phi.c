@@ -111,7 +111,7 @@ static int rope_dims(struct arch_work *w, uint64_t *dims) {
 }
 
 static int add_rope_dims(struct arch_work *w) {
-    uint64_t dims;
+    uint64_t dims = 0;
     int rc = rope_dims(w, &dims);
     return rc < 0 ? rc : work_u32(w, ".rope.dimension_count", dims);
 }
