@@ -143,3 +143,13 @@ void packed_hash(const struct packed *p, struct hasher *h, const struct hash128 
     hasher_u64(h, p->group_cols);
     hasher_u64(h, p->groups);
 }
+
+uint64_t tensor_stored(const struct tensor *t) {
+    const struct packed *p = t->packed;
+    const struct tensor *const parts[] = { p ? p->words : t, p ? p->scales : NULL,
+                                           p ? p->zeros : NULL, p ? p->index : NULL };
+    uint64_t sum = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        sum += parts[i] ? parts[i]->bytes : 0;
+    return sum;
+}

@@ -44,6 +44,9 @@ int packed_tensor(struct tensor *t, const struct packed *p, const uint64_t *dims
  * bytes are made by fs/unpack_blocks.c. NULL: no memory, or rows that are no whole blocks. */
 const struct tensor *packed_blocks(struct arena *a, const struct tensor *t);
 
+/* Bytes of the file that @t's numbers take, in parts that are no tensors of their own. */
+uint64_t tensor_stored(const struct tensor *t);
+
 /* The type that the plain model would have: p->type, else that of the scales, bf16 where they are wider or
  * narrower. */
 enum dtype packed_type(const struct packed *p);

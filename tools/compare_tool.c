@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tools/compare_tool.c - `weightfs compare`: what a conversion costs in precision. */
 #include "formats/container.h"
+#include "formats/packed.h"
 #include "fs/worker.h"
 #include "tools/compare.h"
 #include "tools/text.h"
@@ -12,9 +13,11 @@
 static const char help[] =
     "usage: weightfs compare [OPTION...] A B\n"
     "\n"
-    "Tensor by tensor, what B has in the place of A's numbers: types, bits a weight, root of the "
-    "mean\n"
-    "squared difference, largest difference, cosine; and the same for all of them. A and B are "
+    "Tensor by tensor, what B has in the place of A's numbers: types, bits a weight as stored, "
+    "root "
+    "of the mean\n"
+    "squared difference, largest difference, cosine, shape; and the same for all of them. A and B "
+    "are "
     "models\n"
     "or views of any format; tensors are paired by name. A Hugging Face folder is compared with a "
     "GGUF\n"
@@ -44,10 +47,14 @@ static double bits(uint64_t bytes, uint64_t elems) {
     return elems ? 8.0 * (double)bytes / (double)elems : 0;
 }
 
+static double tensor_bits(const struct tensor *t) {
+    return t ? bits(tensor_stored(t), t->elems) : 0;
+}
+
 static double bits_of(const struct model *m) {
     uint64_t bytes = 0, elems = 0;
     for (uint32_t i = 0; i < m->n_tensors; i++) {
-        bytes += m->tensors[i].bytes;
+        bytes += tensor_stored(&m->tensors[i]);
         elems += m->tensors[i].elems;
     }
     return bits(bytes, elems);
@@ -74,20 +81,28 @@ static void print_sums(const struct sums *s) {
         printf("  %llu not finite", (unsigned long long)s->not_finite);
 }
 
+/* The slowest dimension first. */
+static void print_shape(const char *before, const struct tensor *t) {
+    fputs(before, stdout);
+    for (uint32_t d = 0; d < t->n_dims; d++)
+        printf("%s%llu", d ? ", " : "", (unsigned long long)t->dims[d]);
+    putchar(']');
+}
+
 static void print_text(const struct comparison *c) {
     printf("%-8s %-8s %6s %6s %10s %10s %10s  tensor\n", "A", "B", "bits", "bits", "RMSE", "max",
            "cosine");
     for (uint32_t i = 0; i < c->n; i++) {
         const struct pair *p = &c->pairs[i];
-        printf("%-8s %-8s %6.2f %6.2f ", type_of(p->a), type_of(p->b),
-               p->a ? bits(p->a->bytes, p->a->elems) : 0,
-               p->b ? bits(p->b->bytes, p->b->elems) : 0);
+        printf("%-8s %-8s %6.2f %6.2f ", type_of(p->a), type_of(p->b), tensor_bits(p->a),
+               tensor_bits(p->b));
         if (p->state == PAIR_COMPARED)
             print_sums(&p->sums);
         else
             printf("%32s", STATES[p->state]);
         fputs("  ", stdout);
         text_plain(stdout, either(p)->name);
+        print_shape(" [", either(p));
         putchar('\n');
     }
     printf("%-17s %6.2f %6.2f ", "all", bits_of(c->a->model), bits_of(c->b->model));
@@ -95,17 +110,10 @@ static void print_text(const struct comparison *c) {
     putchar('\n');
 }
 
-static void json_shape(const char *key, const struct tensor *t) {
-    printf(", \"%s\": [", key);
-    for (uint32_t d = 0; d < t->n_dims; d++)
-        printf("%s%llu", d ? ", " : "", (unsigned long long)t->dims[d]);
-    printf("]");
-}
-
 static void json_side(const char *key, const struct tensor *t) {
     printf(", \"type_%s\": ", key);
     printf(t ? "\"%s\"" : "null", t ? type_of(t) : "");
-    printf(", \"bits_%s\": %.4f", key, t ? bits(t->bytes, t->elems) : 0);
+    printf(", \"bits_%s\": %.4f", key, tensor_bits(t));
 }
 
 static void json_sums(const struct sums *s) {
@@ -123,7 +131,7 @@ static void print_json(const struct comparison *c) {
         text_json(stdout, either(p)->name);
         json_side("a", p->a);
         json_side("b", p->b);
-        json_shape("shape", either(p));
+        print_shape(", \"shape\": [", either(p));
         if (p->state == PAIR_COMPARED)
             json_sums(&p->sums);
         else

@@ -5,12 +5,13 @@
 #include "formats/folder.h"
 #include "formats/json.h"
 #include "formats/merge.h"
+#include "formats/packed.h"
 #include "tools/metadata.h"
 #include "tools/text.h"
 #include "tools/view_model.h"
 
 struct sums {
-    uint64_t params, bytes;        /* elements of all tensors; bytes they take */
+    uint64_t params, bytes;        /* elements of all tensors; bytes they take in the file */
     uint64_t by_type[DTYPE_COUNT]; /* tensors */
 };
 
@@ -19,7 +20,7 @@ static struct sums sums_of(const struct model *m) {
     for (uint32_t i = 0; i < m->n_tensors; i++) {
         const struct tensor *t = &m->tensors[i];
         s.params += t->elems;
-        s.bytes += t->bytes;
+        s.bytes += tensor_stored(t);
         s.by_type[t->dtype]++;
     }
     return s;
