@@ -16,7 +16,8 @@ enum {
     SLICE_NS = 4000000, /* a slice is to take that long: whether anybody is left is asked before */
     TURN_NS = 16000000, /* then others have their turn */
     AHEAD_QUEUED = 4,   /* jobs a worker */
-    BATCH_MAX = 32      /* chunks */
+    BATCH_MAX = 32,     /* chunks */
+    STRIPS_SEARCHED = 4 /* chunks of a quantized type, which nobody can stop half way */
 };
 
 static const char NO_MEMORY[] = "no memory for a chunk";
@@ -198,10 +199,12 @@ static void make_batch(struct making *m, uint64_t n) {
 }
 
 /* How many chunks are best made together; 0: each alone. On a GPU, and where each would read a bit
- * of every row. */
+ * of every row: then of types that take a search no more than some tenths of a second's work. */
 static uint64_t together(const struct making *m) {
     const uint64_t n = gpu_batch_chunks(m->view->engine->gpu, m->c);
-    return n == 0 && convert_by_strips(m->c->expr) ? BATCH_MAX : n;
+    if (n > 0 || !convert_by_strips(m->c->expr))
+        return n;
+    return dtype_is_quantized(m->c->to) ? STRIPS_SEARCHED : BATCH_MAX;
 }
 
 /* @most: chunks that are wanted, this one included. */
