@@ -12,7 +12,12 @@ trap 'unmount_all; rmdir "$mnt" 2>/dev/null' EXIT
 models=tests/data/models
 
 show() {
-    printf '\n$ %s\n' "$*"
+    local word line='$'
+    for word; do # as one would type it
+        case $word in *[!A-Za-z0-9_@%+=:,./-]*) word=${word@Q} ;; esac
+        line+=" $word"
+    done
+    printf '\n%s\n' "$line"
     "$@"
 }
 
