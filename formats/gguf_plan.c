@@ -127,5 +127,6 @@ int gguf_plan(struct layout *l, const struct form *f, struct err *err) {
     struct buffer b = { 0 };
     const int ret = add_header(l, &b, f, alignment, err);
     buffer_fini(&b);
+    l->pairs = f->kvs;
     return ret < 0 ? ret : add_data(l, f, alignment, err);
 }

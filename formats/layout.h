@@ -5,6 +5,7 @@
 #include "formats/err.h"
 #include "formats/expr.h"
 #include "formats/importance.h"
+#include "formats/kv.h"
 #include "formats/scaling.h"
 
 /* One tensor that has to be converted. Its bytes are cached under @key, in chunks. */
@@ -44,8 +45,9 @@ struct layout {
     struct arena *arena;
     struct extent *extents;
     uint32_t n, cap;
-    uint64_t size;    /* bytes */
-    uint64_t convert; /* bytes in CONVERT extents that are cached */
+    uint64_t size;        /* bytes */
+    uint64_t convert;     /* bytes in CONVERT extents that are cached */
+    struct kv_list pairs; /* of a GGUF that is written: those of its header */
 };
 
 /* Append at the end; nothing is appended for a length of zero. 0, -ENOMEM or -EFBIG. */

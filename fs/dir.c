@@ -2,9 +2,9 @@
  * fs/dir.c - readdir and readdirplus. */
 #include "fs/dir.h"
 #include "formats/cleanup.h"
+#include "fs/data_file.h"
 #include "fs/foresee.h"
 #include "fs/models.h"
-#include "fs/name_parse.h"
 #include <errno.h>
 #include <pthread.h>
 
@@ -49,17 +49,31 @@ static int collect(void *user, const char *name, unsigned char type) {
 }
 
 /* Or a file of SRC with such a name: a lookup will tell. */
-static bool looks_like_view(const struct mount *m, const char *name) {
+static bool looks_like_view(const struct mount *m, const char *name, struct parsed_name *parsed) {
     const enum names_style style = m->o->names.style;
+    return name_parse(name, NAMES_AT, parsed) ||
+           (style != NAMES_AT && name_parse(name, style, parsed));
+}
+
+/* What views of ONNX models have beside them. */
+static void add_data_files(struct mount *m, const struct node *n, struct dir *d) {
+    auto_free struct name *found = malloc(sizeof *found);
+    char name[NAME_MAX + 1];
     struct parsed_name parsed;
-    return name_parse(name, NAMES_AT, &parsed) ||
-           (style != NAMES_AT && name_parse(name, style, &parsed));
+    d->failed |= !found;
+    for (uint32_t i = 0, end = d->n; i < end && !d->failed; i++) {
+        const char *view = d->entries[i].name;
+        if (looks_like_view(m, view, &parsed) && parsed.spec.format == FORMAT_ONNX &&
+            data_file_find(m->engine, m->names, n->path, view, found, name))
+            collect(d, name, DT_REG);
+    }
 }
 
 static void tell_foresight(struct mount *m, const struct node *n, const struct dir *d) {
+    struct parsed_name parsed;
     foresight_begin(m->foresight, n->path);
     for (uint32_t i = 0; i < d->n; i++)
-        if (looks_like_view(m, d->entries[i].name))
+        if (looks_like_view(m, d->entries[i].name, &parsed))
             foresight_add(m->foresight, d->entries[i].name);
 }
 
@@ -82,8 +96,10 @@ static int fill(struct mount *m, const struct node *n, struct dir *d) {
         return -ENOMEM;
     const bool in_view = node_is_folder(n);
     const int rc = in_view ? list_view(m, n, d) : names_list(m->names, n->path, collect, d);
-    if (rc == 0 && !in_view)
+    if (rc == 0 && !in_view) {
+        add_data_files(m, n, d);
         tell_foresight(m, n, d);
+    }
     return d->failed ? -ENOMEM : rc;
 }
 

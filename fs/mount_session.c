@@ -193,10 +193,13 @@ enum exit_status mount_run(const struct options *o, const char *mnt, struct daem
     enum exit_status status = STATUS_SYSTEM;
     raise_limits();
     log_open(o->log, 0); /* to stderr, until who called has gone */
-    if (open_mount(&m, &err) < 0)
-        log_error("%s", err.msg);
-    else
+    const int rc = open_mount(&m, &err);
+    if (rc == 0)
         status = run_session(&m, mnt, d);
+    else
+        log_error("%s", err.msg);
+    if (rc < 0 && rc != -ENOMEM) /* it is SRC that will not do */
+        status = STATUS_MOUNT;
     close_mount(&m);
     return status;
 }

@@ -59,7 +59,8 @@ static void print_help(void) {
     for (const struct tool *t = tools; t->name; t++)
         printf("  %-*s%s\n", HELP_COLUMN - 2, t->name, t->help);
     puts("\n"
-         "Exit status: 0 mounted, 1 wrong usage, 2 system error, 32 the mount failed.\n"
+         "Exit status: 0 mounted, 1 wrong usage, 2 system error, 32 the mount failed,\n"
+         "as SRC or MNT will not do.\n"
          "To unmount: fusermount3 -u MNT, or umount MNT.");
 }
 

@@ -43,6 +43,11 @@ static void about_open(struct about *a, struct mount *m, const struct node *n, s
         a->err = (struct err){ rc, "" }, memcpy(a->err.msg, err.msg, sizeof err.msg);
 }
 
+/* A GGUF that is made has pairs of its own; NULL: the model's metadata is what there is. */
+static const struct kv_list *own_pairs(const struct about *a) {
+    return a->view && a->view->layout.pairs.n ? &a->view->layout.pairs : NULL;
+}
+
 /* --- the attributes: true if there is a value --- */
 
 static bool get_format(struct about *a) {
@@ -75,8 +80,9 @@ static bool get_architecture(struct about *a) {
     struct str s;
     if (!a->model)
         return false;
+    const struct kv_list *own = own_pairs(a);
     const struct json *config = a->model->folder ? a->model->folder->config : NULL;
-    if (!kv_get_str(&a->model->kvs, "general.architecture", &s) &&
+    if (!kv_get_str(own ? own : &a->model->kvs, "general.architecture", &s) &&
         !json_str(json_at(json_get(config, "architectures"), 0), &s) &&
         !json_str(json_get(config, "model_type"), &s))
         return false;
@@ -164,7 +170,7 @@ static int get_own(struct mount *m, const struct node *n, const char *name, stru
             rc = attributes[i].get(&a) ? 0 : -ENODATA;
     }
     if (a.model && strncmp(name, META, sizeof META - 1) == 0)
-        rc = xattr_meta_get(a.model, name + sizeof META - 1, out);
+        rc = xattr_meta_get(a.model, own_pairs(&a), name + sizeof META - 1, out);
     about_fini(&a);
     return rc;
 }
@@ -208,7 +214,7 @@ static void list_own(struct mount *m, const struct node *n, struct buffer *out) 
             add_name(&l, "", str_from(attributes[i].name), value.n);
     }
     if (a.model)
-        xattr_meta_each(a.model, LISTED_BYTES, add_meta_name, &l);
+        xattr_meta_each(a.model, own_pairs(&a), LISTED_BYTES, add_meta_name, &l);
     buffer_fini(&value);
     about_fini(&a);
 }

@@ -104,18 +104,25 @@ static int get_json(const struct model *m, const char *key, struct buffer *out) 
     return v ? 0 : -ENODATA;
 }
 
-int xattr_meta_get(const struct model *m, const char *key, struct buffer *out) {
-    const struct kv *kv = kv_find(&m->kvs, str_from(key));
-    return kv ? add_kv(kv, out) : get_json(m, key, out);
+int xattr_meta_get(const struct model *m, const struct kv_list *own, const char *key,
+                   struct buffer *out) {
+    const struct kv *kv = kv_find(own ? own : &m->kvs, str_from(key));
+    if (kv)
+        return add_kv(kv, out);
+    return own ? -ENODATA : get_json(m, key, out);
 }
 
-void xattr_meta_each(const struct model *m, size_t limit, xattr_meta_emit *emit, void *user) {
+void xattr_meta_each(const struct model *m, const struct kv_list *own, size_t limit,
+                     xattr_meta_emit *emit, void *user) {
+    const struct kv_list *pairs = own ? own : &m->kvs;
     struct json *owned;
     size_t bytes;
-    for (uint32_t i = 0; i < m->kvs.n; i++) {
-        if (kv_fits(&m->kvs.items[i], limit, &bytes))
-            emit(user, m->kvs.items[i].key, bytes);
+    for (uint32_t i = 0; i < pairs->n; i++) {
+        if (kv_fits(&pairs->items[i], limit, &bytes))
+            emit(user, pairs->items[i].key, bytes);
     }
+    if (own)
+        return;
     for (struct json_iter it = json_iter(document(m, &owned)); json_next(&it);) {
         struct buffer value = { 0 };
         add_json(it.value, &value, 0);

@@ -152,6 +152,12 @@ class OrdinaryUser(Case):
         with open(os.path.join(self.dir, "got"), "rb") as f:
             self.assertEqual(f.read(), self.want)
 
+    def test_a_source_that_may_not_be_read_is_32(self):
+        os.mkdir(os.path.join(self.dir, "closed"), 0o700)
+        done = self.as_user("$W $DIR/closed $MNT -o nocache || echo $?")
+        self.assertEqual(done.stdout, "32\n", done.stderr)
+        self.assertIn("closed: Permission denied", done.stderr)
+
     def test_clears_a_killed_mount(self):
         done = self.as_user("""
             $W $SRC $MNT -f & sleep 0.1

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The names of views: who is meant, how they are spelled and listed, folders, layouts."""
+import errno
 import os
+import re
 import shutil
 
 import mounting
 from mounting import WAIT_S, Case, model, safetensors, wait_for
 
 TINY = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "models", "tinylm")
+ONNX = os.path.join(os.path.dirname(os.path.abspath(__file__)), "data", "onnx")
 
 
 class Names(Case):
@@ -153,6 +156,27 @@ class Names(Case):
         self.assertTrue(self.read("m-Q8_0.gguf") == self.read("m.gguf@q8_0"))
         self.assertFalse(os.path.exists(self.at("m@q8_0.gguf")))
 
+    def test_data_files_of_onnx_models(self):
+        """Listed where there are some, so that a copy of all that is listed is whole."""
+        for name in ("external.onnx", "external.onnx.data", "cnn.onnx"):
+            shutil.copy(os.path.join(ONNX, name), self.put("onnx/" + name))
+        self.put("onnx/broken.onnx", b"\xff" * 100)
+        views = ["cnn.onnx@%s", "external.onnx@%s", "external.onnx@%s.data"]
+        for options, folder in ((["layout=source"], "onnx"), (["layout=flat", "names=ext"], "")):
+            self.mount("views=onnx@fp32:onnx@fp16", *options)
+            names = [n for n in self.names(folder) if "@" in n and "broken" not in n]
+            want = [v % t for v in views for t in ("fp32", "fp16")]
+            if folder == "":
+                want = [re.sub(r"\.onnx@(\w+)$", r"@\1.onnx", w) for w in want]
+            self.assertEqual(names, sorted(want))
+            for name in names:
+                self.assertGreater(os.stat(self.at(folder, name)).st_size, 0)
+            broken = self.at(folder, "broken.onnx@fp32")
+            self.assertEqual(os.stat(broken).st_size, 0)
+            self.assertIn(b"not an ONNX model", os.getxattr(broken, "user.weightfs.error"))
+            self.assertErrno(errno.EBADMSG, open, broken, "rb")
+            self.unmount()
+
     def test_flat(self):
         self.gguf("a/m.gguf")
         self.gguf("b/c/n.gguf")
@@ -226,6 +250,12 @@ class Attributes(Case):
                           ("meta.llama.block_count", "1"), ("meta.fits", "y" * 60000)):
             self.assertEqual(self.get(view, key), want)
             self.assertEqual(key in self.list(view), key != "meta.fits")
+        for key, want in (("architecture", "llama"), ("meta.general.architecture", "llama"),
+                          ("meta.llama.block_count", "4"), ("meta.general.file_type", "15")):
+            self.assertEqual(self.get("tinylm.gguf@q4_k_m", key), want)
+            self.assertIn(key, self.list("tinylm.gguf@q4_k_m"))
+        self.assertNotIn("meta.model_type", self.list("tinylm.gguf@q4_k_m"))
+        self.assertEqual(self.get("tinylm.safetensors@f16", "meta.model_type"), "llama")
         self.assertNotIn("error", self.list(view))
         self.assertNotIn("meta.big", self.list(view))
         self.assertAlmostEqual(float(self.get(view, "bits_per_weight")), 4.5, delta=2.1)

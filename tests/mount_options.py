@@ -45,8 +45,11 @@ class Statuses(Case):
 
     def test_what_cannot_be_mounted_is_32(self):
         self.put("file")
-        missing = os.path.join(self.dir, "missing")
+        missing, fifo = os.path.join(self.dir, "missing"), os.path.join(self.dir, "fifo")
+        os.mkfifo(fifo)
         for src, mnt, why in ((missing, self.mnt, "No such file"),
+                              ("/dev/null", self.mnt, "neither a folder nor"),
+                              (fifo, self.mnt, "neither a folder nor"),
                               (self.src, missing, "No such file"),
                               (self.src, os.path.join(self.src, "file"), "not a folder")):
             done = self.start(src=src, mnt=mnt)

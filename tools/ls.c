@@ -2,8 +2,8 @@
  * tools/ls.c - `weightfs ls`: the models of a folder, and the views that a mount would list. */
 #include "formats/cleanup.h"
 #include "formats/merge.h"
+#include "fs/data_file.h"
 #include "fs/engine.h"
-#include "fs/names.h"
 #include "fs/view.h"
 #include "tools/text.h"
 #include "tools/verbs.h"
@@ -93,22 +93,12 @@ static int add_view(struct ls *l, char *path) {
     return rc ? rc : -ENOMEM;
 }
 
-/* Whether a view of an ONNX model has a file of weights beside it, only its plan tells. */
-static int add_data(struct ls *l, const char *view) {
-    struct view_info info;
-    struct name *found = l->found;
-    char *path = NULL;
-    if (found->spec.format != FORMAT_ONNX || found->spec.data ||
-        !str_ends(str_from(found->path), STR(".onnx")))
+static int add_data_file(struct ls *l, const char *view) {
+    char name[NAME_MAX + 1];
+    if (!data_file_find(l->engine, l->names, l->dir, view, l->found, name))
         return 0;
-    found->spec.data = true;
-    int rc = view_stat(l->engine, found->path, &found->spec, &info, l->err);
-    if (rc == 0 && info.error.code)
-        return 0;
-    if (rc == 0 && asprintf(&path, "%s.data", view) < 0)
-        rc = -ENOMEM;
-    if (rc == 0)
-        rc = add_view(l, path);
+    char *path = join(l->dir, name);
+    const int rc = path ? add_view(l, path) : -ENOMEM;
     if (rc < 0)
         free(path);
     return rc;
@@ -123,8 +113,10 @@ static int emit(void *user, const char *name, unsigned char type) {
         return rc == -ENOENT ? 0 : rc;
     if (l->found->kind == NAME_VIEW) {
         rc = add_view(l, path);
-        if (rc == 0)
-            rc = add_data(l, take(path));
+        if (rc == 0) {
+            take(path);
+            rc = add_data_file(l, name);
+        }
         return rc == -ENOENT ? 0 : rc; /* it went away meanwhile */
     }
     if (names_is_source(l->names, l->found->path)) {
