@@ -3,8 +3,8 @@
 """onnx_logits.py PROGRAM: graphs made of small random models of each family against
 transformers: a prompt of 16 tokens, then 8 steps with the KV cache; a batch of 1, and one of 2 with
 five tokens of padding on the left of the first row. Encoders: 24 tokens, padded on the right. Prints
-a table of the largest differences of what comes out, their RMS, and, for fp16, that over the RMS of what
-ORT's own converter makes of the fp32 graph. Needs torch, transformers and onnxruntime, so CI does not run it."""
+a table of the largest differences of what comes out, their RMS, for fp16 that over the RMS of what
+ORT's own converter makes of the fp32 graph, and how far transformers itself is from float64. Needs torch, transformers and onnxruntime, so CI does not run it."""
 
 import argparse
 import os
@@ -33,6 +33,9 @@ LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_fac
 LONGROPE = dict(rope_parameters=dict(
     rope_type="longrope", rope_theta=10000.0, short_factor=[1 + i / 64 for i in range(32)],
     long_factor=[1 + i / 4 for i in range(32)]))
+PARTIAL = dict(rope_parameters=dict(LONGROPE["rope_parameters"], partial_rotary_factor=0.75,
+                                    short_factor=[1 + i / 64 for i in range(24)],
+                                    long_factor=[1 + i / 4 for i in range(24)]))
 CONFIGS = {
     "llama": tr.LlamaConfig(**SMALL),
     "llama, tied": tr.LlamaConfig(**SMALL, tie_word_embeddings=True),
@@ -53,6 +56,9 @@ CONFIGS = {
     "phi3": tr.Phi3Config(**SMALL),
     "phi3, longrope": tr.Phi3Config(**SMALL, original_max_position_embeddings=64, **LONGROPE),
     "phi3, longrope, long": tr.Phi3Config(**SMALL, original_max_position_embeddings=8, **LONGROPE),
+    "phi3, partial": tr.Phi3Config(**SMALL, rope_parameters=dict(
+        rope_type="default", rope_theta=10000.0, partial_rotary_factor=0.75)),
+    "phi3, partial, long": tr.Phi3Config(**SMALL, original_max_position_embeddings=8, **PARTIAL),
     "gemma": tr.GemmaConfig(**dict(SMALL, num_key_value_heads=1), head_dim=64),
     "gemma2": tr.Gemma2Config(**SMALL, head_dim=64, sliding_window=6, query_pre_attn_scalar=48),
     "gpt2": tr.GPT2Config(vocab_size=512, n_embd=256, n_layer=2, n_head=4, n_positions=512,
@@ -170,6 +176,13 @@ def encoder_cells(model, session, ids):
     return cells, np.mean(squares)
 
 
+def own_error(kind, where, ids):
+    """The largest difference between transformers in float32 and in float64, one text."""
+    one = [kind.from_pretrained(where, dtype=dtype, attn_implementation="eager").eval()(
+        torch.tensor(ids[:1]))[0].double() for dtype in (torch.float32, torch.float64)]
+    return float((one[0] - one[1]).abs().max())
+
+
 def rows(kind, config, compare, ids):
     """By spec: the largest differences of each batch, mean squares, those of ORT's converter."""
     found = {spec: [] for spec in ARGS.specs.split()}
@@ -183,15 +196,17 @@ def rows(kind, config, compare, ids):
                     continue
                 other = compare(model, converted(top), ids)[1] if spec == "fp16" else 0
                 cells, square = compare(model, session, ids)
-                found[spec].append([*cells, square, other])
+                with torch.no_grad():
+                    own = own_error(kind, os.path.join(top, "m"), ids)
+                found[spec].append([*cells, own, square, other])
     return found
 
 
 def main():
     tr.logging.disable_progress_bar()
     ids = np.random.default_rng(0).integers(3, 512, (2, PROMPT + STEPS))
-    print("| model | spec | batch 1 | batch 2, padded | RMS | x ORT's fp16 |")
-    print("|---|---|---|---|---|---|")
+    print("| model | spec | batch 1 | batch 2, padded | transformers | RMS | x ORT's fp16 |")
+    print("|---|---|---|---|---|---|---|")
     models = {name: (tr.AutoModelForCausalLM, c, decoder_cells) for name, c in CONFIGS.items()}
     models.update({name: (*m, encoder_cells) for name, m in ENCODERS.items()})
     for name in models:
@@ -199,12 +214,12 @@ def main():
             continue
         for spec, found in rows(*models[name], ids).items():
             if isinstance(found, str):
-                print(f"| {name} | {spec} | {found} | | | |", flush=True)
+                print(f"| {name} | {spec} | {found} | | | | |", flush=True)
                 continue
-            one, two = np.max(found, 0)[:2]
-            rms, other = np.sqrt(np.mean(found, 0)[2:])
+            one, two, own = np.max(found, 0)[:3]
+            rms, other = np.sqrt(np.mean(found, 0)[3:])
             ratio = f"{rms / other:.3f}" if other else ""
-            print(f"| {name} | {spec} | {one:.1e} | {two:.1e} | {rms:.2e} | {ratio} |", flush=True)
+            print(f"| {name} | {spec} | {one:.1e} | {two:.1e} | {own:.1e} | {rms:.2e} | {ratio} |", flush=True)
 
 
 if __name__ == "__main__":

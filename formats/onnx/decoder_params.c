@@ -10,7 +10,7 @@ static const struct decoder_family families_of_decoders[] = {
     { .model_type = "mistral", .window = WINDOW_ALL },
     { .model_type = "qwen2", .window = WINDOW_ASKED },
     { .model_type = "qwen3", .window = WINDOW_ASKED, .qk_norm = true },
-    { .model_type = "phi3", .window = WINDOW_ALL, .fused = true },
+    { .model_type = "phi3", .window = WINDOW_ALL, .fused = true, .partial = true },
     { .model_type = "gemma",
       .scaled_embedding = true,
       .tied = true,

@@ -6,17 +6,17 @@
 #include <math.h>
 
 static float plain(const struct decoder *d, const struct rope *r, uint64_t i) {
-    const float exponent = (float)(2 * i) / (float)d->dim;
+    const float exponent = (float)(2 * i) / (float)d->rotated;
     return (float)pow((float)(r->has_theta ? r->theta : 10000), exponent);
 }
 
 static void fill_plain(struct decoder *d, const struct rope *r) {
-    for (uint64_t i = 0; i < d->dim / 2; i++)
+    for (uint64_t i = 0; i < d->rotated / 2; i++)
         d->inv_freq[i] = 1 / plain(d, r, i);
 }
 
 static void fill_linear(struct decoder *d, const struct rope *r) {
-    for (uint64_t i = 0; i < d->dim / 2; i++)
+    for (uint64_t i = 0; i < d->rotated / 2; i++)
         d->inv_freq[i] = 1 / plain(d, r, i) / (float)rope_f64(r, "factor", 1);
 }
 
@@ -35,7 +35,7 @@ static float scale_llama3(const struct rope *r, float inv) {
 }
 
 static void fill_llama3(struct decoder *d, const struct rope *r) {
-    for (uint64_t i = 0; i < d->dim / 2; i++)
+    for (uint64_t i = 0; i < d->rotated / 2; i++)
         d->inv_freq[i] = scale_llama3(r, 1 / plain(d, r, i));
 }
 
@@ -44,7 +44,7 @@ static void fill_llama3(struct decoder *d, const struct rope *r) {
 /* The place in a head where a wave turns @turns times in the context of the training. */
 static double yarn_place(const struct decoder *d, const struct rope *r, double turns) {
     const double theta = r->has_theta ? r->theta : 10000;
-    return (double)d->dim * log((double)r->context / (turns * 2 * M_PI)) / (2 * log(theta));
+    return (double)d->rotated * log((double)r->context / (turns * 2 * M_PI)) / (2 * log(theta));
 }
 
 static double yarn_mscale(double factor, double mscale) {
@@ -69,26 +69,25 @@ static void fill_yarn(struct decoder *d, const struct rope *r) {
     bool truncate = true;
     json_bool(json_get(r->params, "truncate"), &truncate);
     low = fmax(truncate ? floor(low) : low, 0);
-    high = fmin(truncate ? ceil(high) : high, (double)d->dim - 1);
+    high = fmin(truncate ? ceil(high) : high, (double)d->rotated - 1);
     high += low == high ? 0.001 : 0;
-    for (uint64_t i = 0; i < d->dim / 2; i++) {
+    for (uint64_t i = 0; i < d->rotated / 2; i++) {
         const float freq = plain(d, r, i);
         const float ramp = ((float)i - (float)low) / (float)(high - low);
         const float kept = 1 - fminf(fmaxf(ramp, 0), 1);
         d->inv_freq[i] = 1 / ((float)factor * freq) * (1 - kept) + 1 / freq * kept;
     }
-    /* what queries and keys are both multiplied by, in one */
-    d->rope_scale = rope_f64(r, "attention_factor", both);
+    d->rope_scale = (float)rope_f64(r, "attention_factor", both);
 }
 
 /* --- longrope --- */
 
 static void fill_by_factors(struct decoder *d, const struct rope *r, const char *key, float *out) {
     const struct json *factors = json_get(r->params, key);
-    if (json_len(factors) != d->dim / 2)
+    if (json_len(factors) != d->rotated / 2)
         net_fail(&d->n, -EBADMSG, "config.json: \"%s\" has not %llu numbers", key,
-                 (unsigned long long)d->dim / 2);
-    for (uint64_t i = 0; out && i < d->dim / 2; i++) {
+                 (unsigned long long)d->rotated / 2);
+    for (uint64_t i = 0; out && i < d->rotated / 2; i++) {
         double factor = 0;
         if (!json_f64(json_at(factors, i), &factor))
             net_fail(&d->n, -EBADMSG, "config.json: \"%s\" is no list of numbers", key);
@@ -100,14 +99,14 @@ static void fill_longrope(struct decoder *d, const struct rope *r) {
     const double factor =
         rope_f64(r, "factor", (double)d->positions / (double)(r->context ? r->context : 1));
     const double both = factor <= 1 ? 1 : sqrt(1 + log(factor) / log((double)r->context));
-    d->inv_freq_long = arena_array(d->n.g->arena, float, d->dim / 2 + 1);
+    d->inv_freq_long = arena_array(d->n.g->arena, float, d->rotated / 2 + 1);
     d->n.g->failed |= !d->inv_freq_long;
     d->rope_context = r->context;
     fill_by_factors(d, r, "short_factor", d->inv_freq);
     fill_by_factors(d, r, "long_factor", d->inv_freq_long);
-    d->rope_scale = rope_f64(r, "attention_factor", both);
-    if (d->n.ops == NET_CONTRIB)
-        net_fail(&d->n, -ENOTSUP, "contrib has one table of positions: longrope needs two");
+    d->rope_scale = (float)rope_f64(r, "attention_factor", both);
+    if (r->context == 0 || r->context > 1 << 30)
+        net_fail(&d->n, -EBADMSG, "config.json: a context of %llu", (unsigned long long)r->context);
 }
 
 /* --- all --- */
@@ -122,6 +121,23 @@ static const struct {
     { "longrope", fill_longrope, true }, { "su", fill_longrope, true }, /* its first name */
 };
 
+/* How many numbers of a head are rotated. */
+static void read_part(struct decoder *d, const struct rope *r) {
+    d->rotated = d->dim;
+    if (!r->has_partial || r->partial == 1)
+        return;
+    if (!d->family->partial)
+        net_fail(&d->n, -ENOTSUP, "config.json: a %s has no heads that are rotated in part",
+                 d->family->model_type);
+    else if (!(r->partial > 0 && r->partial < 1))
+        net_fail(&d->n, -EBADMSG, "config.json: \"partial_rotary_factor\" is %g", r->partial);
+    else
+        d->rotated = (uint64_t)((double)d->dim * r->partial);
+    if (d->rotated == 0 || d->rotated % 2)
+        net_fail(&d->n, -EBADMSG, "config.json: heads are rotated in %llu numbers",
+                 (unsigned long long)d->rotated);
+}
+
 void decoder_read_rope(struct decoder *d) {
     struct rope r = { 0 };
     void (*fill)(struct decoder *, const struct rope *) = NULL;
@@ -133,13 +149,12 @@ void decoder_read_rope(struct decoder *d) {
     if (!fill)
         net_fail(&d->n, -ENOTSUP, "config.json: rotary positions of type \"%.*s\" are not written",
                  STR_ARG(type));
-    if (r.has_partial && r.partial != 1)
-        net_fail(&d->n, -ENOTSUP, "config.json: heads that are rotated in part are not written");
-    d->inv_freq = arena_array(d->n.g->arena, float, d->dim / 2 + 1);
+    read_part(d, &r);
+    d->inv_freq = arena_array(d->n.g->arena, float, d->rotated / 2 + 1);
     d->rope_scale = 1;
     if (!d->inv_freq)
         d->n.g->failed = true;
     else if (fill)
         fill(d, &r);
-    d->scale *= d->rope_scale * d->rope_scale;
+    d->fused_rotary = d->seqlens && !d->inv_freq_long && d->rotated == d->dim;
 }

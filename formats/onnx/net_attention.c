@@ -96,6 +96,8 @@ static const char *rotate23(struct decoder *d, const char *x, uint64_t heads, co
         return x;
     const char *y = NET_OP(&d->n, "RotaryEmbedding", name, x, d->cos, d->sin);
     net_int(&d->n, "num_heads", (int64_t)heads);
+    if (d->rotated < d->dim)
+        net_int(&d->n, "rotary_embedding_dim", (int64_t)d->rotated);
     return y;
 }
 

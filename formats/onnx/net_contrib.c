@@ -6,20 +6,47 @@
 
 enum { INT32 = ONNX__TENSOR_PROTO__DATA_TYPE__INT32 };
 
+static uint64_t short_rows(const struct decoder *d) {
+    if (!d->inv_freq_long)
+        return 0;
+    return d->rope_context < d->positions ? d->rope_context : d->positions;
+}
+
+/* Positions from 0 on; of a model with frequencies for long texts, those of short ones first. */
 static const char *table(struct decoder *d, const char *name, bool sine) {
-    const uint64_t half = d->dim / 2;
-    return net_weight(&d->n, name,
-                      expr_rotary(d->n.g->arena, d->inv_freq, d->positions, half, sine), 2,
-                      d->positions, half);
+    struct arena *a = d->n.g->arena;
+    const uint64_t half = d->rotated / 2, brief = short_rows(d);
+    const struct expr *e =
+        expr_rotary(a, brief ? d->inv_freq_long : d->inv_freq, d->positions, half, sine);
+    if (brief) {
+        const struct expr *const both[] = { expr_rotary(a, d->inv_freq, brief, half, sine), e };
+        e = expr_stack(a, both, 2);
+    }
+    if (d->rope_scale != 1)
+        e = expr_mul(a, e, d->rope_scale);
+    return net_weight(&d->n, name, e, 2, brief + d->positions, half);
+}
+
+static void add_tables(struct decoder *d) {
+    struct net *n = &d->n;
+    d->cos = table(d, "cos_cache", false);
+    d->sin = table(d, "sin_cache", true);
+    d->rows = "position_ids";
+    if (!d->inv_freq_long)
+        return;
+    const char *const scope = n->scope;
+    net_scope(n, "/model/rotary_emb");
+    const char *first = NET_OP(n, "Where", "first_row", decoder_is_long(d),
+                               net_i64_scalar(n, (int64_t)short_rows(d)), net_i64_scalar(n, 0));
+    d->rows = NET_OP(n, "Add", "rows", d->rows, first);
+    n->scope = scope;
 }
 
 void decoder_preamble_contrib(struct decoder *d) {
     struct net *n = &d->n;
     const char *count;
-    if (d->inv_freq) {
-        d->cos = table(d, "cos_cache", false);
-        d->sin = table(d, "sin_cache", true);
-    }
+    if (d->inv_freq)
+        add_tables(d);
     if (d->seqlens) {
         count = NET_OP(n, "ReduceSum", "ReduceSum", "attention_mask", NET_I64(n, 1));
         net_int(n, "keepdims", 0);
@@ -32,10 +59,14 @@ void decoder_preamble_contrib(struct decoder *d) {
 }
 
 /* GroupQueryAttention would read only the first of a prompt's position_ids. */
-static const char *rotate(struct decoder *d, const char *x, const char *name) {
+static const char *rotate(struct decoder *d, const char *x, uint64_t heads, const char *name) {
     const char *y = net_output(&d->n, name, 0);
-    net_node(&d->n, NET_MS, "RotaryEmbedding", name, ONNX_NAMES(x, "position_ids", d->cos, d->sin),
+    net_node(&d->n, NET_MS, "RotaryEmbedding", name, ONNX_NAMES(x, d->rows, d->cos, d->sin),
              ONNX_NAMES(y));
+    if (d->rotated < d->dim) {
+        net_int(&d->n, "num_heads", (int64_t)heads);
+        net_int(&d->n, "rotary_embedding_dim", (int64_t)d->rotated);
+    }
     return y;
 }
 
@@ -46,13 +77,14 @@ const char *decoder_attend_contrib(struct decoder *d, struct decoder_heads *h, u
     h->q = decoder_to_rows(d, h->q, "q");
     h->k = decoder_to_rows(d, h->k, "k");
     h->v = decoder_to_rows(d, h->v, "v");
-    if (!d->seqlens && d->inv_freq) {
-        h->q = rotate(d, h->q, "q/Rotary");
-        h->k = rotate(d, h->k, "k/Rotary");
+    if (d->inv_freq && !d->fused_rotary) {
+        h->q = rotate(d, h->q, d->heads, "q/Rotary");
+        h->k = rotate(d, h->k, d->kv_heads, "k/Rotary");
     }
+    const bool fused = d->fused_rotary;
     const char *const *inputs =
         d->seqlens ? ONNX_NAMES(h->q, h->k, h->v, h->past_k, h->past_v, d->seqlens_k, d->total_k,
-                                d->cos ? d->cos : "", d->sin ? d->sin : "")
+                                fused ? d->cos : "", fused ? d->sin : "")
                    : ONNX_NAMES(h->q, h->k, h->v, h->past_k, h->past_v, d->seqlens_k, d->total_k,
                                 "", "", "", d->mask[windowed]);
     net_node(n, NET_MS, "GroupQueryAttention", "GroupQueryAttention", inputs,
@@ -61,7 +93,7 @@ const char *decoder_attend_contrib(struct decoder *d, struct decoder_heads *h, u
     net_int(n, "kv_num_heads", (int64_t)d->kv_heads);
     net_float(n, "scale", d->scale);
     net_float(n, "softcap", d->softcap);
-    net_int(n, "do_rotary", d->seqlens && d->inv_freq);
+    net_int(n, "do_rotary", fused);
     net_int(n, "rotary_interleaved", 0);
     net_int(n, "local_window_size", d->seqlens && windowed ? (int64_t)d->window : -1);
     return y;

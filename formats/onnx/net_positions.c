@@ -34,23 +34,30 @@ static void add_shapes(struct decoder *d) {
 }
 
 static const char *frequencies(struct decoder *d, const char *name, const float *v) {
-    onnx_add_constant(d->n.g, name, FLOAT, (const int64_t[]){ 1, 1, (int64_t)(d->dim / 2) }, 3, v,
-                      d->dim / 2 * sizeof *v);
+    onnx_add_constant(d->n.g, name, FLOAT, (const int64_t[]){ 1, 1, (int64_t)(d->rotated / 2) }, 3,
+                      v, d->rotated / 2 * sizeof *v);
     return name;
 }
 
-/* By the last position that there is, as transformers chooses them. */
-static const char *choose_frequencies(struct decoder *d, const char *shorter) {
+const char *decoder_is_long(struct decoder *d) {
     struct net *n = &d->n;
-    const char *longer = frequencies(d, "inv_freq_long", d->inv_freq_long);
     const char *last = NET_OP(n, "ReduceMax", "ReduceMax", "position_ids");
     net_int(n, "keepdims", 0);
-    const char *is_long = NET_OP(n, "GreaterOrEqual", "GreaterOrEqual", last,
-                                 net_i64_scalar(n, (int64_t)d->rope_context));
-    return NET_OP(n, "Where", "Where", is_long, longer, shorter);
+    return NET_OP(n, "GreaterOrEqual", "GreaterOrEqual", last,
+                  net_i64_scalar(n, (int64_t)d->rope_context));
 }
 
-/* Angles in float32, once for all layers: [B, S, D/2]. No table, so no limit of length. */
+/* Multiplied before anything is rotated, as transformers does it: keys in the cache are its keys,
+ * and scores are rounded as there. */
+static const char *wave(struct decoder *d, const char *op, const char *angle) {
+    struct net *n = &d->n;
+    const char *y = NET_OP(n, op, op, angle);
+    if (d->rope_scale != 1)
+        y = NET_OP(n, "Mul", onnx_text(n->g, "%s/scale", op), y, net_f32(n, d->rope_scale));
+    return net_narrow(n, y, onnx_text(n->g, "%s_1", op));
+}
+
+/* Angles in float32, once for all layers: [B, S, rotated/2]. No table, so no limit of length. */
 static void add_angles(struct decoder *d) {
     struct net *n = &d->n;
     net_scope(n, "/model/rotary_emb");
@@ -58,12 +65,13 @@ static void add_angles(struct decoder *d) {
     p = NET_OP(n, "Unsqueeze", "Unsqueeze", p, NET_I64(n, 2));
     const char *freq = frequencies(d, "inv_freq", d->inv_freq);
     if (d->inv_freq_long)
-        freq = choose_frequencies(d, freq);
+        freq = NET_OP(n, "Where", "Where", decoder_is_long(d),
+                      frequencies(d, "inv_freq_long", d->inv_freq_long), freq);
     const char *angle = NET_OP(n, "Mul", "Mul", p, freq);
     if (n->ops == NET_STANDARD)
         angle = NET_OP(n, "Unsqueeze", "Mul_1", angle, NET_I64(n, 1));
-    d->cos = net_narrow(n, NET_OP(n, "Cos", "Cos", angle), "Cos_1");
-    d->sin = net_narrow(n, NET_OP(n, "Sin", "Sin", angle), "Sin_1");
+    d->cos = wave(d, "Cos", angle);
+    d->sin = wave(d, "Sin", angle);
 }
 
 /* 0 where a key is seen, else the lowest number: -inf would make NaN of rows of padding. What is
@@ -120,14 +128,21 @@ const char *decoder_rotate(struct decoder *d, const char *x, const char *name) {
     if (!d->inv_freq)
         return x;
     net_scope(n, "%s/%s", scope, name);
+    const int64_t half = (int64_t)(d->rotated / 2), rest = (int64_t)(d->dim - d->rotated);
     const char *a = net_output(n, "Split", 0), *b = net_output(n, "Split", 1);
-    net_node(n, "", "Split", "Split", ONNX_NAMES(x), ONNX_NAMES(a, b));
+    const char *c = net_output(n, "Split", 2);
+    if (rest)
+        net_node(n, "", "Split", "Split", ONNX_NAMES(x, NET_I64(n, half, half, rest)),
+                 ONNX_NAMES(a, b, c));
+    else
+        net_node(n, "", "Split", "Split", ONNX_NAMES(x), ONNX_NAMES(a, b));
     net_int(n, "axis", -1);
     const char *lo = NET_OP(n, "Sub", "Sub", NET_OP(n, "Mul", "Mul_0", a, d->cos),
                             NET_OP(n, "Mul", "Mul_1", b, d->sin));
     const char *hi = NET_OP(n, "Add", "Add", NET_OP(n, "Mul", "Mul_2", b, d->cos),
                             NET_OP(n, "Mul", "Mul_3", a, d->sin));
-    const char *y = NET_OP(n, "Concat", "Concat", lo, hi);
+    const char *y =
+        rest ? NET_OP(n, "Concat", "Concat", lo, hi, c) : NET_OP(n, "Concat", "Concat", lo, hi);
     net_int(n, "axis", -1);
     n->scope = scope;
     return y;

@@ -34,7 +34,7 @@ void decoder_interface(struct decoder *d) {
     const struct onnx_dim logits[3] = { ids[0], ids[1], fixed(d->vocab) };
     onnx_add_value(g, ONNX_INPUT, "input_ids", INT64, ids, 2);
     onnx_add_value(g, ONNX_INPUT, "attention_mask", INT64, mask, 2);
-    if (!d->seqlens || !d->inv_freq) /* learned positions are looked up */
+    if (!d->fused_rotary)
         onnx_add_value(g, ONNX_INPUT, "position_ids", INT64, ids, 2);
     add_cache(d, ONNX_INPUT, "past_key_values", "past_sequence_length");
     onnx_add_value(g, ONNX_OUTPUT, "logits", d->n.type, logits, 3);

@@ -26,6 +26,7 @@ struct decoder_family {
     bool scaled_embedding; /* times the root of the hidden size */
     bool softcaps;         /* attn_logit_softcapping and final_logit_softcapping */
     bool tied;             /* where tie_word_embeddings says nothing */
+    bool partial;          /* partial_rotary_factor counts */
     float norm_plus;       /* norms multiply by this and the weight */
     const char *act;       /* where nothing is said, or "gelu" of old configs; NULL: silu */
 };
@@ -43,24 +44,30 @@ struct decoder {
     bool *windowed;  /* one a layer */
     bool tied;
     struct str act;
-    float *inv_freq; /* dim / 2 */
-    float *inv_freq_long;  /* of texts that are longer than rope_context; NULL: the same */
+    uint64_t rotated;     /* numbers of a head that are rotated, the first ones */
+    float *inv_freq;      /* rotated / 2; NULL: learned positions */
+    float *inv_freq_long; /* of texts that are longer than rope_context; NULL: the same */
     uint64_t rope_context;
-    double rope_scale; /* of rotated queries and of rotated keys; it is in `scale` */
+    float rope_scale;  /* of cosines and sines */
+    bool fused_rotary; /* SEQLENS: attention rotates by what it counts; no position_ids */
     /* values that all layers share */
     const char *batch, *seq, *total, *to3, *to4, *cos, *sin, *seqlens_k, *total_k;
+    const char *rows;    /* CONTRIB: the rows of the tables of cosines and sines, [B, S] */
     const char *mask[2]; /* without and with the window */
 };
 
 /* decoder_params.c: everything above from config.json. */
 void decoder_read(struct decoder *d);
-/* decoder_rope.c: inv_freq, rope_scale; after `scale`. */
+/* decoder_rope.c: how heads are rotated. */
 void decoder_read_rope(struct decoder *d);
 /* NULL: no decoder of that type is written. */
 const struct decoder_family *decoder_find(struct str model_type);
 
 /* net_positions.c: the values that layers share. */
 void decoder_preamble(struct decoder *d);
+/* 1 where the last position that there is has the frequencies of long texts, as transformers
+ * chooses them; a bool of no dimension. */
+const char *decoder_is_long(struct decoder *d);
 /* x [B, heads, S, D], rotated by its positions. */
 const char *decoder_rotate(struct decoder *d, const char *x, const char *name);
 

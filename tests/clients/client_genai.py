@@ -19,6 +19,7 @@ VIEWS = ["tinylm.genai@fp32", "tinylm.genai@int8", "tinylm.genai@int4", "tinylm.
          "mistral.genai@int4", "gemma.genai@int4", "gemma-2-nano-it.genai@int4",
          "Qwen2.5-Nano-Instruct.genai@int4", "Qwen3-3M-Base.genai@int4",
          "Qwen3-3M-Base.genai@fp16+contrib", "gpt2-nano.genai@int4",
+         "phi3-longrope.genai@int4+contrib", "phi3-partial.genai@fp32+contrib",
          "Phi-3-nano-4k-instruct.genai@int4", "llama-tied-rope3.genai@int4"]
 
 

@@ -15,7 +15,8 @@ PROMPT, STEPS, PADDING = 11, 4, 3
 # The largest difference of a logit that rounding explains: that of float32 (a few 1e-6 measured),
 # and of weights and values in float16 (a few 1e-3).
 BOUNDS = {"fp32": 2e-5, "fp16": 2e-2, "fp32+opset=23": 2e-5, "fp32+contrib": 2e-5}
-OTHER_OPERATORS = ["tinylm", "gemma2-window", "Qwen3-3M-Base", "gpt2-nano"]
+OTHER_OPERATORS = ["tinylm", "gemma2-window", "Qwen3-3M-Base", "gpt2-nano", "phi3-longrope",
+                   "phi3-partial"]
 
 
 def run(graph, ids, mask):

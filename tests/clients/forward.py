@@ -26,9 +26,10 @@ def read_weights(path):
     return out
 
 
-def frequencies(config, dim):
-    """And what cosines and sines are multiplied by."""
+def frequencies(config, dim, length):
+    """For a text of @length; and what cosines and sines are multiplied by."""
     rope = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    dim = int(dim * config.get("partial_rotary_factor", 1))
     theta = rope.get("rope_theta", config.get("rope_theta", 10000.0))
     inv = theta ** -(np.arange(0, dim, 2) / dim)
     kind, factor = rope.get("rope_type"), rope.get("factor")
@@ -39,10 +40,10 @@ def frequencies(config, dim):
         low, high = max(math.floor(low), 0), min(math.ceil(high), dim - 1)
         ramp = np.clip((np.arange(dim // 2) - low) / (high - low), 0, 1)
         return inv / factor * ramp + inv * (1 - ramp), 0.1 * math.log(factor) + 1
-    if kind == "longrope":  # of texts that are longer than what it was trained with
+    if kind == "longrope":
         old = config["original_max_position_embeddings"]
         scale = math.sqrt(1 + math.log(config["max_position_embeddings"] / old) / math.log(old))
-        return inv / np.array(rope["long_factor"]), scale
+        return inv / np.array(rope["long_factor" if length > old else "short_factor"]), scale
     if kind != "llama3":
         return inv, 1
     old, low, high = (rope[k] for k in ("original_max_position_embeddings", "low_freq_factor",
@@ -75,7 +76,6 @@ class Decoder:
         self.heads = config["num_attention_heads"]
         self.kv = config.get("num_key_value_heads", self.heads)
         self.dim = config.get("head_dim") or config["hidden_size"] // self.heads
-        self.inv, self.rope_scale = frequencies(config, self.dim)
 
     def norm(self, x, name):
         y = x / np.sqrt(np.mean(x * x, -1, keepdims=True) + self.c["rms_norm_eps"])
@@ -87,10 +87,11 @@ class Decoder:
 
     def rotate(self, x, at):
         """x [heads, S, D]; halves of a head are the parts of the pairs."""
-        angle = at[:, None] * self.inv
-        a, b = np.split(x, 2, -1)
-        cos, sin = np.cos(angle) * self.rope_scale, np.sin(angle) * self.rope_scale
-        return np.concatenate([a * cos - b * sin, b * cos + a * sin], -1)
+        inv, scale = frequencies(self.c, self.dim, len(at))
+        angle = at[:, None] * inv
+        a, b, rest = np.split(x, [len(inv), 2 * len(inv)], -1)
+        cos, sin = np.cos(angle) * scale, np.sin(angle) * scale
+        return np.concatenate([a * cos - b * sin, b * cos + a * sin, rest], -1)
 
     def window(self, layer):
         w = self.c.get("sliding_window")

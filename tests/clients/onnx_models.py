@@ -23,6 +23,10 @@ VARIANTS = {
         original_max_position_embeddings=8, rope_scaling=dict(
             rope_type="longrope", short_factor=[1.0] * PHI3_PAIRS,
             long_factor=[1 + i / 4 for i in range(PHI3_PAIRS)]))),
+    "phi3-partial": ("Phi-3-nano-4k-instruct", dict(
+        partial_rotary_factor=0.75, original_max_position_embeddings=64, rope_scaling=dict(
+            rope_type="longrope", long_factor=[1.0] * (PHI3_PAIRS * 3 // 4),
+            short_factor=[1 + i / 4 for i in range(PHI3_PAIRS * 3 // 4)]))),
     "phi3-window": ("Phi-3-nano-4k-instruct", dict(sliding_window=5)),
     "gemma2-window": ("gemma-2-nano-it", dict(sliding_window=5, query_pre_attn_scalar=48)),
     "gemma": ("tinylm", dict(model_type="gemma", hidden_act="gelu", tie_word_embeddings=False)),
