@@ -126,6 +126,19 @@ INLINE float greatest_magnitude(const float *src, int n) {
     return -vf_least((vf)(greatest | INT32_MIN))[0];
 }
 
+/* first_absmax() of 16 numbers: NaNs are passed over. */
+INLINE float first_absmax16(const float *x) {
+    vf minus[16 / VL], least = vf_set1(0);
+    uint32_t places = 0;
+    UNROLL for (int v = 0; v < 16 / VL; v++) {
+        minus[v] = (vf)((vi)vf_load(x + VL * v) | INT32_MIN);
+        least = vf_min(minus[v], least);
+    }
+    least = vf_least(least);
+    UNROLL for (int v = 0; v < 16 / VL; v++) places |= vm_bits(vf_eq(minus[v], least)) << (VL * v);
+    return places ? x[__builtin_ctz(places)] : 0;
+}
+
 INLINE vi op_max(vi a, vi b) {
     return vi_max(a, b);
 }

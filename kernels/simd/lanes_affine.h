@@ -6,6 +6,7 @@
 #include "kernels/simd/lanes.h"
 
 enum { VECS = 4, LANES_ALL = VECS * VL };
+enum { SUMMED = 2 }; /* vectors whose sums are taken in one loop: more need more registers */
 
 struct lanes_affine {
     vf x[32][VECS], w[32][VECS], l[32][VECS]; /* l: the levels of the candidate */
@@ -13,7 +14,7 @@ struct lanes_affine {
     vf sum_w[VECS], sum_x[VECS], error[VECS];
     vf scale[VECS], min[VECS], inverse[VECS], base[VECS]; /* the best; min as it is added */
     vm flat[VECS];
-    vm lost[VECS]; /* lanes where rounding is not what the portable code does */
+    vi farthest[VECS]; /* bits of the greatest magnitude that a level had before it was rounded */
 };
 
 /* The level of an integral float, in 0..max: on the bits, as the ports of float min and max are
@@ -26,26 +27,28 @@ INLINE vf clamp_level(vf l, int max) {
  * number, the lane is lost. */
 #define NEAREST_MAX 4194303.0f
 
-INLINE void mark_lost(struct lanes_affine *s, int g, vf inverse) {
-    const vf range = vf_max(vf_abs(s->max[g] - s->min[g]), vf_abs(s->low[g] - s->min[g]));
-    const vm fine = vf_lt(vf_abs(inverse) * range, vf_set1(NEAREST_MAX));
-    s->lost[g] = vm_or(s->lost[g], vm_not(vm_or(fine, s->flat[g])));
+/* The levels of all elements are between those of low and max. */
+INLINE void note_levels(struct lanes_affine *s, int g, vf inverse) {
+    const vi of_max = vi_abs_bits(inverse * (s->max[g] - s->min[g]));
+    const vi of_low = vi_abs_bits(inverse * (s->low[g] - s->min[g]));
+    s->farthest[g] = vi_max(s->farthest[g], vi_max(of_max, of_low));
 }
 
-/* False: not finite. */
-INLINE bool affine_load(struct lanes_affine *s, const float *src, int elems) {
-    vi max = { 0 };
+/* An element that is not finite has made sum_x so. */
+INLINE vm lost_lanes(const struct lanes_affine *s, int g) {
+    const vm near = vf_lt((vf)s->farthest[g], vf_set1(NEAREST_MAX));
+    const vm finite = vf_lt(vf_abs(s->sum_x[g]), vf_set1(__builtin_inff()));
+    return vm_not(vm_and(vm_or(near, s->flat[g]), finite));
+}
+
+INLINE void affine_load(struct lanes_affine *s, const float *src, int elems) {
     UNROLL for (int g = 0; g < VECS; g++) {
         for (int i = 0; i < elems; i += VL) {
             vf columns[VL];
             vf_load_columns(columns, src + (size_t)(elems * VL * g + i), (size_t)elems);
-            UNROLL for (int k = 0; k < VL; k++) {
-                s->x[i + k][g] = columns[k];
-                max = vi_max(max, vi_abs_bits(columns[k]));
-            }
+            UNROLL for (int k = 0; k < VL; k++) s->x[i + k][g] = columns[k];
         }
     }
-    return !vi_sign_bits((0x7f800000 - 1) - max);
 }
 
 /* Weights by importance: @mean_square of each lane. */
@@ -85,10 +88,10 @@ INLINE void affine_start(struct lanes_affine *s, struct affine_how how) {
         s->min[g] = vf_select(vf_gt(s->low[g], vf_set1(0)), vf_set1(0), s->low[g]);
         s->base[g] = s->min[g];
         s->flat[g] = vf_eq(s->max[g], s->min[g]);
-        s->lost[g] = vf_lt(vf_set1(0), vf_set1(0));
+        s->farthest[g] = vi_set1(0);
         s->inverse[g] = (float)how.max_level / (s->max[g] - s->min[g]);
         s->scale[g] = 1.0f / s->inverse[g];
-        mark_lost(s, g, s->inverse[g]);
+        note_levels(s, g, s->inverse[g]);
     }
 }
 
@@ -116,18 +119,20 @@ INLINE void affine_candidate(struct lanes_affine *s, struct affine_how how, floa
     vm found[VECS];
     UNROLL for (int g = 0; g < VECS; g++) {
         inverse[g] = numerator / (s->max[g] - s->min[g]);
-        mark_lost(s, g, inverse[g]);
+        note_levels(s, g, inverse[g]);
         sum_l[g] = sum_l2[g] = sum_xl[g] = error[g] = zero;
     }
-    _Pragma("GCC unroll 2") for (int i = 0; i < how.elems; i++) {
-        UNROLL for (int g = 0; g < VECS; g++) {
-            const vf x = s->x[i][g];
-            const vf l = clamp_level(vf_rint(inverse[g] * (x - s->min[g])), how.max_level);
-            const vf wl = s->w[i][g] * l;
-            s->l[i][g] = l;
-            sum_l[g] += wl;
-            sum_l2[g] += wl * l;
-            sum_xl[g] += wl * x;
+    UNROLL for (int from = 0; from < VECS; from += SUMMED) {
+        _Pragma("GCC unroll 2") for (int i = 0; i < how.elems; i++) {
+            UNROLL for (int g = from; g < from + SUMMED; g++) {
+                const vf x = s->x[i][g];
+                const vf l = clamp_level(vf_rint(inverse[g] * (x - s->min[g])), how.max_level);
+                const vf wl = s->w[i][g] * l;
+                s->l[i][g] = l;
+                sum_l[g] += wl;
+                sum_l2[g] += wl * l;
+                sum_xl[g] += wl * x;
+            }
         }
     }
     UNROLL for (int g = 0; g < VECS; g++) {
@@ -163,10 +168,10 @@ INLINE bool affine_search_lanes(struct lanes_affine *s, struct affine_how how) {
     affine_first_error(s, how);
     for (int step = 0; step <= how.steps; step++)
         affine_candidate(s, how, how.first + how.delta * (float)step + (float)how.max_level);
-    vm lost = s->lost[0];
+    vm lost = lost_lanes(s, 0);
     UNROLL for (int g = 0; g < VECS; g++) {
         s->scale[g] = vf_select(s->flat[g], vf_set1(0), s->scale[g]);
-        lost = vm_or(lost, s->lost[g]);
+        lost = vm_or(lost, lost_lanes(s, g));
     }
     return !vm_any(lost);
 }

@@ -28,8 +28,7 @@ static bool q2_k_group(void *dst, const float *src) {
     struct q2_k *b = dst;
     struct lanes_affine s;
     float scales[LANES_ALL], mins[LANES_ALL];
-    if (!affine_load(&s, src, SUB_ELEMS))
-        return false;
+    affine_load(&s, src, SUB_ELEMS);
     for (int i = 0; i < SUB_ELEMS; i++) {
         UNROLL for (int g = 0; g < VECS; g++) s.w[i][g] = vf_abs(s.x[i][g]);
     }
@@ -49,8 +48,7 @@ static bool q2_k_weighted(void *dst, const float *src, const float *importance,
     struct lanes_affine s;
     float scales[LANES_ALL], mins[LANES_ALL], sum_w[LANES_ALL], mean[SUPERS], means[LANES_ALL];
     (void)mean_square; /* the row's; this takes the super-block's */
-    if (!affine_load(&s, src, SUB_ELEMS))
-        return false;
+    affine_load(&s, src, SUB_ELEMS);
     super_mean_squares(mean, src, SUPERS, 1);
     for (int i = 0; i < LANES_ALL; i++)
         means[i] = mean[i / SUBS];

@@ -17,8 +17,7 @@ INLINE bool search_blocks(struct answers *out, const float *src, const float *im
                           const float *mean_square, struct affine_how how) {
     struct lanes_affine s;
     const vf zero = vf_set1(0);
-    if (!affine_load(&s, src, ELEMS))
-        return false;
+    affine_load(&s, src, ELEMS);
     affine_load_weights(&s, importance, mean_square, ELEMS);
     if (!affine_search_lanes(&s, how))
         return false;

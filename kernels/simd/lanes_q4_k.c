@@ -7,7 +7,8 @@
 enum { SUBS = 8, SUB_ELEMS = 32, SUPERS = LANES_ALL / SUBS };
 
 struct supers {
-    struct affine_super of[SUPERS];
+    half d[VL], dmin[VL]; /* the first SUPERS count */
+    uint8_t scales[LANES_ALL], mins[LANES_ALL];
     uint8_t q[SUPERS * SUPER_ELEMS];
 };
 
@@ -26,16 +27,35 @@ INLINE void lanes_weights(struct lanes_affine *s) {
     }
 }
 
-/* The levels by the rounded scales and mins in @out. */
-INLINE void supers_levels(struct supers *out, const struct lanes_affine *s, int max_level) {
-    float d[LANES_ALL], dm[LANES_ALL];
+/* affine_finish() for scales or mins: their common factors @d, and each in six bits. */
+INLINE void round_answers(half d[VL], uint8_t sixes[LANES_ALL], const float *answers) {
+    float max[VL] = { 0 }, inverse[VL];
+    int32_t l[LANES_ALL];
     for (int k = 0; k < SUPERS; k++) {
-        const struct affine_super *super = &out->of[k];
-        for (int i = 0; i < SUBS; i++) {
-            d[SUBS * k + i] = f32_from_f16(super->d) * super->scales[i];
-            dm[SUBS * k + i] = f32_from_f16(super->dmin) * super->mins[i];
-        }
+        for (int i = SUBS * k; i < SUBS * (k + 1); i++)
+            max[k] = answers[i] > max[k] ? answers[i] : max[k];
     }
+    const vf most = vf_load(max), zero = vf_set1(0);
+    vf_store(inverse, vf_select(vf_gt(most, zero), 63.0f / most, zero));
+    vf_store_f16(d, most / 63.0f);
+    for (int i = 0; i < LANES_ALL; i++)
+        l[i] = int_nearest(inverse[i / SUBS] * answers[i]) & 255;
+    for (int i = 0; i < LANES_ALL; i++)
+        sixes[i] = (uint8_t)(l[i] < 63 ? l[i] : 63);
+}
+
+/* What the answers are once rounded. */
+INLINE void rounded_answers(float *out, const half *d, const uint8_t *sixes) {
+    float scale[VL];
+    vf_store(scale, vf_load_f16(d));
+    for (int i = 0; i < LANES_ALL; i++)
+        out[i] = scale[i / SUBS] * (float)sixes[i];
+}
+
+INLINE void find_levels(struct supers *out, const struct lanes_affine *s, int max_level) {
+    float d[LANES_ALL], dm[LANES_ALL];
+    rounded_answers(d, out->d, out->scales);
+    rounded_answers(dm, out->dmin, out->mins);
     for (int g = 0; g < VECS; g++) {
         for (int first = 0; first < SUB_ELEMS; first += 16)
             affine_store_levels(out->q + SUB_ELEMS * VL * g + first, SUB_ELEMS, s, g, first,
@@ -46,15 +66,14 @@ INLINE void supers_levels(struct supers *out, const struct lanes_affine *s, int 
 INLINE bool encode_supers(struct supers *out, const float *src, struct affine_how how) {
     struct lanes_affine s;
     float scales[LANES_ALL], mins[LANES_ALL];
-    if (!affine_load(&s, src, SUB_ELEMS))
-        return false;
+    affine_load(&s, src, SUB_ELEMS);
     lanes_weights(&s);
     if (!affine_search_lanes(&s, how))
         return false;
     affine_store_answers(&s, scales, mins);
-    for (int k = 0; k < SUPERS; k++)
-        out->of[k] = affine_finish(scales + SUBS * k, mins + SUBS * k);
-    supers_levels(out, &s, how.max_level);
+    round_answers(out->d, out->scales, scales);
+    round_answers(out->dmin, out->mins, mins);
+    find_levels(out, &s, how.max_level);
     return true;
 }
 
@@ -62,8 +81,7 @@ INLINE bool encode_supers_weighted(struct supers *out, const float *src, const f
                                    struct affine_how how) {
     struct lanes_affine s;
     float scales[LANES_ALL], mins[LANES_ALL], sum_w[LANES_ALL], mean[SUPERS], means[LANES_ALL];
-    if (!affine_load(&s, src, SUB_ELEMS))
-        return false;
+    affine_load(&s, src, SUB_ELEMS);
     super_mean_squares(mean, src, SUPERS, 2);
     for (int i = 0; i < LANES_ALL; i++)
         means[i] = mean[i / SUBS];
@@ -73,27 +91,33 @@ INLINE bool encode_supers_weighted(struct supers *out, const float *src, const f
     affine_store_answers(&s, scales, mins);
     for (int g = 0; g < VECS; g++)
         vf_store(sum_w + VL * g, s.sum_w[g]);
-    for (int k = 0; k < SUPERS; k++)
-        out->of[k] = affine_finish_weighted(scales + SUBS * k, mins + SUBS * k, sum_w + SUBS * k,
-                                            how.max_level > 15);
-    supers_levels(out, &s, how.max_level);
+    for (int k = 0; k < SUPERS; k++) {
+        const int i = SUBS * k;
+        const struct affine_super super =
+            affine_finish_weighted(scales + i, mins + i, sum_w + i, how.max_level > 15);
+        out->d[k] = super.d;
+        out->dmin[k] = super.dmin;
+        memcpy(out->scales + i, super.scales, SUBS);
+        memcpy(out->mins + i, super.mins, SUBS);
+    }
+    find_levels(out, &s, how.max_level);
     return true;
 }
 
 INLINE void store_q4_k(struct q4_k *b, const struct supers *supers) {
     for (int k = 0; k < SUPERS; k++, b++) {
-        b->d = supers->of[k].d;
-        b->dmin = supers->of[k].dmin;
-        scales_pack(b->scales, supers->of[k].scales, supers->of[k].mins);
+        b->d = supers->d[k];
+        b->dmin = supers->dmin[k];
+        scales_pack(b->scales, supers->scales + SUBS * k, supers->mins + SUBS * k);
         fours_pack(b->qs, supers->q + SUPER_ELEMS * k);
     }
 }
 
 INLINE void store_q5_k(struct q5_k *b, const struct supers *supers) {
     for (int k = 0; k < SUPERS; k++, b++) {
-        b->d = supers->of[k].d;
-        b->dmin = supers->of[k].dmin;
-        scales_pack(b->scales, supers->of[k].scales, supers->of[k].mins);
+        b->d = supers->d[k];
+        b->dmin = supers->dmin[k];
+        scales_pack(b->scales, supers->scales + SUBS * k, supers->mins + SUBS * k);
         fours_pack(b->qs, supers->q + SUPER_ELEMS * k);
         top_bits_pack(b->qh, supers->q + SUPER_ELEMS * k, 16);
     }

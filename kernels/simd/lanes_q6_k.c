@@ -99,24 +99,20 @@ INLINE void search_scales(struct search *s) {
 }
 
 /* Levels by the rounded scales; by the search's inverse where the rounded scale is 0. */
-INLINE void store_levels(uint8_t *q, const struct search *s, int g, const int8_t *scales, float d) {
-    float lane[VL];
-    for (int k = 0; k < VL; k++)
-        lane[k] = d * scales[k];
-    const vf scale = vf_load(lane);
-    const vm zero = vf_eq(scale, vf_set1(0)),
-             tiny = vf_lt(vf_abs(s->max[g]), vf_set1(SYMMETRIC_TINY));
+INLINE void store_levels(uint8_t *q, const struct search *s, int g, vf scale) {
+    const vm zero = vf_eq(scale, vf_set1(0));
+    const vm tiny = vf_lt(vf_abs(s->max[g]), vf_set1(SYMMETRIC_TINY));
     vi bytes[4];
     for (int part = 0; part < 4; part++) {
         bytes[part] = vi_set1(0);
         UNROLL for (int i = 0; i < 4; i++) {
             const vf x = s->x[g][4 * part + i];
             vi l = vi_nearest(x / scale);
-            if (__builtin_expect(vm_any(zero), 0))
-                l = vi_select(zero, vi_nearest(x * s->inverse[g]), l);
-            l = vi_max(vi_min(l, vi_set1(31)), vi_set1(-32)) + 32;
-            l = vi_select(vm_and(zero, tiny), vi_set1(0), l);
-            bytes[part] |= l << (8 * i);
+            if (__builtin_expect(vm_any(zero), 0)) {
+                const vf own = vf_select(tiny, vf_set1(-MAX_LEVEL), x * s->inverse[g]);
+                l = vi_select(zero, vi_nearest(own), l);
+            }
+            bytes[part] |= (vi_max(vi_min(l, vi_set1(31)), vi_set1(-32)) + 32) << (8 * i);
         }
     }
     vi_store_columns4(q, SUB_ELEMS, bytes);
@@ -125,21 +121,22 @@ INLINE void store_levels(uint8_t *q, const struct search *s, int g, const int8_t
 INLINE void encode_super(struct q6_k *b, const struct search *s, int first) {
     float scales[SUBS];
     uint8_t q[SUPER_ELEMS];
-    for (int g = 0; g < SUBS / VL; g++)
-        vf_store(scales + VL * g, s->scale[first + g]);
-    const float max = first_absmax(scales, SUBS);
+    vi rounded[SUBS / VL];
+    UNROLL for (int g = 0; g < SUBS / VL; g++) vf_store(scales + VL * g, s->scale[first + g]);
+    const float max = first_absmax16(scales);
     if (fabsf(max) < SYMMETRIC_TINY) {
         memset(b, 0, sizeof *b);
         return;
     }
     const float inverse = -128 / max;
     b->d = f16_from_f32(1 / inverse);
-    for (int i = 0; i < SUBS; i++) {
-        const int32_t scale = int_nearest(inverse * scales[i]);
-        b->scales[i] = (int8_t)(scale < 127 ? scale : 127);
+    UNROLL for (int g = 0; g < SUBS / VL; g++) {
+        const vi scale = vi_min(vi_nearest(inverse * s->scale[first + g]), vi_set1(127)) & 255;
+        const vf d = vf_set1_f16(b->d) * vf_from_int((scale ^ 128) - 128);
+        rounded[g] = scale;
+        store_levels(q + SUB_ELEMS * VL * g, s, first + g, d);
     }
-    for (int g = 0; g < SUBS / VL; g++)
-        store_levels(q + SUB_ELEMS * VL * g, s, first + g, b->scales + VL * g, f32_from_f16(b->d));
+    vi_store16_u8(b->scales, rounded);
     sixes_pack(b, q);
 }
 
