@@ -48,10 +48,13 @@ static bool is_leaf(const struct expr *e) {
 /* What a PAD adds. */
 #define PADDING_4  KERNEL_PADDING, KERNEL_PADDING, KERNEL_PADDING, KERNEL_PADDING
 #define PADDING_16 PADDING_4, PADDING_4, PADDING_4, PADDING_4
+#define PADDING_64 PADDING_16, PADDING_16, PADDING_16, PADDING_16
+#define PADDING_512 \
+    PADDING_64, PADDING_64, PADDING_64, PADDING_64, PADDING_64, PADDING_64, PADDING_64, PADDING_64
 static const union {
     uint32_t bits[EXPR_MAX_PAD];
     float numbers[EXPR_MAX_PAD];
-} pad = { { PADDING_16, PADDING_16, PADDING_16, PADDING_16 } };
+} pad = { { PADDING_512 } };
 static const struct expr padding = {
     .op = EXPR_LITERAL, .rows = 1, .cols = EXPR_MAX_PAD, .literal = pad.numbers
 };

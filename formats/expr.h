@@ -89,7 +89,7 @@ const struct expr *expr_swap(struct arena *a, const struct expr *in, uint64_t x,
  * over tensors of one type without blocks. */
 const struct expr *expr_transpose(struct arena *a, const struct expr *in, uint64_t rows);
 
-enum { EXPR_MAX_STEPS = 8, EXPR_MAX_PAD = 64 };
+enum { EXPR_MAX_STEPS = 8, EXPR_MAX_PAD = 512 };
 
 /* Elements [elem, elem + count) of an expression lie next to each other in one leaf, from
  * leaf_elem on; then come the steps, steps[0] first. */

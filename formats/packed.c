@@ -59,11 +59,11 @@ static int check_parts(const struct packed *p, uint64_t matrices, struct err *er
         rc = check_index(p, err);
     if (rc < 0 || !p->zeros)
         return rc;
-    const uint32_t count = p->packing.word_bits / p->packing.bits;
-    const uint64_t rows = packed_scale_rows(p);
+    const struct packing g = packed_zeros(p);
     if (p->zeros->dtype != p->words->dtype)
         return bad(p, p->zeros, "has not the type of the weights", err);
-    return check_count(p, p->zeros, matrices, rows / count + (rows % count != 0), p->groups, err);
+    return check_count(p, p->zeros, matrices, packing_rows(&g, packed_scale_rows(p)),
+                       packing_cols(&g, p->groups), err);
 }
 
 int packed_tensor(struct tensor *t, const struct packed *p, const uint64_t *dims, uint32_t n_dims,

@@ -17,10 +17,11 @@ struct packed {
     const char *method;         /* for messages */
     const struct tensor *words; /* integers of packing.word_bits, or small floats, one a word */
     const struct tensor *scales;
-    const struct tensor *zeros; /* NULL: @zero everywhere; packed along rows, @packing's bits */
+    const struct tensor *zeros; /* NULL: @zero everywhere; packed_zeros has how they lie */
     const struct tensor *index; /* the group of each column, i32; NULL: they come in order */
     struct packing packing;
     float zero;                      /* is added to each of @zeros */
+    bool zeros_across;               /* neighbours in a row share a word; else in a column */
     float factor;                    /* of every scale */
     bool divide;                     /* by the scale */
     bool transposed;                 /* words, scales and zeros are stored with columns as rows */
@@ -47,9 +48,17 @@ const struct tensor *packed_blocks(struct arena *a, const struct tensor *t);
 /* Bytes of the file that @t's numbers take, in parts that are no tensors of their own. */
 uint64_t tensor_stored(const struct tensor *t);
 
-/* The type that the plain model would have: p->type, else that of the scales, bf16 where they are wider or
- * narrower. */
+/* The type that the plain model would have: p->type, else that of the scales, bf16 where they are
+ * wider or narrower. */
 enum dtype packed_type(const struct packed *p);
+
+/* How zeros are packed: in as many bits as the weights. */
+static inline struct packing packed_zeros(const struct packed *p) {
+    struct packing g = p->packing;
+    g.lanes = p->zeros_across ? LANES_COLS : LANES_ROWS;
+    g.values = NULL;
+    return g;
+}
 
 /* Rows of scales in a matrix. */
 static inline uint64_t packed_scale_rows(const struct packed *p) {

@@ -63,6 +63,17 @@ static bool set_opset(struct spec *s, struct str value) {
     return s->opset;
 }
 
+static bool set_block(struct spec *s, struct str value) {
+    static const uint16_t sizes[] = { 16, 32, 64, 128, 256 };
+    char text[8];
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        snprintf(text, sizeof text, "%u", sizes[i]);
+        if (str_is(value, text))
+            s->block = sizes[i];
+    }
+    return s->block;
+}
+
 static bool set_embedding(struct spec *s, struct str value) {
     return set_dtype(&s->embedding, value);
 }
@@ -112,6 +123,11 @@ static const char *get_opset(const struct spec *s, char *buf) {
     return s->opset ? buf : NULL;
 }
 
+static const char *get_block(const struct spec *s, char *buf) {
+    snprintf(buf, SPEC_MAX_WORD, "%u", s->block);
+    return s->block ? buf : NULL;
+}
+
 static const char *get_embedding(const struct spec *s, char *buf) {
     (void)buf;
     return s->embedding ? dtype_info[s->embedding].name : NULL;
@@ -159,6 +175,8 @@ static const struct option {
 } options[] = {
 #define FLAG(name) \
     { #name, TAKES_NOTHING, offsetof(struct spec, name), NULL, NULL, #name }
+    FLAG(asym),
+    { "block", TAKES_VALUE, 0, set_block, get_block, "block=16, 32, 64, 128 or 256" },
     FLAG(contrib),
     FLAG(crc),
     { "embedding", TAKES_VALUE, 0, set_embedding, get_embedding, "embedding=TYPE, as q8_0" },
@@ -167,6 +185,7 @@ static const struct option {
     FLAG(fuse_gate_up_exps),
     FLAG(fuse_qkv),
     { "imatrix", MAY_TAKE_VALUE, 0, set_imatrix, get_imatrix, "imatrix or imatrix=FILE" },
+    FLAG(keep_io_types),
     FLAG(leave_output),
     { "opset", TAKES_VALUE, 0, set_opset, get_opset, "opset=17 or opset=23" },
     { "output", TAKES_VALUE, 0, set_output, get_output, "output=TYPE, as q8_0" },
@@ -284,24 +303,48 @@ static int parse_type(struct spec *s, struct str word, struct err *err) {
     return ok ? 0 : err_set(err, -ENOENT, "%.*s is not a type", STR_ARG(word));
 }
 
+static bool has_blocks(const struct spec *s) {
+    switch (s->type->file_type) {
+    case FILE_INT8:
+        return s->block;
+    case FILE_INT4:
+    case FILE_INT4_F16:
+    case FILE_INT8_F16:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_half(const struct spec *s) {
+    const enum file_type type = s->type->file_type;
+    return type == FILE_INT4_F16 || type == FILE_INT8_F16 ||
+           (format_is_graph(s->format) && type == FILE_F16);
+}
+
 /* What was asked for that does not go with the format or the type. */
 static int check_options(const struct spec *s, struct err *err) {
     const bool split = s->split && s->format != FORMAT_HF;
     if (s->format != FORMAT_GGUF && (spec_is_special(s) || split))
-        return err_set(err, -ENOENT, "%s views have no option but requantize%s",
-                       format_name(s->format),
-                       s->format == FORMAT_TORCH    ? " and crc"
-                       : s->format == FORMAT_HF     ? " and split"
-                       : format_is_graph(s->format) ? ", contrib, opset and per_channel"
-                                                    : "");
+        return err_set(
+            err, -ENOENT, "%s views have no option but requantize%s", format_name(s->format),
+            s->format == FORMAT_TORCH    ? " and crc"
+            : s->format == FORMAT_HF     ? " and split"
+            : format_is_graph(s->format) ? ", asym, block, contrib, keep_io_types, opset and "
+                                           "per_channel"
+                                         : "");
     if (s->format != FORMAT_GGUF && (s->pre[0] || spec_tells_converter(s)))
         return err_set(err, -ENOENT, "pre, fp8_as_q8 and fuse_* are for gguf views");
     if (s->format != FORMAT_TORCH && s->crc)
         return err_set(err, -ENOENT, "crc is for pt views: no other format has checksums");
     if (!format_is_graph(s->format) && (s->contrib || s->opset))
         return err_set(err, -ENOENT, "contrib and opset are for onnx views");
-    if (s->per_channel && s->type->file_type != FILE_INT8)
-        return err_set(err, -ENOENT, "per_channel is for int8 views of ONNX");
+    if ((s->per_channel && s->type->file_type != FILE_INT8) || (s->per_channel && s->block))
+        return err_set(err, -ENOENT, "per_channel is for int8 views of ONNX without blocks");
+    if (s->keep_io_types && !is_half(s))
+        return err_set(err, -ENOENT, "keep_io_types is for fp16, q4f16 and q8f16 views of ONNX");
+    if ((s->block || s->asym) && !has_blocks(s))
+        return err_set(err, -ENOENT, "block and asym are for int4, q4f16, q8f16 and int8+block=N");
     if (s->contrib && s->opset)
         return err_set(err, -ENOENT, "contrib has opset 17");
     if (s->type->file_type == FILE_AUTO && !s->profile[0] && spec_is_special(s))

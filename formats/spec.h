@@ -33,18 +33,21 @@ struct spec {
 
     bool requantize; /* a quantized source may be quantized again */
     bool pure, leave_output;
-    enum dtype output, embedding;     /* DTYPE_NONE: by the type's rules */
-    const struct ftype *from;         /* folders: the outtype that is quantized; NULL: auto */
+    enum dtype output, embedding; /* DTYPE_NONE: by the type's rules */
+    const struct ftype *from;     /* folders: the outtype that is quantized; NULL: auto */
     bool fp8_as_q8, fuse_qkv, fuse_gate_up_exps; /* folders: as formats/form.h has them */
     char pre[SPEC_MAX_PRE];           /* folders: tokenizer.ggml.pre; empty: found by its hash */
     bool imatrix;                     /* use importance data */
     char imatrix_file[SPEC_MAX_WORD]; /* empty: NAME.imatrix.gguf or NAME.imatrix.dat */
 
-    bool crc;  /* PyTorch: true checksums in the archive */
-    bool per_channel; /* ONNX, int8: a scale for each output of a product */
-    bool data; /* ONNX: the data file beside the model, "NAME.onnx@SPEC.data" */
-    bool contrib;   /* ONNX graphs that are built: operators of com.microsoft */
-    uint32_t opset; /* likewise: of standard operators; 0: the default */
+    bool crc;           /* PyTorch: true checksums in the archive */
+    bool per_channel;   /* ONNX, int8: a scale for each output of a product */
+    uint32_t block;     /* ONNX: numbers that share a scale; 0: 32, or int8 that is not in blocks */
+    bool keep_io_types; /* ONNX, float16: inputs and outputs stay float32 */
+    bool asym;          /* ONNX, in blocks: each has a zero point */
+    bool data;          /* ONNX: the data file beside the model, "NAME.onnx@SPEC.data" */
+    bool contrib;       /* ONNX graphs that are built: operators of com.microsoft */
+    uint32_t opset;     /* likewise: of standard operators; 0: the default */
 
     uint64_t split;       /* bytes of tensors a part; 0: one file */
     uint32_t part, parts; /* part: 1 to parts; 0: the whole */

@@ -162,25 +162,18 @@ static int read_scales(struct unpacking *u) {
     return 0;
 }
 
-/* Zeros are packed as the weights are, but always along rows. */
-static struct packing zero_packing(const struct packed *p) {
-    struct packing g = p->packing;
-    g.lanes = LANES_ROWS;
-    g.values = NULL;
-    return g;
-}
-
 static int read_zeros(struct unpacking *u) {
     const struct packed *p = u->p;
-    const struct packing g = zero_packing(p);
+    const struct packing g = packed_zeros(p);
     const uint64_t first = u->scales.row, n = u->scales.rows;
     if (!p->zeros)
         return 0;
     const uint64_t rows = packing_rows(&g, packed_scale_rows(p));
-    struct patch x = { .row = packing_row(&g, first, rows), .col = u->first_group };
+    struct patch x = { .row = packing_row(&g, first, rows),
+                       .col = packing_col(&g, u->first_group) };
     x.rows = packing_row(&g, first + n - 1, rows) - x.row + 1;
-    x.cols = u->n_groups;
-    int rc = read_patch(u, p->zeros, u->rect.matrix, rows, p->groups, &x);
+    x.cols = packing_col(&g, u->first_group + u->n_groups - 1) - x.col + 1;
+    int rc = read_patch(u, p->zeros, u->rect.matrix, rows, packing_cols(&g, p->groups), &x);
     auto_free uint32_t *words = x.data;
     if (rc < 0)
         return rc;
@@ -192,7 +185,7 @@ static int read_zeros(struct unpacking *u) {
     for (uint64_t i = 0; i < n; i++)
         unpack_row(u->zeros + i * u->n_groups, &g,
                    words + (packing_row(&g, first + i, rows) - x.row) * x.row_step, x.col_step,
-                   rows, first + i, 0, u->n_groups);
+                   rows, first + i, u->first_group, u->n_groups);
     return 0;
 }
 

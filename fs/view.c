@@ -17,7 +17,7 @@
 #include <time.h>
 
 enum {
-    PLAN_REV = 6, /* bumped when a planner writes other sizes: forgets those that persist */
+    PLAN_REV = 7, /* bumped when a planner writes other sizes: forgets those that persist */
     MAX_VIEWS = 256,
     MAX_MODELS = 128,
     MAX_INFOS = 1 << 16,

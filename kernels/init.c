@@ -45,10 +45,9 @@ static const struct kernels portable = {
     BOTH(tq2_0),
     BOTH(q1_0),
     BOTH(q2_0),
-    ENCODE(nb4),
-    ENCODE(nb4_scale),
-    ENCODE(nb4_f16),
-    ENCODE(nb4_f16_scale),
+#define NBITS(name, ...) ENCODE(name),
+    NBITS_TYPES(NBITS)
+#undef NBITS
 };
 
 void kernels_init(struct kernels *k, unsigned cpu) {

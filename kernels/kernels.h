@@ -2,6 +2,7 @@
  * kernels/kernels.h - the table of block kernels. A kernel is pure: flat arrays in and out, no
  * allocation, no I/O, no errors. Every entry writes the same bytes as the portable C one. */
 #pragma once
+#include "kernels/nbits.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,7 +62,9 @@ struct kernels {
     struct block_kernel q2_k, q3_k, q4_k, q5_k, q6_k;
     struct block_kernel iq1_s, iq1_m, iq2_xxs, iq2_xs, iq2_s, iq3_xxs, iq3_s, iq4_nl, iq4_xs;
     struct block_kernel mxfp4, nvfp4, tq1_0, tq2_0, q1_0, q2_0;
-    struct block_kernel nb4, nb4_scale, nb4_f16, nb4_f16_scale; /* kernels/nbits.c */
+#define MEMBER(name, ...) struct block_kernel name;
+    NBITS_TYPES(MEMBER)
+#undef MEMBER
 };
 
 /* Blocks of ggml as levels or scales of MatMulNBits, one for one: repack.c. */

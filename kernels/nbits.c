@@ -1,83 +1,116 @@
 /* SPDX-License-Identifier: Apache-2.0
- * kernels/nbits.c - blocks of 32 elements in 4 bits, as MatMulNBits of ONNX Runtime has them: level
- * 8 is zero, and the element of the largest magnitude is level 0 (of two of one magnitude the
- * negative one). Levels and scales are written apart. Source: onnxruntime 1.32,
- * onnxruntime/core/mlas/lib/q4_dq.cpp, symmetric. */
+ * kernels/nbits.c - the encoders of nbits.h. Symmetric: the middle level is zero, and the element
+ * of the largest magnitude is level 0 (of two of one magnitude the negative one). Asymmetric: the
+ * levels reach from the least to the greatest number, zero among them. Source: onnxruntime 1.32,
+ * onnxruntime/core/mlas/lib/q4_dq.cpp. */
 #include "kernels/portable.h"
 #include "kernels/scalar.h"
 
-enum { ELEMS = 32, LEVEL_BYTES = 16 };
+enum { MAX_BLOCK = 256 };
+
+/* The largest float below a half: adding it and cutting off rounds halves up, and nothing that is
+ * less than a half. */
+#define BELOW_HALF 0x1.fffffep-2f
+
+/* As roundf, kept within 0 to @top; a NaN is 0. */
+static float to_level(float v, float top) {
+    v = v > 0 ? v : 0;
+    v = v < top ? v : top;
+    return (float)(int)(v + BELOW_HALF);
+}
+
+static float top_of(const struct nbits *s) {
+    return (float)((1 << s->bits) - 1);
+}
+
+static float middle_of(const struct nbits *s) {
+    return (float)(1 << (s->bits - 1));
+}
 
 /* Elements of a block before its padding. */
-static int count(const float *x) {
+static int count(const float *x, int block) {
     int n = 0;
-    while (n < ELEMS && f32_bits(x[n]) != KERNEL_PADDING)
+    while (n < block && f32_bits(x[n]) != KERNEL_PADDING)
         n++;
     return n;
 }
 
-/* The end of the range that is farther from zero. */
-static float far_end(const float *x, int n) {
+/* The scale before it is rounded to its type, and the level that is zero. */
+struct fit {
+    float scale, zero;
+};
+
+static struct fit fit_block(const struct nbits *s, const float *x, int n) {
+    struct fit f = { 0, middle_of(s) };
     float low, high;
     first_minmax(x, n, &low, &high);
-    return fabsf(high) > fabsf(low) ? high : low;
+    if (!s->asym) {
+        f.scale = (fabsf(high) > fabsf(low) ? high : low) / -middle_of(s);
+        return f;
+    }
+    low = low < 0 ? low : 0;
+    high = high > 0 ? high : 0;
+    f.scale = (high - low) / top_of(s);
+    f.zero = f.scale != 0 ? to_level(-low / f.scale, top_of(s)) : 0;
+    return f;
 }
 
 /* What is padding stays zero. */
-static void encode_levels(uint8_t *dst, const float *x, int n, float scale) {
-    const float inverse = inverse_or_0(scale);
-    uint8_t level[ELEMS] = { 0 };
-    for (int i = 0; i < n; i++) {
-        const float v = roundf(x[i] * inverse + 8);
-        level[i] = (uint8_t)(v > 0 ? v < 15 ? v : 15 : 0);
-    }
-    for (int i = 0; i < LEVEL_BYTES; i++)
+static void levels(uint8_t *dst, const struct nbits *s, const float *x, int n) {
+    const struct fit f = fit_block(s, x, n);
+    const float scale = s->half ? f32_from_f16(f16_from_f32(f.scale)) : f.scale;
+    const float inverse = inverse_or_0(scale), top = top_of(s);
+    uint8_t level[MAX_BLOCK] = { 0 };
+    for (int i = 0; i < n; i++)
+        level[i] = (uint8_t)to_level(x[i] * inverse + f.zero, top);
+    if (s->bits == 8)
+        memcpy(dst, level, s->block);
+    for (uint32_t i = 0; s->bits == 4 && i < s->block / 2; i++)
         dst[i] = (uint8_t)(level[2 * i] | level[2 * i + 1] << 4);
 }
 
-static void levels(void *dst, const float *x, int n) {
-    encode_levels(dst, x, n, far_end(x, n) / -8);
+static void scale(void *dst, const struct nbits *s, const float *x, int n) {
+    const float f = fit_block(s, x, n).scale;
+    const uint16_t half = f16_from_f32(f);
+    if (s->half)
+        memcpy(dst, &half, sizeof half);
+    else
+        memcpy(dst, &f, sizeof f);
 }
 
-static void scale(void *dst, const float *x, int n) {
-    const float d = far_end(x, n) / -8;
-    memcpy(dst, &d, sizeof d);
-}
-
-static void levels_f16(void *dst, const float *x, int n) {
-    encode_levels(dst, x, n, f32_from_f16(f16_from_f32(far_end(x, n) / -8)));
-}
-
-static void scale_f16(void *dst, const float *x, int n) {
-    const uint16_t d = f16_from_f32(far_end(x, n) / -8);
-    memcpy(dst, &d, sizeof d);
+/* Of a block, @n numbers before its padding; all padding: the middle. */
+static uint8_t zero_of(const struct nbits *s, const float *x) {
+    const int n = count(x, (int)s->block);
+    if (n && !f32_all_finite_c(x, (size_t)n))
+        return 0;
+    return (uint8_t)(n ? fit_block(s, x, n).zero : middle_of(s));
 }
 
 /* As encode_finite, of blocks that may end in padding. */
-static void encode(void *dst, const float *src, size_t blocks, size_t bytes,
-                   void (*encode_block)(void *dst, const float *src, int n)) {
-    char *b = dst;
-    for (size_t i = 0; i < blocks; i++, b += bytes, src += ELEMS) {
-        const int n = count(src);
-        if (n && f32_all_finite_c(src, (size_t)n))
-            encode_block(b, src, n);
-        else
+static void encode(void *dst, const float *src, size_t blocks, const struct nbits *s,
+                   enum nbits_part part) {
+    const size_t elems = NBITS_ELEMS(s->bits, s->block, part);
+    const size_t bytes = NBITS_BYTES(s->bits, s->block, s->half, part);
+    uint8_t *b = dst;
+    for (size_t i = 0; i < blocks; i++, b += bytes, src += elems) {
+        if (part == NBITS_ZERO) {
+            *b = zero_of(s, src);
+            if (s->bits == 4)
+                *b |= (uint8_t)(zero_of(s, src + s->block) << 4);
+            continue;
+        }
+        const int n = count(src, (int)s->block);
+        if (!n || !f32_all_finite_c(src, (size_t)n))
             memset(b, 0, bytes);
+        else if (part == NBITS_LEVELS)
+            levels(b, s, src, n);
+        else
+            scale(b, s, src, n);
     }
 }
 
-void nb4_encode_c(void *dst, const float *src, size_t blocks) {
-    encode(dst, src, blocks, LEVEL_BYTES, levels);
-}
-
-void nb4_scale_encode_c(void *dst, const float *src, size_t blocks) {
-    encode(dst, src, blocks, sizeof(float), scale);
-}
-
-void nb4_f16_encode_c(void *dst, const float *src, size_t blocks) {
-    encode(dst, src, blocks, LEVEL_BYTES, levels_f16);
-}
-
-void nb4_f16_scale_encode_c(void *dst, const float *src, size_t blocks) {
-    encode(dst, src, blocks, sizeof(uint16_t), scale_f16);
-}
+#define ENCODER(name, NAME, bits, block, asym, half, part)                          \
+    void name##_encode_c(void *dst, const float *src, size_t blocks) {              \
+        encode(dst, src, blocks, &(struct nbits){ bits, block, asym, half }, part); \
+    }
+NBITS_TYPES(ENCODER)

@@ -37,7 +37,10 @@ block_encode_weighted_fn iq4_nl_encode_weighted_c, iq4_xs_encode_weighted_c;
 
 block_encode_fn iq1_m_encode_c, iq2_s_encode_c, iq3_xxs_encode_c, iq3_s_encode_c;
 block_encode_weighted_fn iq1_s_encode_weighted_c, iq1_m_encode_weighted_c;
-block_encode_fn nb4_encode_c, nb4_scale_encode_c, nb4_f16_encode_c, nb4_f16_scale_encode_c;
 block_encode_weighted_fn iq2_xxs_encode_weighted_c, iq2_xs_encode_weighted_c;
 block_encode_weighted_fn iq2_s_encode_weighted_c, iq3_xxs_encode_weighted_c,
     iq3_s_encode_weighted_c;
+
+#define DECLARE(name, ...) block_encode_fn name##_encode_c;
+NBITS_TYPES(DECLARE)
+#undef DECLARE

@@ -111,13 +111,13 @@ static const struct {
     enum dtype from, to;
     block_repack_fn *repack;
 } repacks[] = {
-    { DTYPE_Q4_0, DTYPE_NB4, repack_q4_0_levels },
-    { DTYPE_Q4_0, DTYPE_NB4_SCALE, repack_q4_0_scales },
-    { DTYPE_Q4_0, DTYPE_NB4_F16, repack_q4_0_levels },
-    { DTYPE_Q4_0, DTYPE_NB4_F16_SCALE, repack_q4_0_scales_f16 },
-    { DTYPE_Q8_0, DTYPE_NB8, repack_q8_0_levels },
-    { DTYPE_Q8_0, DTYPE_NB8_SCALE, repack_q8_0_scales },
-    { DTYPE_Q8_0, DTYPE_NB8_F16_SCALE, repack_q8_0_scales_f16 },
+    { DTYPE_Q4_0, DTYPE_NB4X32, repack_q4_0_levels },
+    { DTYPE_Q4_0, DTYPE_NB4X32_SCALE, repack_q4_0_scales },
+    { DTYPE_Q4_0, DTYPE_NB4X32_F16, repack_q4_0_levels },
+    { DTYPE_Q4_0, DTYPE_NB4X32_F16_SCALE, repack_q4_0_scales_f16 },
+    { DTYPE_Q8_0, DTYPE_NB8X32, repack_q8_0_levels },
+    { DTYPE_Q8_0, DTYPE_NB8X32_SCALE, repack_q8_0_scales },
+    { DTYPE_Q8_0, DTYPE_NB8X32_F16_SCALE, repack_q8_0_scales_f16 },
 };
 
 bool codec_repack(enum dtype from, enum dtype to, void *dst, const void *src, uint64_t blocks) {

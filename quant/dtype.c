@@ -76,14 +76,15 @@ const struct dtype_info dtype_info[DTYPE_COUNT] = {
     [DTYPE_U4] = { "u4", 2, 1, .rev = 1, .gguf_id = -1 },
     [DTYPE_I2] = { "i2", 4, 1, .rev = 1, .gguf_id = -1 },
     [DTYPE_U2] = { "u2", 4, 1, .rev = 1, .gguf_id = -1 },
-    [DTYPE_NB4] = { "nb4", 32, 16, .rev = 1, .gguf_id = -1, KERNEL(nb4) },
-    [DTYPE_NB4_SCALE] = { "nb4_scale", 32, 4, .rev = 1, .gguf_id = -1, KERNEL(nb4_scale) },
-    [DTYPE_NB4_F16] = { "nb4_f16", 32, 16, .rev = 1, .gguf_id = -1, KERNEL(nb4_f16) },
-    [DTYPE_NB4_F16_SCALE] = { "nb4_f16_scale", 32, 2, .rev = 1, .gguf_id = -1,
-                              KERNEL(nb4_f16_scale) },
-    [DTYPE_NB8] = { "nb8", 32, 32, .rev = 1, .gguf_id = -1 },
-    [DTYPE_NB8_SCALE] = { "nb8_scale", 32, 4, .rev = 1, .gguf_id = -1 },
-    [DTYPE_NB8_F16_SCALE] = { "nb8_f16_scale", 32, 2, .rev = 1, .gguf_id = -1 },
+#define NBITS(name, NAME, bits, block, asym, half, part)     \
+    [DTYPE_##NAME] = { #name,                                \
+                       NBITS_ELEMS(bits, block, part),       \
+                       NBITS_BYTES(bits, block, half, part), \
+                       .rev = 1,                             \
+                       .gguf_id = -1,                        \
+                       KERNEL(name) },
+    NBITS_TYPES(NBITS)
+#undef NBITS
 };
 
 enum dtype dtype_from_gguf(uint32_t id) {
@@ -126,6 +127,24 @@ bool dtype_bytes(enum dtype type, uint64_t elems, uint64_t *bytes) {
         return false;
     *bytes = n;
     return true;
+}
+
+enum dtype dtype_nbits(const struct nbits *n, enum nbits_part part) {
+    static const struct {
+        struct nbits is;
+        enum nbits_part part;
+        enum dtype type;
+    } all[] = {
+#define NBITS(name, NAME, bits, block, asym, half, part) \
+    { { bits, block, asym, half }, part, DTYPE_##NAME },
+        NBITS_TYPES(NBITS)
+#undef NBITS
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (all[i].is.bits == n->bits && all[i].is.block == n->block && all[i].is.asym == n->asym &&
+            all[i].is.half == n->half && all[i].part == part)
+            return all[i].type;
+    return DTYPE_NONE;
 }
 
 bool dtype_is_float(enum dtype type) {

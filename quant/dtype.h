@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * quant/dtype.h - the element types: the only place where a block size is written down. */
 #pragma once
+#include "kernels/nbits.h"
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -69,13 +70,9 @@ enum dtype {
     DTYPE_U4,
     DTYPE_I2,
     DTYPE_U2,
-    DTYPE_NB4, /* of ONNX's MatMulNBits: the levels of blocks, whose scales lie elsewhere */
-    DTYPE_NB4_SCALE,
-    DTYPE_NB4_F16, /* those with scales in f16 */
-    DTYPE_NB4_F16_SCALE,
-    DTYPE_NB8, /* the same in 8 bits: only of blocks of ggml, codec_repack */
-    DTYPE_NB8_SCALE,
-    DTYPE_NB8_F16_SCALE,
+#define TYPE(name, NAME, ...) DTYPE_##NAME,
+    NBITS_TYPES(TYPE) /* DTYPE_NB4X32 ...: found by dtype_nbits */
+#undef TYPE
     DTYPE_COUNT,
 };
 
@@ -105,6 +102,9 @@ enum dtype dtype_from_name(const char *name, size_t n);
 /* Bytes of @elems elements. False if they are not whole blocks, if the size is not known, or if it
  * does not fit; @bytes is then untouched. */
 bool dtype_bytes(enum dtype type, uint64_t elems, uint64_t *bytes);
+
+/* A part of such blocks; DTYPE_NONE: there are none. */
+enum dtype dtype_nbits(const struct nbits *n, enum nbits_part part);
 
 /* Numbers of one element each that a float target can be made from: f64, f32, f16, bf16, f8. */
 bool dtype_is_float(enum dtype type);

@@ -46,12 +46,13 @@ const struct ftype ftype_table[] = {
 };
 const size_t ftype_count = sizeof ftype_table / sizeof *ftype_table;
 
-/* int8: weights and activations, as quantize_dynamic of ONNX Runtime has it; int4: weights in
+/* int8: weights and activations, as quantize_dynamic of ONNX Runtime has it; others: weights in
  * blocks (MatMulNBits), all else in f32 or f16. */
 const struct ftype ftype_onnx_table[] = {
-    { "auto", FILE_AUTO, DTYPE_NONE, true },  { "fp32", FILE_F32, DTYPE_F32, true },
-    { "fp16", FILE_F16, DTYPE_F16, true },    { "int8", FILE_INT8, DTYPE_NONE, false },
-    { "int4", FILE_INT4, DTYPE_NONE, false }, { "q4f16", FILE_INT4_F16, DTYPE_NONE, false },
+    { "auto", FILE_AUTO, DTYPE_NONE, true },       { "fp32", FILE_F32, DTYPE_F32, true },
+    { "fp16", FILE_F16, DTYPE_F16, true },         { "int8", FILE_INT8, DTYPE_NONE, false },
+    { "int4", FILE_INT4, DTYPE_NONE, false },      { "q4f16", FILE_INT4_F16, DTYPE_NONE, false },
+    { "q8f16", FILE_INT8_F16, DTYPE_NONE, false },
 };
 const size_t ftype_onnx_count = sizeof ftype_onnx_table / sizeof *ftype_onnx_table;
 

@@ -9,8 +9,9 @@
 
 /* general.file_type (llama.h, enum llama_ftype). */
 enum file_type {
+    FILE_INT8_F16 = -6, /* of ONNX: no numbers of llama.cpp's, as INT4 and INT8 */
     FILE_COPY = -5,     /* of a GGUF: each tensor as it is */
-    FILE_INT4_F16 = -4, /* of ONNX: no numbers of llama.cpp's, as the next two */
+    FILE_INT4_F16 = -4,
     FILE_INT4 = -3,
     FILE_INT8 = -2,
     FILE_AUTO = -1, /* ours: the source's own type, or the converter's choice */

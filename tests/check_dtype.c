@@ -81,10 +81,10 @@ static void check_repack_of(struct check *t, enum dtype from, enum dtype levels,
 }
 
 static void check_repack(struct check *t) {
-    check_repack_of(t, DTYPE_Q4_0, DTYPE_NB4, DTYPE_NB4_SCALE, 4);
-    check_repack_of(t, DTYPE_Q8_0, DTYPE_NB8, DTYPE_NB8_SCALE, 8);
-    expect(t, !codec_can_repack(DTYPE_Q8_0, DTYPE_NB4), "8 bits are not 4");
-    expect(t, !codec_can_repack(DTYPE_NONE, DTYPE_NB4), "none");
+    check_repack_of(t, DTYPE_Q4_0, DTYPE_NB4X32, DTYPE_NB4X32_SCALE, 4);
+    check_repack_of(t, DTYPE_Q8_0, DTYPE_NB8X32, DTYPE_NB8X32_SCALE, 8);
+    expect(t, !codec_can_repack(DTYPE_Q8_0, DTYPE_NB4X32), "8 bits are not 4");
+    expect(t, !codec_can_repack(DTYPE_NONE, DTYPE_NB4X32), "none");
 }
 
 void check_dtype(struct check *t) {

@@ -131,7 +131,8 @@ void fuzz_model(const char *name, const uint8_t *data, size_t size) {
         { FORMAT_TORCH, "f16" },
         { FORMAT_ONNX, "fp32" },
         { FORMAT_ONNX, "fp16" },
-        { FORMAT_ONNX, "q4f16" },
+        { FORMAT_ONNX, "q4f16+keep_io_types" },
+        { FORMAT_ONNX, "int8+asym+block=256" },
         { FORMAT_ONNX, "int8+per_channel" },
         { 0 },
     };

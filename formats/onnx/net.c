@@ -7,28 +7,26 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static enum net_linear linear_of(const struct spec *spec, const struct hf_source *src) {
-    switch (spec->type->file_type) {
-    case FILE_INT4:
-    case FILE_INT4_F16:
+static enum net_linear linear_of(const struct spec *spec, const struct hf_source *src,
+                                 struct nbits *blocks) {
+    if (onnx_blocks_of(spec, blocks))
         return NET_NBITS;
-    case FILE_INT8:
-        return hf_source_has_blocks(src) ? NET_BLOCKS : NET_MATMUL;
-    default:
+    if (spec->type->file_type != FILE_INT8)
         return NET_GEMM;
-    }
+    return hf_source_has_blocks(src) ? NET_BLOCKS : NET_MATMUL;
 }
 
 void net_begin(struct net *n, struct onnx_graph *g, struct hf_source *src, const struct spec *spec,
                bool newest, struct err *err) {
-    const bool half = spec->type->base == DTYPE_F16 || spec->type->file_type == FILE_INT4_F16;
-    *n = (struct net){ .g = g, .src = src, .half = half, .scope = "", .err = err };
-    n->linear = linear_of(spec, src);
+    *n = (struct net){ .g = g, .src = src, .scope = "", .err = err };
+    n->linear = linear_of(spec, src, &n->blocks);
+    n->half = spec->type->base == DTYPE_F16 || (n->linear == NET_NBITS && n->blocks.half);
     onnx_graph_init(g, g->arena, newest ? 11 : 8, newest ? 23 : 17,
                     spec->contrib || n->linear == NET_NBITS || n->linear == NET_BLOCKS);
     g->external = true;
-    n->type = half ? ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
-    n->dtype = half ? DTYPE_F16 : DTYPE_F32;
+    n->type =
+        n->half ? ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
+    n->dtype = n->half ? DTYPE_F16 : DTYPE_F32;
 }
 
 void net_fail(struct net *n, int code, const char *fmt, ...) {

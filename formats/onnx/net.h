@@ -7,6 +7,7 @@
  * B batch, S new tokens, T tokens with those of the cache, H hidden size, D size of a head. */
 #pragma once
 #include "formats/onnx/hf_source.h"
+#include "formats/onnx/onnx_blocks.h"
 #include "formats/onnx/onnx_graph.h"
 #include "formats/spec.h"
 
@@ -20,7 +21,7 @@ enum net_ops {
 enum net_linear {
     NET_GEMM,   /* Gemm with transB: W as it is stored */
     NET_MATMUL, /* MatMul with W turned over, as tools that quantize graphs expect it */
-    NET_NBITS,  /* MatMulNBits: blocks of 32 numbers in 4 bits */
+    NET_NBITS,  /* MatMulNBits */
     NET_BLOCKS, /* MatMulNBits of what is stored as Q4_0 or Q8_0; Gemm of the rest */
 };
 
@@ -37,6 +38,7 @@ struct net {
     struct hf_source *src;
     enum net_ops ops;
     enum net_linear linear;
+    struct nbits blocks; /* NBITS */
     bool half;         /* weights, cache and logits in float16; inside, float32 where it matters */
     int32_t type;      /* of those: the ONNX type */
     enum dtype dtype;  /* the same, as weights are written */

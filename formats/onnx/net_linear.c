@@ -47,50 +47,26 @@ static const char *matmul(struct net *n, const char *x, const struct target *t, 
     return bias ? NET_OP(n, "Add", onnx_text(n->g, "%s/Add", name), y, bias) : y;
 }
 
-enum { BLOCK = 32 };
-
 static bool is_stored(const struct expr *e, enum dtype type) {
     return expr_copies(e) == type && !expr_unpacks(e);
 }
 
-/* W [out, in] in blocks along its rows. Those of ggml keep their levels and scales; others get
- * those of ORT's quantizer, of the numbers in the graph's type. */
+/* W [out, in] in blocks along its rows. */
 static const char *nbits(struct net *n, const char *x, const char *label, const struct expr *e,
                          const char *bias, const char *name) {
-    struct arena *a = n->g->arena;
-    const bool wide = is_stored(e, DTYPE_Q8_0) && n->linear == NET_BLOCKS;
-    const uint64_t in = e->cols, bits = wide ? 8 : 4, blocks = (in + BLOCK - 1) / BLOCK;
-    const enum dtype levels = wide ? DTYPE_NB8 : n->half ? DTYPE_NB4_F16 : DTYPE_NB4;
-    const enum dtype scales = wide      ? n->half ? DTYPE_NB8_F16_SCALE : DTYPE_NB8_SCALE
-                              : n->half ? DTYPE_NB4_F16_SCALE
-                                        : DTYPE_NB4_SCALE;
-    if (!wide && !is_stored(e, DTYPE_Q4_0))
-        e = expr_pad(a, expr_round(a, e, n->dtype), blocks * BLOCK);
-    struct onnx_weight w = { .name = onnx_text(n->g, "%s_Q%llu", label, (unsigned long long)bits),
-                             .type = ONNX__TENSOR_PROTO__DATA_TYPE__UINT8,
-                             .n_dims = 3,
-                             .dims = { e ? e->rows : 0, blocks, 4 * bits },
-                             .expr = e,
-                             .to = levels };
-    struct onnx_weight s = { .name = onnx_text(n->g, "%s_scales", label),
-                             .type = n->type,
-                             .n_dims = 2,
-                             .dims = { e ? e->rows : 0, blocks },
-                             .expr = e,
-                             .to = scales };
-    n->g->failed |= !e;
-    if (!n->g->failed && !has_weight(n, w.name)) {
-        onnx_add_weight(n->g, &w);
-        onnx_add_weight(n->g, &s);
-    }
+    struct nbits how = n->blocks;
+    if (n->linear == NET_BLOCKS)
+        how = (struct nbits){ is_stored(e, DTYPE_Q8_0) ? 8 : 4, 32, false, n->half };
+    const struct onnx_blocks parts = onnx_name_blocks(n->g, label, &how);
+    if (!n->g->failed && !has_weight(n, parts.levels))
+        n->g->failed |= !onnx_add_blocks(n->g, &parts, e, &how);
     const char *op = onnx_text(n->g, "%s/MatMulNBits", name), *y = net_output(n, op, 0);
     net_node(n, NET_MS, "MatMulNBits", op,
-             bias ? ONNX_NAMES(x, w.name, s.name, "", "", bias) : ONNX_NAMES(x, w.name, s.name),
+             bias       ? ONNX_NAMES(x, parts.levels, parts.scales, parts.zeros, "", bias)
+             : how.asym ? ONNX_NAMES(x, parts.levels, parts.scales, parts.zeros)
+                        : ONNX_NAMES(x, parts.levels, parts.scales),
              ONNX_NAMES(y));
-    net_int(n, "K", (int64_t)in);
-    net_int(n, "N", (int64_t)w.dims[0]);
-    net_int(n, "bits", (int64_t)bits);
-    net_int(n, "block_size", BLOCK);
+    onnx_blocks_attrs(n->g, n->last, e->cols, e->rows, &how);
     return y;
 }
 
@@ -133,7 +109,8 @@ const char *net_conv1d(struct net *n, const char *x, const char *prefix, uint64_
                                : t->expr->op == EXPR_TRANSPOSE
                                    ? t->expr->transpose.in
                                    : expr_transpose(n->g->arena, t->expr, in);
-        return t ? nbits(n, x, weight, e, b, name) : "";
+        n->g->failed |= t && !e;
+        return e ? nbits(n, x, weight, e, b, name) : "";
     }
     const char *w = net_matrix(n, weight, in, out);
     if (n->linear != NET_MATMUL)

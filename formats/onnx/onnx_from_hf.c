@@ -21,14 +21,25 @@ static int build(struct onnx_graph *g, struct hf_source *src, const struct spec 
                    STR_ARG(src->model_type));
 }
 
+static int keep_io(struct onnx_graph *g, struct err *err) {
+    struct onnx_ends ends;
+    if (g->failed)
+        return err_set(err, -ENOMEM, "no memory for the graph");
+    const int rc = onnx_hide_ends(g, ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16, &ends, err);
+    return rc < 0 ? rc : onnx_show_ends(g, &ends, err);
+}
+
 int onnx_from_hf(struct onnx_graph *g, const struct model *m, const struct extras *x,
                  struct err *err) {
     struct hf_source src;
     int rc = hf_source_open(&src, g->arena, m, err);
     if (rc == 0)
         rc = build(g, &src, &x->spec, err);
-    if (rc == 0 && x->spec.type->file_type == FILE_INT8 && !hf_source_has_blocks(&src))
+    if (rc == 0 && x->spec.type->file_type == FILE_INT8 && !x->spec.block &&
+        !hf_source_has_blocks(&src))
         rc = onnx_to_int8(g, x->spec.per_channel, err);
+    if (rc == 0 && x->spec.keep_io_types)
+        rc = keep_io(g, err);
     hf_source_close(&src);
     return rc;
 }

@@ -2,6 +2,7 @@
  * formats/onnx/onnx_from_onnx.c - a graph that was read, to be changed, and the passes for a type.
  */
 #include "formats/onnx/onnx_from_onnx.h"
+#include "formats/onnx/onnx_blocks.h"
 #include "formats/onnx/onnx_model.h"
 #include "formats/onnx/onnx_pass.h"
 #include <errno.h>
@@ -55,9 +56,14 @@ static int load(struct onnx_graph *g, const struct onnx_model *x, struct err *er
 
 int onnx_from_onnx(struct onnx_graph *g, const struct model *m, const struct extras *x,
                    struct err *err) {
+    struct nbits blocks;
     int rc = load(g, m->onnx, err);
     if (rc < 0)
         return rc;
+    if (onnx_blocks_of(&x->spec, &blocks)) {
+        rc = blocks.half ? onnx_to_fp16(g, x->spec.keep_io_types, err) : 0;
+        return rc < 0 ? rc : onnx_to_nbits(g, &blocks, err);
+    }
     switch (x->spec.type->file_type) {
     case FILE_AUTO:
         return 0;
@@ -65,13 +71,8 @@ int onnx_from_onnx(struct onnx_graph *g, const struct model *m, const struct ext
         return onnx_to_fp32(g, err);
     case FILE_INT8:
         return onnx_to_int8(g, x->spec.per_channel, err);
-    case FILE_INT4:
-        return onnx_to_nbits(g, err);
     case FILE_F16:
-        return onnx_to_fp16(g, err);
-    case FILE_INT4_F16:
-        rc = onnx_to_fp16(g, err);
-        return rc < 0 ? rc : onnx_to_nbits(g, err);
+        return onnx_to_fp16(g, x->spec.keep_io_types, err);
     default:
         return err_set(err, -ENOTSUP, "an ONNX model cannot be made %s yet", x->spec.type->name);
     }

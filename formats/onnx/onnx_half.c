@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/onnx/onnx_half.c - a graph in float16, as convert_float_to_float16 of ONNX Runtime 1.32
- * makes it (transformers/float16.py, defaults). Operators on its list stay in float32, between
+ * makes it (transformers/float16.py). Operators on its list stay in float32, between
  * Casts. One thing differs: integers whose float becomes an angle (positions in a sequence) stay
  * float32 up to the sine, since float16 has no integers above 2048 that are odd. */
 #include "formats/onnx/onnx_pass.h"
@@ -332,7 +332,7 @@ static int rebuild_graph(void *user, Onnx__GraphProto *g) {
     return 0;
 }
 
-int onnx_to_fp16(struct onnx_graph *g, struct err *err) {
+static int to_fp16(struct onnx_graph *g, struct err *err) {
     struct pass p = { .g = g, .opset = onnx_opset(g), .err = err };
     Onnx__GraphProto *graph = g->model->graph;
     int rc = onnx_values_init(&p.values, g, err);
@@ -350,4 +350,12 @@ int onnx_to_fp16(struct onnx_graph *g, struct err *err) {
         rc = onnx_each_graph(graph, rebuild_graph, &p);
     g->cap.nodes = graph->n_node;
     return rc;
+}
+
+int onnx_to_fp16(struct onnx_graph *g, bool keep_io, struct err *err) {
+    struct onnx_ends ends;
+    int rc = keep_io ? onnx_hide_ends(g, FLOAT, &ends, err) : 0;
+    if (rc == 0)
+        rc = to_fp16(g, err);
+    return rc < 0 || !keep_io ? rc : onnx_show_ends(g, &ends, err);
 }

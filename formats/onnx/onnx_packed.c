@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/onnx/onnx_packed.c - weights in small integers as the floats that the graph makes of
  * them: those of DequantizeLinear, and of com.microsoft's MatMulNBits. What has no such form (zero
- * points that differ, scales along other axes) stays as it is stored. */
+ * points of DequantizeLinear that differ, scales along other axes) stays as it is stored. */
 #include "formats/onnx/onnx_graph.h"
 #include "formats/onnx/onnx_model.h"
 #include "formats/packed.h"
@@ -73,7 +73,9 @@ static int unpack_nbits(struct unpack *u, const Onnx__NodeProto *n) {
     const struct tensor *words = find_part(u, n, 1), *scales = find_part(u, n, 2);
     const int64_t k = int_attr(n, "K", 0), rows = int_attr(n, "N", 0);
     const int64_t bits = int_attr(n, "bits", 4), block = int_attr(n, "block_size", 0);
-    const bool more = (n->n_input > 3 && *n->input[3]) || (n->n_input > 4 && *n->input[4]);
+    const struct tensor *zeros = find_part(u, n, 3);
+    const bool more =
+        (!zeros && n->n_input > 3 && *n->input[3]) || (n->n_input > 4 && *n->input[4]); /* g_idx */
     if (!words || !scales || more || k <= 0 || rows <= 0 || block <= 0 || k % block ||
         (bits != 4 && bits != 8))
         return 0;
@@ -82,7 +84,9 @@ static int unpack_nbits(struct unpack *u, const Onnx__NodeProto *n) {
                               .words = words,
                               .scales = scales,
                               .packing = { LANES_COLS, (uint32_t)bits, 8, NULL, NULL },
-                              .zero = (float)(1 << (bits - 1)),
+                              .zeros = zeros,
+                              .zeros_across = true,
+                              .zero = zeros ? 0 : (float)(1 << (bits - 1)),
                               .factor = 1,
                               .input_scale = 1,
                               .rows = dims[0],
@@ -90,7 +94,7 @@ static int unpack_nbits(struct unpack *u, const Onnx__NodeProto *n) {
                               .group_rows = 1,
                               .group_cols = (uint64_t)block,
                               .groups = dims[1] / (uint64_t)block };
-    return put(u, n, &p, dims, 2, words, NULL);
+    return put(u, n, &p, dims, 2, words, zeros);
 }
 
 /* The zero point, if it is one for all. */

@@ -91,8 +91,8 @@ void LANES(lanes_add)(struct kernels *k) {
     WEIGHTED(iq3_xxs);
     WEIGHTED(iq3_s);
 
-    ENCODE(nb4);
-    ENCODE(nb4_scale);
-    ENCODE(nb4_f16);
-    ENCODE(nb4_f16_scale);
+    ENCODE(nb4x32);
+    ENCODE(nb4x32_scale);
+    ENCODE(nb4x32_f16);
+    ENCODE(nb4x32_f16_scale);
 }

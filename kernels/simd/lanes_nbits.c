@@ -77,19 +77,19 @@ static bool scales_f16(void *dst, const float *src) {
     return true;
 }
 
-void LANES(nb4_encode)(void *dst, const float *src, size_t blocks) {
-    encode_groups(dst, src, blocks, ELEMS, LEVEL_BYTES, VL, levels, nb4_encode_c);
+void LANES(nb4x32_encode)(void *dst, const float *src, size_t blocks) {
+    encode_groups(dst, src, blocks, ELEMS, LEVEL_BYTES, VL, levels, nb4x32_encode_c);
 }
 
-void LANES(nb4_scale_encode)(void *dst, const float *src, size_t blocks) {
-    encode_groups(dst, src, blocks, ELEMS, sizeof(float), VL, scales, nb4_scale_encode_c);
+void LANES(nb4x32_scale_encode)(void *dst, const float *src, size_t blocks) {
+    encode_groups(dst, src, blocks, ELEMS, sizeof(float), VL, scales, nb4x32_scale_encode_c);
 }
 
-void LANES(nb4_f16_encode)(void *dst, const float *src, size_t blocks) {
-    encode_groups(dst, src, blocks, ELEMS, LEVEL_BYTES, VL, levels_f16, nb4_f16_encode_c);
+void LANES(nb4x32_f16_encode)(void *dst, const float *src, size_t blocks) {
+    encode_groups(dst, src, blocks, ELEMS, LEVEL_BYTES, VL, levels_f16, nb4x32_f16_encode_c);
 }
 
-void LANES(nb4_f16_scale_encode)(void *dst, const float *src, size_t blocks) {
+void LANES(nb4x32_f16_scale_encode)(void *dst, const float *src, size_t blocks) {
     encode_groups(dst, src, blocks, ELEMS, sizeof(uint16_t), VL, scales_f16,
-                  nb4_f16_scale_encode_c);
+                  nb4x32_f16_scale_encode_c);
 }

@@ -13,12 +13,21 @@ import onnxruntime
 import pytest
 import safetensors.numpy
 from onnx import numpy_helper
+from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+from onnxruntime.transformers.float16 import convert_float_to_float16
 
 DATA = pathlib.Path(__file__).resolve().parents[1] / "data" / "onnx"
 MODELS = DATA.parent / "models"
 TOOLS = [(name, spec) for name in ("cnn", "text") for spec in
          ("fp16", "int4", "q4f16", "int8", "int8+per_channel")]
 TOOLS += [("edges", "fp16")]
+# of blocks: bits, block, symmetric, float16
+BLOCKS = {"int4+asym": (4, 32, False, False), "int4+block=16": (4, 16, True, False),
+          "int4+asym+block=64": (4, 64, False, False), "int4+block=128": (4, 128, True, False),
+          "int4+asym+block=256": (4, 256, False, False), "int8+block=32": (8, 32, True, False),
+          "int8+asym+block=128": (8, 128, False, False), "q4f16+asym": (4, 32, False, True),
+          "q4f16+block=64": (4, 64, True, True), "q8f16": (8, 32, True, True),
+          "q8f16+asym+block=16": (8, 16, False, True)}
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +72,26 @@ def test_the_model_is_that_of_onnx_runtime(onnx_mount, name, spec):
     for key in want[1]:
         assert got[1][key] == want[1][key], key
     assert got[2] == want[2]
+
+
+@pytest.mark.parametrize("spec", BLOCKS)
+@pytest.mark.parametrize("name", ["cnn", "text", "external"])
+def test_blocks_are_those_of_the_quantizer(onnx_mount, name, spec):
+    bits, block, symmetric, half = BLOCKS[spec]
+    model = onnx.load(DATA / f"{name}.onnx")
+    tool = MatMulNBitsQuantizer(convert_float_to_float16(model) if half else model, bits=bits,
+                                block_size=block, is_symmetric=symmetric)
+    tool.process()
+    got, want = parts(onnx.load(onnx_mount / f"{name}.onnx@{spec}")), parts(tool.model.model)
+    assert got == want
+
+
+@pytest.mark.parametrize("name", ["cnn", "text", "edges", "external"])
+def test_ends_that_stay_float32_are_those_of_the_converter(onnx_mount, name):
+    want = convert_float_to_float16(onnx.load(DATA / f"{name}.onnx"), keep_io_types=True)
+    view = onnx_mount / f"{name}.onnx@fp16+keep_io_types"
+    assert parts(onnx.load(view)) == parts(want)
+    onnx.checker.check_model(str(view), full_check=True)
 
 
 @pytest.mark.parametrize("name", ["cnn", "text", "external", "typed"])
@@ -140,6 +169,24 @@ def test_blocks_of_four_bits_are_floats_in_safetensors(program, tmp_path):
     got = safetensors.numpy.load_file(out)
     assert np.array_equal(got["layers.0.down.weight"], want)
     assert "onnx::MatMul_104_scales" not in got
+
+
+@pytest.mark.parametrize("spec", ["int4+asym", "int4+asym+block=16", "int8+asym+block=16"])
+def test_blocks_with_zero_points_are_floats_in_safetensors(program, tmp_path, spec):
+    block = 16 if "block" in spec else 32
+    subprocess.run([program, "convert", "-q", DATA / f"text.onnx@{spec}", tmp_path / "b.onnx"], check=True)
+    source = {t.name: numpy_helper.to_array(t) for t in onnx.load(tmp_path / "b.onnx").graph.initializer}
+    q = source[f"onnx::MatMul_104_Q{spec[3]}"]
+    scales, zeros = (source["onnx::MatMul_104_" + s] for s in ("scales", "zero_points"))
+    if spec[3] == "4":
+        q, zeros = (np.stack([x & 15, x >> 4], -1).reshape(len(x), -1) for x in (q, zeros))
+    q = q.reshape(*scales.shape, block).astype(np.float32)
+    want = (q - zeros[:, : scales.shape[1], None].astype(np.float32)) * scales[..., None]
+    out = tmp_path / "out.safetensors"
+    subprocess.run([program, "convert", "-q", tmp_path / "b.safetensors@f32", out], check=True)
+    got = safetensors.numpy.load_file(out)
+    assert np.array_equal(got["layers.0.down.weight"], want.reshape(len(scales), -1))
+    assert "onnx::MatMul_104_zero_points" not in got
 
 
 def test_weights_lie_where_they_do_in_the_source(onnx_mount):

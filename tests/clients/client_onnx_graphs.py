@@ -94,6 +94,13 @@ def test_blocks_of_a_gguf_are_those_of_the_graph(graphs, name):
     assert size < 0.6 * (graphs / f"{name}.gguf.onnx@fp32.data").stat().st_size
 
 
+def test_ends_may_stay_float32(graphs):
+    inside = logits_of(graphs, "tinylm.onnx@fp16")
+    assert np.array_equal(logits_of(graphs, "tinylm.onnx@fp16+keep_io_types"), inside)
+    inputs = session(graphs / "tinylm.onnx@fp16+keep_io_types").get_inputs()
+    assert all("float16" not in i.type for i in inputs)
+
+
 def test_few_bits(graphs):
     """Of blocks of 4 bits those bits, exactly; of floats what 4 and 8 bits hold."""
     exact = logits_of(graphs, "tinylm-q4_0+pure.gguf.onnx@fp32")

@@ -11,6 +11,11 @@ from onnxruntime.quantization import quantize_dynamic
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 
 
+BLOCKS = {"int4": dict(bits=4, block_size=32, is_symmetric=True),
+          "int4+asym+block=64": dict(bits=4, block_size=64, is_symmetric=False),
+          "int8+block=128": dict(bits=8, block_size=128, is_symmetric=True)}
+
+
 def split_gemms(model):
     """Gemm as MatMul and Add with the weight turned over, which is all that the tools look at."""
     weights = {t.name: t for t in model.graph.initializer}
@@ -41,7 +46,7 @@ def tool(graphs, name, spec, out):
         onnx.save(model, out / "float.onnx")
         quantize_dynamic(out / "float.onnx", out / "made.onnx")
     else:
-        made = MatMulNBitsQuantizer(model, bits=4, block_size=32, is_symmetric=True)
+        made = MatMulNBitsQuantizer(model, **BLOCKS[spec])
         made.process()
         onnx.save(made.model.model, out / "made.onnx")
     return out / "made.onnx"
@@ -65,7 +70,7 @@ def logits(path):
     return graph.run(["logits"], feed)[0]
 
 
-@pytest.mark.parametrize("spec", ["int8", "int4"])
+@pytest.mark.parametrize("spec", ["int8", *BLOCKS])
 @pytest.mark.parametrize("name", ["tinylm", "gemma-2-nano-it", "gpt2-nano"])
 def test_equal(graphs, tmp_path, name, spec):
     made, view = tool(graphs, name, spec, tmp_path), graphs / f"{name}.onnx@{spec}"

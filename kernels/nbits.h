@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * kernels/nbits.h - the blocks of MatMulNBits of ONNX Runtime, all that its quantizer makes: levels
+ * of 4 or 8 bits, scales and zero points, each written apart from the others. */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+
+struct nbits {
+    uint32_t bits, block; /* of a level: 4 or 8; numbers that share a scale: 16, 32 ... 256 */
+    bool asym; /* the range is where the numbers are, and zero a level of the block's own */
+    bool half; /* scales are float16 */
+};
+
+/* ZERO: one level a block; of 4 bits, two blocks a byte, the second one the middle if it is
+ * padding. */
+enum nbits_part { NBITS_LEVELS, NBITS_SCALE, NBITS_ZERO };
+
+#define NBITS_ELEMS(bits, block, part) ((block) << ((part) == NBITS_ZERO && (bits) == 4))
+#define NBITS_BYTES(bits, block, half, part)        \
+    ((part) == NBITS_LEVELS  ? (block) * (bits) / 8 \
+     : (part) == NBITS_SCALE ? ((half) ? 2u : 4u)   \
+                             : 1u)
+
+/* ROW(name, NAME, bits, block, asym, half, part) for each type. */
+#define NBITS_TYPES(ROW) \
+    NBITS_BLOCK(ROW, 16) \
+    NBITS_BLOCK(ROW, 32) NBITS_BLOCK(ROW, 64) NBITS_BLOCK(ROW, 128) NBITS_BLOCK(ROW, 256)
+#define NBITS_BLOCK(ROW, n) NBITS_KINDS(ROW, 4, n) NBITS_KINDS(ROW, 8, n)
+#define NBITS_KINDS(ROW, b, n)                                                           \
+    NBITS_PARTS(ROW, nb##b##x##n, NB##b##X##n, b, n, false, false)                       \
+    NBITS_PARTS(ROW, nb##b##x##n##_f16, NB##b##X##n##_F16, b, n, false, true)            \
+    NBITS_PARTS(ROW, nb##b##x##n##_asym, NB##b##X##n##_ASYM, b, n, true, false)          \
+    NBITS_PARTS(ROW, nb##b##x##n##_asym_f16, NB##b##X##n##_ASYM_F16, b, n, true, true)   \
+    ROW(nb##b##x##n##_asym_zero, NB##b##X##n##_ASYM_ZERO, b, n, true, false, NBITS_ZERO) \
+    ROW(nb##b##x##n##_asym_f16_zero, NB##b##X##n##_ASYM_F16_ZERO, b, n, true, true, NBITS_ZERO)
+#define NBITS_PARTS(ROW, name, NAME, b, n, asym, half) \
+    ROW(name, NAME, b, n, asym, half, NBITS_LEVELS)    \
+    ROW(name##_scale, NAME##_SCALE, b, n, asym, half, NBITS_SCALE)
