@@ -12,69 +12,22 @@
 #include "fs/cache.h"
 #include "fs/engine.h"
 #include "fs/lru.h"
+#include "fs/view_infos.h"
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     PLAN_REV = 7, /* bumped when a planner writes other sizes: forgets those that persist */
     MAX_VIEWS = 256,
     MAX_MODELS = 128,
-    MAX_INFOS = 1 << 16,
     LAYOUT_BYTES = 24 << 20, /* of views that nobody holds; likewise of models */
     MODEL_BYTES = 40 << 20,
-    RETRY_AFTER_S = 1 /* what could not be made is tried again */
 };
 
 struct views {
     struct lru *views, *models, *infos;
     struct tokenizer_store *tokenizers; /* of folders */
 };
-
-/* --- infos: what stat needs --- */
-
-struct info {
-    _Atomic uint32_t refs;
-    struct view_info v;
-    time_t made; /* CLOCK_MONOTONIC, seconds */
-};
-
-static void info_ref(void *p) {
-    ((struct info *)p)->refs++;
-}
-
-static void info_unref(void *p) {
-    struct info *i = p;
-    if (--i->refs == 0)
-        free(i);
-}
-
-static time_t monotonic_s(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
-}
-
-static bool info_get(struct views *vs, const struct hash128 *id, struct view_info *out) {
-    struct info *i = lru_get(vs->infos, id);
-    const bool fresh = i && (!i->v.error.code || monotonic_s() - i->made < RETRY_AFTER_S);
-    if (fresh)
-        *out = i->v;
-    if (i)
-        info_unref(i);
-    return fresh;
-}
-
-static void info_put(struct views *vs, const struct view_info *v) {
-    struct info *i = calloc(1, sizeof *i);
-    if (!i)
-        return;
-    i->refs = 1;
-    i->v = *v;
-    i->made = monotonic_s();
-    lru_put(vs->infos, &v->id, i, sizeof *i);
-    info_unref(i);
-}
 
 /* --- identity --- */
 
@@ -83,22 +36,25 @@ struct identity {
     int64_t mtime_ns;
 };
 
-/* Of the source, as it is or as it was a moment ago. */
-static int identity_recently(struct engine *e, const char *source, struct identity *out,
-                             struct err *err) {
+typedef int look_at_identity(struct engine *e, const char *source, struct identity *out,
+                             struct err *err);
+
+static int identity_now(struct engine *e, const char *source, struct identity *out,
+                        struct err *err) {
     struct recent *recent = root_recent(e->root);
     const struct recent_key key = recent_key(recent, RECENT_IDENTITY, source);
-    if (recent_get(recent, &key, out, sizeof *out))
-        return 0;
     const int rc = model_identity(e->root, source, &out->id, &out->mtime_ns, err);
     if (rc == 0)
         recent_put(recent, &key, out, sizeof *out);
     return rc;
 }
 
-static int identity_now(struct engine *e, const char *source, struct identity *out,
-                        struct err *err) {
-    return model_identity(e->root, source, &out->id, &out->mtime_ns, err);
+/* As it is, or as it was a moment ago. */
+static int identity_recently(struct engine *e, const char *source, struct identity *out,
+                             struct err *err) {
+    struct recent *recent = root_recent(e->root);
+    const struct recent_key key = recent_key(recent, RECENT_IDENTITY, source);
+    return recent_get(recent, &key, out, sizeof *out) ? 0 : identity_now(e, source, out, err);
 }
 
 /* What identifies the view of a source that is identified by @model. */
@@ -265,17 +221,19 @@ static bool size_remembered(struct engine *e, struct view_info *v) {
 }
 
 static void remember(struct engine *e, const struct view_info *v) {
-    info_put(e->views, v);
+    infos_put(e->views->infos, v);
     cache_fact_put(e->cache, &v->id, &v->size, sizeof v->size);
 }
 
-int view_open(struct view **out, struct engine *e, const char *source, const struct spec *spec,
-              struct err *err) {
+/* @before: what the source is taken for until the view is planned; what has changed by then is
+ * looked at again. */
+static int open_view(struct view **out, struct engine *e, const char *source,
+                     const struct spec *spec, look_at_identity *before, struct err *err) {
     const struct spec s = with_defaults(e, spec);
-    for (int attempt = 0; attempt < 3; attempt++) {
+    for (int attempt = 0; attempt < 3; attempt++, before = identity_now) {
         struct identity model, model_now;
         struct view_info info = { 0 }, now = { 0 };
-        int rc = identity_now(e, source, &model, err);
+        int rc = before(e, source, &model, err);
         if (rc == 0)
             rc = identify(e, source, &s, &model, &info, err);
         if (rc < 0)
@@ -304,6 +262,11 @@ int view_open(struct view **out, struct engine *e, const char *source, const str
     return err_set(err, -ESTALE, "%s: changes all the time", source);
 }
 
+int view_open(struct view **out, struct engine *e, const char *source, const struct spec *spec,
+              struct err *err) {
+    return open_view(out, e, source, spec, identity_now, err);
+}
+
 int view_recall(struct engine *e, const char *source, const struct spec *spec,
                 struct view_info *info, struct err *err) {
     const struct spec s = with_defaults(e, spec);
@@ -312,11 +275,11 @@ int view_recall(struct engine *e, const char *source, const struct spec *spec,
     int rc = identity_recently(e, source, &model, err);
     if (rc == 0)
         rc = identify(e, source, &s, &model, info, err);
-    if (rc < 0 || info_get(e->views, &info->id, info))
+    if (rc < 0 || infos_get(e->views->infos, &info->id, info))
         return rc;
     if (!size_remembered(e, info))
         return -EAGAIN;
-    info_put(e->views, info);
+    infos_put(e->views->infos, info);
     return 0;
 }
 
@@ -327,14 +290,14 @@ int view_stat(struct engine *e, const char *source, const struct spec *spec, str
     int rc = view_recall(e, source, spec, info, err);
     if (rc != -EAGAIN)
         return rc;
-    rc = view_open(&v, e, source, spec, &why);
+    rc = open_view(&v, e, source, spec, identity_recently, &why);
     if (rc == 0) {
         *info = v->info;
         view_unref(v);
     } else {
         info->error = why;
         info->error.code = rc;
-        info_put(e->views, info);
+        infos_put(e->views->infos, info);
         log_info("%s: %s", source, why.msg);
     }
     return 0;
@@ -372,7 +335,7 @@ int views_new(struct views **out, struct err *err) {
     if (vs) {
         vs->views = lru_new(MAX_VIEWS, LAYOUT_BYTES, ref_view, unref_view);
         vs->models = lru_new(MAX_MODELS, MODEL_BYTES, ref_model, unref_model);
-        vs->infos = lru_new(MAX_INFOS, UINT64_MAX, info_ref, info_unref);
+        vs->infos = infos_new();
         vs->tokenizers = tokenizer_store_new();
     }
     if (vs && vs->views && vs->models && vs->infos && vs->tokenizers) {
