@@ -76,13 +76,15 @@ export TMPDIR=$scratch
 venv
 PATH=$out/venv/bin:$PATH # tests that make models want numpy
 
+export WEIGHTFS_TEST_MODELS=$out/models # made once, for all builds
+
 say "== gcc"
 build test -Dwerror=true
 meson_tests test
 one 'who may include whom' sh "$top/tests/includes.sh"
 
 say "== clang"
-CC=clang build clang -Dwerror=true -Dbuildtype=debug
+CC=clang build clang -Dwerror=true -Dbuildtype=debug -Dc_args=-O0 # kernels too: it is not run
 add 1 0 0
 
 say "== arm64: kernels, under qemu"
@@ -109,14 +111,22 @@ for name in adapter config gguf imatrix json onnx safetensors spec spm tokenizer
     targets="$targets tests/fuzz_$name"
 done
 CC=clang build fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
-for target in $targets; do
-    one "$target" fuzz "$out/fuzz/$target"
-done
-targets=
+while read -r -a batch; do # one a core
+    pids=()
+    for target in "${batch[@]}"; do
+        fuzz "$out/fuzz/$target" &
+        pids+=($!)
+    done
+    for i in "${!batch[@]}"; do
+        one "${batch[i]}" wait "${pids[i]}"
+    done
+done < <(xargs -n "$(nproc)" <<<"$targets")
 
 say "== threads"
+targets=threaded
 build tsan -Db_sanitize=thread -Db_lundef=false
-TSAN_OPTIONS=halt_on_error=1 meson_tests tsan --suite unit --no-suite kernels --no-suite faults --timeout-multiplier 12
+targets=
+TSAN_OPTIONS=halt_on_error=1 meson_tests tsan --suite threads --timeout-multiplier 12
 
 [ ${#broken[@]} -eq 0 ] || say "Not in order: ${broken[*]}"
 say "$passed passed, $failed failed, $skipped skipped"

@@ -15,10 +15,9 @@ import tempfile
 
 import numpy
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-CORPUS = os.path.join(HERE, "data", "corpus")
+from corpus_models import CORPUS, provide, shared_folder
+
 TYPES = ["f32", "f16", "bf16", "q8_0", "auto"]
-READY = os.path.join(HERE, "data", "models")  # models that are checked in with their weights
 # Operations of an architecture's own; numbers that are pairs; blocks that have another name there;
 # encoders, whose names come back with "model."; parts that are no text model.
 NO_WAY_BACK = {
@@ -251,18 +250,12 @@ def check_back(convert, src, name, gguf):
 
 
 def main():
-    convert, out = sys.argv[1:3]
+    convert, out = sys.argv[1], shared_folder(sys.argv[2])
     names = sys.argv[3:] or MODELS
     rows = golden()
     bad = 0
     for name in names:
-        src = READY
-        if not os.path.isdir(os.path.join(READY, name)):
-            src = out
-            if not os.path.isdir(os.path.join(out, name)):
-                os.makedirs(out, exist_ok=True)
-                subprocess.run([sys.executable, os.path.join(CORPUS, "make.py"), out, name],
-                               check=True, stdout=subprocess.DEVNULL)
+        src = provide(out, name)
         kinds = [k for k in TYPES if (name, k) in rows]
         p = subprocess.run([convert, src, name, *kinds], capture_output=True)  # one behind the other
         files, at = {}, 0

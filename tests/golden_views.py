@@ -18,11 +18,10 @@ import subprocess
 import sys
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-CORPUS = os.path.join(HERE, "data", "corpus")
+from corpus_models import CORPUS, READY, provide, shared_folder
+
 # What a view says of types that have no kernel yet.
 MISSING = ("cannot be written yet", "is not a type", "cannot be converted")
-READY = os.path.join(HERE, "data", "models")  # models that are checked in with their weights
 
 
 def read_rows(path):
@@ -79,18 +78,44 @@ def compare(tool, src, path, kind, want, totals):
     totals["jobs"].append((tool, src, path, kind, want))
 
 
-def run(job):
-    tool, src, path, kind, _ = job
-    # names of files keep their case
-    spec = kind if "imatrix=" in kind else kind.lower()
-    return view(tool, src, path, "gguf@" + spec)
+def read_exactly(f, n):
+    h = hashlib.sha256()
+    while n > 0:
+        piece = f.read(min(n, 1 << 20))
+        if not piece:
+            return None
+        h.update(piece)
+        n -= len(piece)
+    return h.hexdigest()
+
+
+def run(jobs):
+    """For each the hash of the view, or its error; all by one process, which reads the headers of a
+    model once."""
+    tool, src = jobs[0][:2]
+    args = [tool, "--many", src]
+    for _, _, path, kind, _ in jobs:  # names of files keep their case
+        args += [path, "gguf@" + (kind if "imatrix=" in kind else kind.lower())]
+    got = []
+    with subprocess.Popen(args, stdout=subprocess.PIPE) as p:
+        for line in p.stdout:
+            size, _, error = line.decode().strip().partition(" ")
+            digest = None if error else read_exactly(p.stdout, int(size))
+            got.append((digest, error or (None if digest else "cut short")))
+    return got + [(None, f"exit status {p.returncode}")] * (len(jobs) - len(got))
 
 
 def tally(totals):
     """Make what was asked for on all cores: a view on its own is read by one."""
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        for job, got in zip(totals["jobs"], pool.map(run, totals["jobs"])):
-            judge(*job[2:], *got, totals)
+    cores = os.cpu_count()
+    by_source = collections.defaultdict(list)
+    for job in totals["jobs"]:
+        by_source[job[:2]].append(job)
+    shares = [jobs[i::cores] for jobs in by_source.values() for i in range(min(cores, len(jobs)))]
+    with concurrent.futures.ThreadPoolExecutor(cores) as pool:
+        for jobs, results in zip(shares, pool.map(run, shares)):
+            for job, got in zip(jobs, results):
+                judge(*job[2:], *got, totals)
     totals["jobs"].clear()
 
 
@@ -111,12 +136,9 @@ class Model:
     """One of the corpus: its folder, and its GGUFs by the converter's type."""
 
     def __init__(self, args, name, rows, tmp):
-        ready = os.path.isdir(os.path.join(READY, name))
         self.args, self.name, self.rows, self.tmp = args, name, rows, tmp
-        self.src = READY if ready else args.dir
-        if not os.path.isdir(os.path.join(self.src, name)) and not args.gguf:
-            subprocess.run([sys.executable, os.path.join(CORPUS, "make.py"), self.src, name],
-                           check=True, stdout=subprocess.DEVNULL)
+        ready = os.path.isdir(os.path.join(READY, name))
+        self.src = READY if ready else args.dir if args.gguf else provide(args.dir, name)
         self.is_folder = self.make("auto")
         kinds = {"f16", "q4_k_m", "q4_0", "q8_0", "q6_k", "iq4_xs", "q2_k", "q5_k_m"}
         kinds |= {k.lower() for k in rows if ":" not in k}
@@ -212,6 +234,7 @@ def main():
     args.add_argument("dir")
     args.add_argument("names", nargs="*")
     args = args.parse_args()
+    args.dir = args.dir if args.gguf else shared_folder(args.dir)
     rows, options = golden(args.corpus)
     totals = {"same": 0, "refused": 0, "wrong": 0, "missing": 0, "models": 0,
               "reasons": collections.Counter(), "all": args.all, "jobs": []}

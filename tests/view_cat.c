@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/view_cat.c - SRC PATH FORMAT@SPEC writes that view to stdout, by way of the engine but
- * without a mount or a cache. A view that cannot be made: "ERRNO MESSAGE" on stderr, exit 1. */
+ * without a mount or a cache. A view that cannot be made: "ERRNO MESSAGE" on stderr, exit 1.
+ * --many SRC and pairs PATH FORMAT@SPEC: one behind the other, each after a line with its size; of
+ * those that cannot be made only the line, "0 ERRNO MESSAGE". */
 #include "fs/engine.h"
 #include "fs/render.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { PIECE = 4 << 20 };
-
-static int fail(int code, const struct err *err) {
-    fprintf(stderr, "%s %s\n", strerrorname_np(-code), err->msg);
-    return 1;
-}
 
 static int cat(struct view *v, struct err *err) {
     uint8_t *buf = malloc(PIECE);
@@ -21,10 +17,51 @@ static int cat(struct view *v, struct err *err) {
     for (uint64_t off = 0; ret == 0 && off < v->info.size; off += PIECE) {
         size_t n = v->info.size - off < PIECE ? (size_t)(v->info.size - off) : PIECE;
         ret = render_read(v, buf, n, off, err);
-        if (ret == 0 && write(STDOUT_FILENO, buf, n) != (ssize_t)n)
+        if (ret == 0 && fwrite(buf, 1, n, stdout) != n)
             ret = -1;
     }
     free(buf);
+    return ret;
+}
+
+/* @what: FORMAT@SPEC. */
+static int open_view(struct view **out, struct engine *e, const char *path, const char *what,
+                     struct err *err) {
+    const char *at = strchr(what, '@');
+    enum format format = FORMAT_SAFETENSORS;
+    struct spec spec;
+    for (enum format f = FORMAT_NONE + 1; f < FORMAT_COUNT; f++)
+        if (strlen(format_name(f)) == (size_t)(at - what) &&
+            !memcmp(format_name(f), what, (size_t)(at - what)))
+            format = f;
+    const int ret = spec_parse(&spec, format, str_from(at + 1), err);
+    return ret < 0 ? ret : view_open(out, e, path, &spec, err);
+}
+
+static int cat_one(struct engine *e, char **pair, struct err *err) {
+    struct view *v = NULL;
+    int ret = open_view(&v, e, pair[0], pair[1], err);
+    if (ret == 0)
+        ret = cat(v, err);
+    view_unref(v);
+    return ret;
+}
+
+/* A view that fails half way ends the output there. */
+static int cat_many(struct engine *e, char **pairs, int n, struct err *err) {
+    int ret = 0;
+    for (int i = 0; ret == 0 && i < n; i++) {
+        struct view *v = NULL;
+        struct err why = { 0 };
+        const int rc = open_view(&v, e, pairs[2 * i], pairs[2 * i + 1], &why);
+        if (rc < 0)
+            printf("0 %s %s\n", strerrorname_np(-rc), why.msg);
+        else
+            printf("%llu\n", (unsigned long long)v->info.size);
+        if (rc == 0)
+            ret = cat(v, err);
+        view_unref(v);
+    }
     return ret;
 }
 
@@ -32,24 +69,19 @@ int main(int argc, char **argv) {
     const struct engine_options options = { .cache_dir = "" };
     struct err err = { 0 };
     struct engine *e = NULL;
-    struct view *v = NULL;
-    struct spec spec;
-    char *at = argc == 4 ? strchr(argv[3], '@') : NULL;
-    if (!at)
-        return fprintf(stderr, "usage: view_cat SRC PATH FORMAT@SPEC\n"), 2;
-    enum format format = FORMAT_SAFETENSORS;
-    for (enum format f = FORMAT_NONE + 1; f < FORMAT_COUNT; f++)
-        if (strlen(format_name(f)) == (size_t)(at - argv[3]) &&
-            !memcmp(format_name(f), argv[3], (size_t)(at - argv[3])))
-            format = f;
-    int ret = spec_parse(&spec, format, str_from(at + 1), &err);
+    const bool many = argc > 1 && strcmp(argv[1], "--many") == 0;
+    char **args = argv + 1 + many;
+    const int n = argc - 1 - many;
+    bool usable = n % 2 == 1 && (many ? n >= 3 : n == 3);
+    for (int i = 2; usable && i < n; i += 2)
+        usable = strchr(args[i], '@');
+    if (!usable)
+        return fprintf(stderr, "usage: view_cat [--many] SRC PATH FORMAT@SPEC...\n"), 2;
+    int ret = engine_open(&e, args[0], &options, &err);
     if (ret == 0)
-        ret = engine_open(&e, argv[1], &options, &err);
-    if (ret == 0)
-        ret = view_open(&v, e, argv[2], &spec, &err);
-    if (ret == 0)
-        ret = cat(v, &err);
-    view_unref(v);
+        ret = many ? cat_many(e, args + 1, n / 2, &err) : cat_one(e, args + 1, &err);
     engine_close(e);
-    return ret < 0 ? fail(ret, &err) : 0;
+    if (ret < 0)
+        fprintf(stderr, "%s %s\n", strerrorname_np(-ret), err.msg);
+    return ret < 0 || fflush(stdout) != 0;
 }
