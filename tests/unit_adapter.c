@@ -2,7 +2,7 @@
  * tests/unit_adapter.c - LoRA adapters that lie about their ranks, shapes and base, and projectors
  * whose configuration does not fit: each is a clear error that names the tensor or the key. Good
  * ones are compared in golden_beside.py. */
-#include "tests/unit.h"
+#include "tests/unit_dir.h"
 #include "formats/adapter.h"
 #include "formats/container.h"
 #include "formats/form.h"
@@ -10,38 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static char dir[64];
-
-static void run(const char *fmt, ...) {
-    char command[1024];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(command, sizeof command, fmt, ap);
-    va_end(ap);
-    assert_int_equal(system(command), 0);
-}
-
-static int make_dir(void **state) {
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/weightfs-adapter.XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state) {
-    (void)state;
-    run("rm -rf %s", dir);
-    return 0;
-}
-
-static void write_file(const char *name, const void *bytes, size_t n) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
-}
 
 struct shape {
     const char *name;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit_cache.c - the cache: what goes in comes out, or is found damaged; a limit that holds;
  * what kill -9 and a crash leave behind. */
-#include "tests/unit.h"
+#include "tests/unit_dir.h"
 #include "fs/cache_env.h"
 #include "fs/log.h"
 #include <errno.h>
@@ -16,21 +16,6 @@
 #include <unistd.h>
 
 enum { SMALL_MAP = 32 << 20, LEN = CHUNK_DATA - 17 };
-
-static char dir[64];
-
-static int make_dir(void **state) {
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/weightfs-cache.XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state) {
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
-}
 
 static struct cache *open_cache(uint64_t bytes) {
     struct cache *c;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit_folder.c - Hugging Face folders that lie, miss files or never end: each is a clear
  * error that names the file. And what a good one is called. */
-#include "tests/unit.h"
+#include "tests/unit_dir.h"
 #include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/form.h"
@@ -13,40 +13,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static char dir[64];
-
-static void run(const char *fmt, ...) {
-    char command[1024];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(command, sizeof command, fmt, ap);
-    va_end(ap);
-    assert_int_equal(system(command), 0);
-}
-
-static int make_dir(void **state) {
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/weightfs-folder.XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state) {
-    (void)state;
-    run("rm -rf %s", dir);
-    return 0;
-}
-
-static void write_file(const char *name, const void *bytes, size_t n) {
-    char path[256];
-    snprintf(path, sizeof path, "%s/m/%s", dir, name);
-    FILE *f = fopen(path, "w");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
+/* A file of the model folder. */
+static void write_part(const char *name, const void *bytes, size_t n) {
+    char path[128];
+    snprintf(path, sizeof path, "m/%s", name);
+    write_file(path, bytes, n);
 }
 
 static void write_text(const char *name, const char *text) {
-    write_file(name, text, strlen(text));
+    write_part(name, text, strlen(text));
 }
 
 /* One tensor of bf16 zeros, in one dimension or, with @rows, in two. */
@@ -60,7 +35,7 @@ static void write_matrix(const char *file, const char *tensor, unsigned rows, un
     uint64_t len = (uint64_t)n;
     memcpy(out, &len, sizeof len);
     memcpy(out + 8, header, (size_t)n);
-    write_file(file, out, 8 + (size_t)n + 2 * elems);
+    write_part(file, out, 8 + (size_t)n + 2 * elems);
 }
 
 static void write_weights(const char *file, const char *tensor, unsigned elems) {
@@ -80,7 +55,7 @@ static void make_model(void) {
     run("rm -rf %s/m && mkdir %s/m", dir, dir);
     write_text("config.json", config);
     write_weights("model.safetensors", "model.norm.weight", 8);
-    write_file("tokenizer.model", tokenizer, sizeof tokenizer - 1);
+    write_part("tokenizer.model", tokenizer, sizeof tokenizer - 1);
 }
 
 /* Read the folder and make its GGUF's header, with tokenizer.ggml.pre as @pre says; the error must
@@ -228,13 +203,13 @@ static void test_tokenizer(void **state) {
     make_model();
     for (size_t n = 0; n + 1 < sizeof tokenizer; n++) { /* cut at every byte: never a crash */
         memcpy(cut, tokenizer, n);
-        write_file("tokenizer.model", cut, n);
+        write_part("tokenizer.model", cut, n);
         if (n != 16 && n != 30)
             expect(-EBADMSG, "tokenizer.model");
     }
-    write_file("tokenizer.model", "\x0b", 1); /* a group */
+    write_part("tokenizer.model", "\x0b", 1); /* a group */
     expect(-EBADMSG, "tokenizer.model");
-    write_file("tokenizer.model", "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11);
+    write_part("tokenizer.model", "\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11);
     expect(-EBADMSG, "tokenizer.model");
     run("rm %s/m/tokenizer.model", dir);
     expect(-ENOTSUP, "tokenizer.model");

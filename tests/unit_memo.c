@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit_memo.c - folders whose tokenizers say the same share what is made of them, and one
  * that differs in any file which a tokenizer is made of does not. argv[1]: a model folder. */
-#include "tests/unit.h"
+#include "tests/unit_dir.h"
 #include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/form.h"
@@ -12,18 +12,8 @@
 #include <unistd.h>
 
 static const char *sample;
-static char dir[64];
 static struct root *root;
 static struct tokenizer_store *store;
-
-static void run(const char *fmt, ...) {
-    char command[1024];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(command, sizeof command, fmt, ap);
-    va_end(ap);
-    assert_int_equal(system(command), 0);
-}
 
 static void copy_sample(const char *name) {
     run("cd %s && mkdir %s && ln weights %s/model.safetensors && cp %s/*.json %s/tokenizer.model "
@@ -31,10 +21,8 @@ static void copy_sample(const char *name) {
         dir, name, name, sample, sample, name);
 }
 
-static int make_dir(void **state) {
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/weightfs-memo.XXXXXX");
-    if (!mkdtemp(dir))
+static int start(void **state) {
+    if (make_dir(state) < 0)
         return -1;
     run("cp %s/model.safetensors %s/weights", sample, dir);
     copy_sample("a");
@@ -43,11 +31,9 @@ static int make_dir(void **state) {
     return store ? 0 : -1;
 }
 
-static int remove_dir(void **state) {
-    (void)state;
+static int stop(void **state) {
     tokenizer_store_free(store);
-    run("rm -rf %s", dir);
-    return 0;
+    return remove_dir(state);
 }
 
 /* The memo that a view of the folder @name uses, held. */
@@ -122,7 +108,7 @@ static void shared_pairs_are_the_same(void **state) {
     tokenizer_memo_unref(own);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
 
 int main(int argc, char **argv) {
     if (argc < 2)

@@ -2,7 +2,7 @@
  * tests/unit_merge.c - models with adapters: what no adapter changes is shared with the base's own
  * views; the bytes do not depend on how they are read; adapters that do not fit say so.
  * golden_merge.py compares the numbers. */
-#include "tests/unit.h"
+#include "tests/unit_dir.h"
 #include "formats/merge.h"
 #include "fs/engine.h"
 #include "fs/render.h"
@@ -12,17 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static char dir[64];
 static struct engine *engine;
-
-static void run(const char *fmt, ...) {
-    char command[1024];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(command, sizeof command, fmt, ap);
-    va_end(ap);
-    assert_int_equal(system(command), 0);
-}
 
 struct shape {
     const char *name;
@@ -70,10 +60,8 @@ static void write_adapter(const char *name, const char *config, const struct sha
 }
 
 static int start(void **state) {
-    (void)state;
     const struct engine_options options = { .cache_dir = "" };
-    snprintf(dir, sizeof dir, "/tmp/weightfs-merge.XXXXXX");
-    if (!mkdtemp(dir))
+    if (make_dir(state) < 0)
         return -1;
     static const struct shape base[] = { { "changed.weight", 300, 256 },
                                          { "same.weight", 300, 256 },
@@ -84,10 +72,8 @@ static int start(void **state) {
 }
 
 static int stop(void **state) {
-    (void)state;
     engine_close(engine);
-    run("rm -rf %s", dir);
-    return 0;
+    return remove_dir(state);
 }
 
 #define LORA "\"peft_type\":\"LORA\",\"lora_alpha\":4,"

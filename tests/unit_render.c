@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit_render.c - reads of a view against a plain evaluation of its expressions: random
  * ranges, many threads, with a cache, with one that is too small, and without. */
-#include "tests/unit.h"
+#include "tests/unit_dir.h"
 #include "fs/cache.h"
 #include "fs/engine.h"
 #include "fs/chunk_make.h"
@@ -18,7 +18,6 @@
 
 enum { ROWS = 768, COLS = 1024, TENSORS = 4, READERS = 8, READS = 150 };
 
-static char dir[64];
 static uint8_t *want; /* bytes of the view, of every fixture: their sources have the same numbers */
 static const enum dtype stored[TENSORS] = { DTYPE_F32, DTYPE_F16, DTYPE_BF16, DTYPE_Q8_0 };
 
@@ -338,19 +337,6 @@ static void a_source_that_changes(void **state) {
         }
     }
     close_fixture(f);
-}
-
-static int make_dir(void **state) {
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/weightfs-render.XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state) {
-    (void)state;
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", dir);
-    return system(command);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, make_dir, remove_dir)

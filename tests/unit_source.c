@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tests/unit_source.c - files below a root: what may be opened, and what a change does. */
-#include "tests/unit.h"
+#include "tests/unit_dir.h"
 #include "formats/source.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -9,29 +9,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-static char dir[64];
-
-static void run(const char *fmt, ...) {
-    char command[512];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(command, sizeof command, fmt, ap);
-    va_end(ap);
-    assert_int_equal(system(command), 0);
-}
-
-static int make_dir(void **state) {
-    (void)state;
-    snprintf(dir, sizeof dir, "/tmp/weightfs-source.XXXXXX");
-    return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state) {
-    (void)state;
-    run("rm -rf %s", dir);
-    return 0;
-}
 
 static struct hash128 hash_of(struct root *r, const char *path, bool slurp, int *rc) {
     struct hasher *h = hasher_new();

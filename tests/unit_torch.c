@@ -2,8 +2,7 @@
  * tests/unit_torch.c - files that PyTorch made (data/torch/make.py) are read as PyTorch reads them;
  * hostile ones (data/bad_torch.py) are refused with a certain errno and a reason, soon. argv[1]:
  * the folder data. */
-#include "tests/unit.h"
-#include "formats/container.h"
+#include "tests/unit_hostile.h"
 #include "formats/inflate.h"
 #include "formats/pickle.h"
 #include <dirent.h>
@@ -75,10 +74,7 @@ static void test_read(void **state) {
 /* --- what is refused --- */
 
 /* Files that are refused otherwise than with -EBADMSG. */
-static const struct {
-    const char *name;
-    int ret;
-} others[] = {
+static const struct hostile others[] = {
     { "big-endian.pt", -ENOTSUP },
     { "deflate-bomb.pt", -EFBIG },
     { "deflated-storage.pt", -ENOTSUP },
@@ -104,47 +100,9 @@ static const struct {
     { "pickle-storage-untyped.pt", -ENOTSUP },
 };
 
-static int expected(const char *name) {
-    if (!strncmp(name, "good", 4) || !strncmp(name, "legacy-good", 11))
-        return 0;
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (!strcmp(name, others[i].name))
-            return others[i].ret;
-    return -EBADMSG;
-}
-
-static double cpu_ms(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
 static void test_bad(void **state) {
     (void)state;
-    DIR *d;
-    unsigned n = 0, wrong = 0;
-    assert_int_equal(root_opendir(root, "bad_torch", &d), 0);
-    for (struct dirent *e; (e = readdir(d));) {
-        struct err err = { 0 };
-        struct model *m = NULL;
-        char path[512];
-        if (e->d_name[0] == '.')
-            continue;
-        snprintf(path, sizeof path, "bad_torch/%s", e->d_name);
-        const double start = cpu_ms();
-        const int ret = open_model(&m, path, &err), want = expected(e->d_name);
-        const double took = cpu_ms() - start;
-        if (ret != want || (ret < 0 && (!err.msg[0] || err.code != ret)) ||
-            took > 50 * UNIT_SLOWNESS) {
-            print_error("%s: %d, not %d: %s (%.0f ms)\n", e->d_name, ret, want, err.msg, took);
-            wrong++;
-        }
-        model_unref(m);
-        n++;
-    }
-    closedir(d);
-    assert_int_equal(wrong, 0);
-    assert_true(n > 100);
+    assert_true(hostile_check(root, "bad_torch", "", others, sizeof others / sizeof *others) > 100);
 }
 
 /* The reason names what a file wants to have called. */
