@@ -15,17 +15,24 @@ struct lora_pair {
     const struct expr *a; /* experts * rank rows */
     const struct expr *b; /* rank columns */
     double scale;
-    uint64_t experts; /* 0: a matrix, no stack */
-    bool embedding;   /* PEFT: of a module that looks rows up */
+    uint64_t experts;             /* 0: a matrix, no stack */
+    const struct expr *magnitude; /* DoRA: the length that each row of the sum gets, rows of one
+                                   * element; NULL: it stays as it is */
+    bool turned;                  /* the matrix lies the other way round: lengths of its columns */
+    bool embedding;               /* PEFT: of a module that looks rows up */
 };
 
 struct lora_list {
     struct lora_pair *pairs; /* in the order of their tensors */
     uint32_t n;
-    const struct tensor **whole; /* tensors of their own: norms, as mergekit extracts them */
+    const struct tensor **whole; /* tensors of the adapter's own, in the place of the base's; to one
+                                  * that has the name of a pair comes the pair */
     struct str *whole_names;     /* of the base */
     uint32_t n_whole;
 };
+
+/* Does a pair of @list change the tensor @name? */
+bool lora_has_pair(const struct lora_list *list, struct str name);
 
 /* What a folder of PEFT says besides its tensors. */
 struct adapter {
@@ -51,5 +58,6 @@ int adapter_base_hash(struct root *root, const char *path, struct hasher *h, str
 int adapter_no_base(const struct model *m, struct err *err);
 
 /* What the adapter changes. -EBADMSG for tensors that do not fit each other or adapter_config.json,
- * -ENOTSUP for kinds of adapters that are more than a product of two matrices. */
+ * -ENOTSUP for kinds of adapters that are not known. A pair of PEFT whose name ends neither in
+ * ".weight" nor in ".bias" is a parameter of that name, a stack of matrices. */
 int adapter_pairs(const struct model *m, struct arena *a, struct lora_list *out, struct err *err);

@@ -115,10 +115,11 @@ const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uin
 }
 
 const struct expr *expr_transpose(struct arena *a, const struct expr *in, uint64_t rows) {
-    if (in && in->op == EXPR_TRANSPOSE && rows == in->rows && in->cols == in->transpose.in->rows)
+    if (in && in->op == EXPR_TRANSPOSE && rows == in->transpose.in->cols)
         return in->transpose.in; /* turned back */
-    if (in && in->op == EXPR_TENSOR && in->tensor->merged && rows == in->rows &&
-        in->tensor->n_dims == 2) /* made row by row: sooner of matrices that are turned over */
+    if (in && in->op == EXPR_TENSOR && in->tensor->merged && in->tensor->n_dims >= 2 &&
+        in->tensor->n_dims <= 3 && rows == in->tensor->dims[in->tensor->n_dims - 2])
+        /* made row by row: sooner of matrices that are turned over */
         return expr_tensor(a, merged_turn(a, in->tensor));
     const enum dtype type = in ? expr_copies(in) : DTYPE_NONE;
     if (type == DTYPE_NONE || dtype_info[type].block_elems != 1 || !rows || in->rows % rows ||

@@ -11,7 +11,8 @@
 struct merge {
     struct model *m;
     const struct model *base;
-    struct str adapter; /* whose pairs are laid on */
+    struct str adapter;    /* whose pairs are laid on */
+    bool gguf_onto_folder; /* the adapter is a GGUF, the base is none */
     struct err *err;
 };
 
@@ -53,25 +54,38 @@ static uint32_t index_of(const struct merge *g, const struct tensor *t) {
 }
 
 /* Checkpoints of a model without its head leave the first component of the names away. */
-static const struct tensor *find_base(const struct merge *g, struct str name) {
-    const struct tensor *t = model_find(g->base, name);
+static const struct tensor *find_base(const struct model *base, struct str name) {
+    static const char *const first[] = { "transformer", "model" };
+    const struct tensor *t = model_find(base, name);
     const char *dot = t ? NULL : memchr(name.p, '.', name.n);
     if (!dot)
         return t;
     const size_t cut = (size_t)(dot + 1 - name.p);
-    return model_find(g->base, (struct str){ name.p + cut, name.n - cut });
+    t = model_find(base, (struct str){ name.p + cut, name.n - cut });
+    for (size_t i = 0; i < sizeof first / sizeof *first && !t; i++) {
+        char longer[256];
+        const int n = snprintf(longer, sizeof longer, "%s.%.*s", first[i], STR_ARG(name));
+        if (n > 0 && (size_t)n < sizeof longer)
+            t = model_find(base, (struct str){ longer, (size_t)n });
+    }
+    return t;
 }
+
+static bool base_knows(const void *user, struct str name) {
+    return find_base(user, name);
+}
+
+static const struct {
+    const char *head, *embedding;
+} tied[] = {
+    { "lm_head.weight", "model.embed_tokens.weight" },
+    { "lm_head.weight", "transformer.wte.weight" },
+    { "lm_head.weight", "wte.weight" },
+    { "output.weight", "token_embd.weight" },
+};
 
 /* A head that is tied to the embedding becomes one of its own. */
 static struct tensor *add_head(struct merge *g, struct str name) {
-    static const struct {
-        const char *head, *embedding;
-    } tied[] = {
-        { "lm_head.weight", "model.embed_tokens.weight" },
-        { "lm_head.weight", "transformer.wte.weight" },
-        { "lm_head.weight", "wte.weight" },
-        { "output.weight", "token_embd.weight" },
-    };
     for (size_t i = 0; i < sizeof tied / sizeof *tied; i++) {
         const struct tensor *t =
             str_is(name, tied[i].head) ? model_find(g->base, str_from(tied[i].embedding)) : NULL;
@@ -86,11 +100,20 @@ static struct tensor *add_head(struct merge *g, struct str name) {
 }
 
 static struct tensor *find_target(struct merge *g, struct str name) {
-    const struct tensor *t = find_base(g, name);
+    const struct tensor *t = find_base(g->base, name);
     for (uint32_t i = g->base->n_tensors; !t && i < g->m->n_tensors; i++)
         if (str_eq(g->m->tensors[i].name, name))
             return &g->m->tensors[i]; /* a head that another adapter has made */
     return t ? &g->m->tensors[index_of(g, t)] : add_head(g, name);
+}
+
+/* Where the embedding @name is replaced, the head that was tied to it stays what it was, as PEFT
+ * trains it. False: no memory. */
+static bool keep_head(struct merge *g, struct str name) {
+    for (size_t i = 0; i < sizeof tied / sizeof *tied; i++)
+        if (str_is(name, tied[i].embedding) && !find_target(g, str_from(tied[i].head)))
+            return false;
+    return true;
 }
 
 static int not_there(const struct merge *g, struct str name) {
@@ -109,15 +132,51 @@ static enum dtype plain_type(const struct tensor *t) {
 static bool fits(const struct tensor *t, const struct lora_pair *pair) {
     const uint32_t n = t->n_dims;
     const uint64_t rows = n >= 2 ? t->dims[n - 2] * (n == 3 ? t->dims[0] : 1) : 0;
+    if (n == 1 && str_ends(pair->name, STR(".bias")))
+        return pair->b->rows == 1 && pair->a->cols == t->elems;
     return n == (pair->experts ? 3u : 2u) && rows == pair->b->rows &&
            t->dims[n - 1] == pair->a->cols && (!pair->experts || t->dims[0] == pair->experts);
 }
 
-static int lay_pair(struct merge *g, const struct lora_pair *pair) {
+static bool is_embedding(const struct tensor *t) {
+    return t->n_dims == 2 &&
+           (str_is(t->name, "token_embd.weight") || str_ends(t->name, STR("embed_tokens.weight")));
+}
+
+/* A GGUF may have fewer rows of embeddings than the folder it was made of: as many as there are
+ * tokens. Those beyond are of no use, and stay as they are. */
+static bool fit_vocabulary(struct merge *g, const struct tensor *t, struct lora_pair *pair) {
+    struct arena *a = &g->m->arena;
+    const uint64_t rows = t->dims[0];
+    if (!is_embedding(t) || pair->experts || pair->magnitude)
+        return true;
+    if (pair->b->rows > rows && is_gguf(g->base)) {
+        pair->b = expr_slice(a, pair->b, 0, rows);
+        return pair->b;
+    }
+    if (pair->b->rows >= rows || !g->gguf_onto_folder)
+        return true;
+    float *zeros = arena_array(a, float, pair->b->cols);
+    const struct row_map same = { 0, 1, { rows - pair->b->rows }, { 0 } };
+    const struct expr *in[2] = { pair->b,
+                                 zeros ? expr_rows(a, expr_literal(a, zeros, pair->b->cols), same)
+                                       : NULL };
+    pair->b = in[1] ? expr_stack(a, in, 2) : NULL;
+    return pair->b;
+}
+
+static int lay_pair(struct merge *g, struct lora_pair *pair) {
     struct arena *a = &g->m->arena;
     struct tensor *t = find_target(g, pair->name);
     if (!t)
         return not_there(g, pair->name);
+    if (!fit_vocabulary(g, t, pair))
+        return no_memory(g);
+    if (pair->magnitude && pair->turned)
+        return err_set(g->err, -ENOTSUP,
+                       "%.*s: DoRA of a matrix that lies the other way round is merged into a GGUF "
+                       "only",
+                       STR_ARG(t->name));
     if (!fits(t, pair))
         return err_set(
             g->err, -EBADMSG, "%.*s changes %.*s as %llu x %llu, it is %llu x %llu",
@@ -147,15 +206,39 @@ static int lay_pair(struct merge *g, const struct lora_pair *pair) {
     return 0;
 }
 
+/* As many rows of @own as a GGUF's embedding @t has. NULL: no memory. */
+static const struct tensor *first_rows(struct arena *a, const struct tensor *own,
+                                       const struct tensor *t) {
+    struct tensor *cut = arena_new(a, struct tensor);
+    struct merged *m = arena_new(a, struct merged);
+    const struct expr *in = expr_slice(a, expr_tensor(a, own), 0, t->dims[0]);
+    if (!cut || !m || !in)
+        return NULL;
+    *m = (struct merged){ .in = in, .type = plain_type(own) };
+    *cut = *own;
+    cut->dtype = DTYPE_F32;
+    cut->dims[0] = t->dims[0];
+    cut->elems = in->rows * in->cols;
+    cut->bytes = cut->elems * sizeof(float);
+    cut->merged = m;
+    return cut;
+}
+
 /* A tensor of the adapter's own in the place of the base's. */
-static int lay_whole(struct merge *g, const struct tensor *own, struct str name) {
-    struct tensor *t = find_target(g, name);
+static int lay_whole(struct merge *g, const struct lora_list *list, uint32_t i) {
+    const struct tensor *own = list->whole[i];
+    struct tensor *t = find_target(g, list->whole_names[i]);
     if (!t)
-        return not_there(g, name);
+        return not_there(g, list->whole_names[i]);
+    if (!lora_has_pair(list, list->whole_names[i]) && !keep_head(g, t->name))
+        return no_memory(g);
+    const struct str name = t->name;
+    if (is_embedding(t) && is_gguf(g->base) && own->n_dims == 2 && own->dims[0] > t->dims[0] &&
+        !(own = first_rows(&g->m->arena, own, t)))
+        return no_memory(g);
     if (t->n_dims != own->n_dims || memcmp(t->dims, own->dims, own->n_dims * sizeof *t->dims) != 0)
         return err_set(g->err, -EBADMSG, "%.*s has a %.*s of another shape", STR_ARG(g->adapter),
-                       STR_ARG(t->name));
-    name = t->name;
+                       STR_ARG(name));
     *t = *own;
     t->name = name;
     return 0;
@@ -163,10 +246,10 @@ static int lay_whole(struct merge *g, const struct tensor *own, struct str name)
 
 static int lay_list(struct merge *g, const struct lora_list *list) {
     int rc = 0;
+    for (uint32_t i = 0; i < list->n_whole && rc == 0; i++)
+        rc = lay_whole(g, list, i);
     for (uint32_t i = 0; i < list->n && rc == 0; i++)
         rc = lay_pair(g, &list->pairs[i]);
-    for (uint32_t i = 0; i < list->n_whole && rc == 0; i++)
-        rc = lay_whole(g, list->whole[i], list->whole_names[i]);
     return rc;
 }
 
@@ -208,13 +291,16 @@ static int take_adapter(struct merge *g, const struct model *adapter) {
     for (uint32_t i = 0; i < here.n_tensors; i++)
         here.tensors[i].src += g->m->n_sources;
     g->adapter = adapter->name;
+    g->gguf_onto_folder = is_gguf(adapter) && !is_gguf(g->base);
     int rc = take_sources(g, adapter);
     if (rc == 0)
         rc = adapter_pairs(&here, a, &list, g->err);
     if (rc == 0 && is_gguf(g->base) && !is_gguf(adapter))
         rc = lora_to_gguf(g->base, a, &list, g->err);
-    if (rc == 0 && !is_gguf(g->base) && is_gguf(adapter))
+    if (rc == 0 && g->gguf_onto_folder)
         rc = lora_to_hf(g->base, a, &list, g->err);
+    if (rc == 0 && !is_gguf(g->base) && !is_gguf(adapter))
+        rc = lora_find_names(&list, a, base_knows, g->base, g->err);
     if (rc == 0 && !is_gguf(g->base) && !is_gguf(adapter))
         rc = lora_turn_list(g->base, adapter->adapter, a, &list, g->err);
     return rc < 0 ? rc : lay_list(g, &list);
@@ -269,16 +355,17 @@ struct tensor *merged_turn(struct arena *a, const struct tensor *t) {
     if (!turned || !copy || !pairs)
         return NULL;
     *copy = *m;
-    copy->in = m->in ? expr_transpose(a, m->in, m->in->rows) : NULL;
+    const uint32_t row = t->n_dims - 2;
+    copy->in = m->in ? expr_transpose(a, m->in, t->dims[row]) : NULL;
     copy->pairs = pairs;
     for (uint32_t i = 0; i < m->n; i++) {
         pairs[i] = m->pairs[i];
-        if (pairs[i].experts || !lora_turn(a, &pairs[i]))
+        if (!lora_turn(a, &pairs[i]))
             return NULL;
     }
     *turned = *t;
-    turned->dims[0] = t->dims[1];
-    turned->dims[1] = t->dims[0];
+    turned->dims[row] = t->dims[row + 1];
+    turned->dims[row + 1] = t->dims[row];
     turned->merged = copy;
     return copy->in || !m->in ? turned : NULL;
 }
@@ -290,6 +377,9 @@ void merged_hash(const struct merged *m, struct hasher *h, const struct hash128 
         const struct lora_pair *p = &m->pairs[i];
         hasher_bytes(h, &p->scale, sizeof p->scale);
         hasher_u64(h, p->experts);
+        hasher_u64(h, p->magnitude ? 1 : 0);
+        if (p->magnitude)
+            expr_hash(p->magnitude, h, source_hash);
         expr_hash(p->a, h, source_hash);
         expr_hash(p->b, h, source_hash);
     }

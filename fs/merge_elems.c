@@ -7,6 +7,7 @@
 #include "formats/merge.h"
 #include "fs/convert.h"
 #include <errno.h>
+#include <math.h>
 
 enum { WINDOW_FLOATS = 4 << 20 };
 
@@ -92,14 +93,60 @@ static int add_pair(struct merging *g) {
     return rc;
 }
 
+/* --- DoRA --- */
+
+/* Whole rows, each with the length that it should have; sums in f64. */
+static int set_lengths(struct merging *g, const struct expr *magnitude) {
+    const uint64_t cols = g->pair->a->cols, rows = g->count / cols;
+    auto_free float *lengths = malloc(rows * sizeof *lengths);
+    if (!lengths)
+        return err_set(g->reader->err, -ENOMEM, "no memory to merge %.*s", STR_ARG(g->t->name));
+    int rc = floats(g, magnitude, g->elem / cols, rows, lengths);
+    for (uint64_t r = 0; r < rows && rc == 0; r++) {
+        float *row = g->dst + r * cols;
+        double sum = 0;
+        for (uint64_t i = 0; i < cols; i++)
+            sum += (double)row[i] * (double)row[i];
+        const double factor = (double)lengths[r] / sqrt(sum);
+        for (uint64_t i = 0; i < cols; i++)
+            row[i] = (float)(factor * (double)row[i]);
+    }
+    return rc;
+}
+
+static int add_pairs(struct merging *g, const struct merged *m) {
+    int rc = floats(g, m->in, g->elem, g->count, g->dst);
+    for (uint32_t i = 0; i < m->n && rc == 0; i++) {
+        g->pair = &m->pairs[i];
+        rc = add_pair(g);
+        if (rc == 0 && g->pair->magnitude)
+            rc = set_lengths(g, g->pair->magnitude);
+    }
+    return rc;
+}
+
+/* The length of a row, where some pair needs whole rows; else 0. */
+static uint64_t row_unit(const struct merged *m) {
+    for (uint32_t i = 0; i < m->n; i++)
+        if (m->pairs[i].magnitude)
+            return m->pairs[i].a->cols;
+    return 0;
+}
+
 int merge_elems(struct reader *r, const struct kernels *k, const struct tensor *t, uint64_t elem,
                 uint64_t count, float *dst) {
-    const struct merged *m = t->merged;
     struct merging g = { .reader = r, .k = k, .t = t, .elem = elem, .count = count, .dst = dst };
-    int rc = floats(&g, m->in, elem, count, dst);
-    for (uint32_t i = 0; i < m->n && rc == 0; i++) {
-        g.pair = &m->pairs[i];
-        rc = add_pair(&g);
-    }
+    const uint64_t unit = row_unit(t->merged);
+    if (!unit || (elem % unit == 0 && count % unit == 0))
+        return add_pairs(&g, t->merged);
+    g.elem = elem / unit * unit;
+    g.count = (elem + count + unit - 1) / unit * unit - g.elem;
+    auto_free float *rows = malloc(g.count * sizeof *rows);
+    if (!rows)
+        return err_set(r->err, -ENOMEM, "no memory to merge %.*s", STR_ARG(t->name));
+    g.dst = rows;
+    int rc = add_pairs(&g, t->merged);
+    if (rc == 0)
+        memcpy(dst, rows + (elem - g.elem), count * sizeof *dst);
     return rc;
 }

@@ -74,6 +74,9 @@ static unsigned count(const struct shape *tensors, unsigned most) {
 #define BASE "\"base_model_name_or_path\":\"org/base\","
 #define LORA "\"peft_type\":\"LORA\","
 #define Q    "base_model.model.model.layers.0.self_attn.q_proj"
+#define X    "base_model.model.model.layers.0.mlp.experts"
+#define EXPERTS \
+    "{" BASE LORA "\"r\":2,\"lora_alpha\":4,\"target_parameters\":[\"experts.down_proj\"]}"
 #define GOOD "{" BASE LORA "\"r\":2,\"lora_alpha\":4}"
 
 static const struct hostile {
@@ -125,9 +128,39 @@ static const struct hostile {
       "\"LOHA\"" },
     { "{" BASE LORA "\"r\":2,\"lora_alpha\":4,\"use_dora\":true}",
       { { Q ".lora_A.weight", { 2, 8 } }, { Q ".lora_B.weight", { 8, 2 } } },
-      -ENOTSUP,
+      -EBADMSG,
       "use_dora" },
     { GOOD, { { Q ".lora_magnitude_vector", { 1, 8 } } }, -ENOTSUP, "lora_magnitude_vector" },
+    { GOOD,
+      { { Q ".lora_A.weight", { 2, 8 } },
+        { Q ".lora_B.weight", { 8, 2 } },
+        { Q ".lora_magnitude_vector", { 7, 1 } } },
+      -EBADMSG,
+      "each of 8 rows" },
+    { GOOD,
+      { { Q ".lora_A.weight", { 2, 8 } },
+        { Q ".lora_B.weight", { 8, 2 } },
+        { Q ".lora_magnitude_vector", { 8, 1 } } },
+      -ENOTSUP,
+      "DoRA has no place in a GGUF" },
+    { GOOD,
+      { { Q ".lora_A.weight", { 2, 8 } },
+        { Q ".lora_B.weight", { 8, 2 } },
+        { Q ".lora_B.bias", { 7 } } },
+      -EBADMSG,
+      "not a bias of 8 rows" },
+    { GOOD,
+      { { X ".base_layer.lora_A.weight", { 4, 8 } }, { X ".base_layer.lora_B.weight", { 8, 4 } } },
+      -ENOTSUP,
+      "\"target_parameters\"" },
+    { EXPERTS,
+      { { X ".lora_A.weight", { 5, 8 } }, { X ".lora_B.weight", { 8, 5 } } },
+      -EBADMSG,
+      "have rank 5, adapter_config.json says 2" },
+    { EXPERTS,
+      { { X ".lora_A.weight", { 4, 8 } }, { X ".lora_B.weight", { 8, 4 } } },
+      -EBADMSG,
+      "experts.0.w2.weight: config.json has no \"num_local_experts\"" },
     { GOOD,
       { { Q ".lora_A.weight", { 2, 8 } },
         { Q ".lora_B.weight", { 8, 2 } },

@@ -137,12 +137,19 @@ static void pieces_are_equal(void **state) {
     (void)state;
     static const struct shape small[] = { { "changed.lora_A.weight", 3, 256 },
                                           { "changed.lora_B.weight", 300, 3 } };
+    static const struct shape lengths[] = { { "changed.lora_A.weight", 3, 256 },
+                                            { "changed.lora_B.weight", 300, 3 },
+                                            { "changed.lora_magnitude_vector", 300, 1 } };
     /* more of A than is held at once */
     static const struct shape wide[] = { { "wide.lora_A.weight", 600, 8200 },
                                          { "wide.lora_B.weight", 3, 600 } };
     write_adapter("small", "{" LORA "\"r\":3}", small, 2);
     write_adapter("wide", "{" LORA "\"r\":600}", wide, 2);
+    write_adapter("dora", "{" LORA "\"r\":3,\"use_dora\":true}", lengths, 3);
     struct view *v = open_view("base.safetensors//small");
+    check_pieces(v, 300);
+    view_unref(v);
+    v = open_view("base.safetensors//dora//small");
     check_pieces(v, 300);
     view_unref(v);
     v = open_view("base.safetensors//wide");

@@ -166,14 +166,11 @@ int arch_add_tensor(struct arch_work *w, const struct tensor *t) {
     return rc <= 0 ? rc : op_to_gguf(w, t, r, &match);
 }
 
-bool arch_is_turned(const struct arch_work *w, struct str name) {
+const struct tensor_rule *arch_rule(const struct arch_work *w, struct str name) {
     const struct tensor t = { .name = name };
     struct name_match match;
     struct str known;
-    if (text_name(w, &t, &known) < 0 || !known.p)
-        return false;
-    const struct tensor_rule *r = find_rule(w, known, &match);
-    return r && r->op == OP_TRANSPOSE;
+    return text_name(w, &t, &known) == 0 && known.p ? find_rule(w, known, &match) : NULL;
 }
 
 static int add_tensors(struct arch_work *w) {

@@ -146,6 +146,8 @@ struct arch {
     back_fn *own_back;                  /* the same on the way back; NULL: there is none */
     const struct name_edit *back_edits; /* of each name that the way back has made; or NULL */
     const struct hparam *hparams;
+    bool experts_turned; /* stacks of experts are [in][out], and transformers takes them so: PEFT's
+                          * matrices are not */
     const char *experts; /* config keys of the number of experts; NULL: a dense model */
     uint64_t (*count_mtp)(const struct arch_work *w); /* in place of @mtp; or NULL */
     const char *mtp; /* config key of the number of blocks behind the others, which predict

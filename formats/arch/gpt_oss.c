@@ -173,6 +173,7 @@ static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_gpt2, NULL
 static const struct arch archs[] = {
     { .gguf = "gpt-oss",
       .back = back,
+      .experts_turned = true,
       .classes = "GptOssForCausalLM",
       .rules = rules,
       .own = own,

@@ -13,8 +13,14 @@ struct lora_target {
 
 /* What the rules of w->arch make of @in, which has the names of Hugging Face: targets of w->form,
  * whose type does not matter, and their factors. */
-int lora_through_rules(struct arch_work *w, const struct lora_list *in, struct lora_target **out,
+int lora_through_rules(struct arch_work *w, struct lora_list *in, struct lora_target **out,
                        uint32_t *n);
+
+/* lora_names.c: the names that the modules of @list have in files, by @knows, who is asked for each
+ * that it may have. Stacks of experts whose matrices are files' tensors of their own are split. */
+typedef bool lora_knows_fn(const void *user, struct str name);
+int lora_find_names(struct lora_list *list, struct arena *a, lora_knows_fn *knows, const void *user,
+                    struct err *err);
 
 /* Pairs in the names of Hugging Face become those of a GGUF, and the other way round, by the rules
  * of the base's architecture. */

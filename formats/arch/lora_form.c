@@ -28,6 +28,10 @@ static int add_target(struct arch_work *w, const struct lora_target *t) {
                            STR_ARG(t->whole->name));
         return work_target(w, t->whole->name, t->whole->dims, t->whole->n_dims, t->whole->expr);
     }
+    if (pair.magnitude)
+        return err_set(w->err, -ENOTSUP,
+                       "%.*s: DoRA has no place in a GGUF; merge it with its base: BASE+ADAPTER",
+                       STR_ARG(pair.name));
     if (is_embedding(
             &pair)) { /* rows are looked up in lora_a: see llm_graph_context::build_inp_embd */
         if (!pair.embedding)
@@ -92,11 +96,25 @@ static int add_pairs(struct arch_work *w, const struct param_count *params) {
     return rc < 0 ? rc : work_quantization_version(w);
 }
 
+/* What a pair is added to is the base's, which PEFT saves with adapters of embeddings. */
+static void drop_bases(struct lora_list *list) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < list->n_whole; i++) {
+        if (lora_has_pair(list, list->whole_names[i]))
+            continue;
+        list->whole[n] = list->whole[i];
+        list->whole_names[n++] = list->whole_names[i];
+    }
+    list->n_whole = n;
+}
+
 static int add_all(struct arch_work *w, struct form *f, enum outtype out) {
     struct lora_list list;
     struct lora_target *targets;
     uint32_t n;
     int rc = adapter_pairs(w->model, f->arena, &list, w->err);
+    if (rc == 0)
+        drop_bases(&list);
     if (rc == 0)
         rc = lora_through_rules(w, &list, &targets, &n);
     if (rc < 0)

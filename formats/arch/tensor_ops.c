@@ -224,6 +224,22 @@ static int op_expert(struct arch_work *w, const struct tensor *t, const struct t
     return rc;
 }
 
+int op_end_experts(struct arch_work *w) {
+    const uint64_t kinds = count_kinds(w->arch->rules, NULL);
+    int rc = 0;
+    for (uint64_t i = 0; w->blocks && i < w->n_layer * kinds && rc == 0; i++) {
+        struct expert_block *block = &w->blocks[i / kinds];
+        const struct name_match match = { .block = i / kinds, .rest = STR(".weight") };
+        const struct tensor **parts = block->n ? block->parts + i % kinds * w->n_expert : NULL;
+        bool any = false;
+        for (uint64_t e = 0; parts && e < w->n_expert; e++)
+            any = any || parts[e];
+        if (any)
+            rc = stack_experts(w, parts, nth_kind(w->arch->rules, i % kinds), &match);
+    }
+    return rc;
+}
+
 static int op_neg_exp(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                       const struct name_match *match) {
     struct arena *a = w->form->arena;

@@ -40,8 +40,8 @@ void arch_end(struct arch_work *w);
 int arch_begin_gguf(struct arch_work *w);
 /* arch.c: what the rules make of @t, added to the form. */
 int arch_add_tensor(struct arch_work *w, const struct tensor *t);
-/* arch.c: does the folder keep the matrix @name the other way round? */
-bool arch_is_turned(const struct arch_work *w, struct str name);
+/* arch.c: the rule for a folder's tensor @name; NULL: none. */
+const struct tensor_rule *arch_rule(const struct arch_work *w, struct str name);
 /* reverse.c: the row of the GGUF's general.architecture; NULL: none. Several classes become one
  * architecture: the row that has the kind of model, *@how (NULL: wanted by nobody), stands for it;
  * where none has, the first, and *@how is NULL. */
@@ -98,6 +98,9 @@ struct str name_build(struct arena *a, const char *pattern, const struct name_ma
 /* tensor_ops.c */
 int op_to_gguf(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                const struct name_match *match);
+
+/* The experts' tensors of which a block has not all kinds, as adapters may: what there is of each. */
+int op_end_experts(struct arch_work *w);
 
 /* nearest.c: the class of a row whose name is most like @name; p is NULL where none is. */
 struct str nearest_class(struct str name);
