@@ -70,15 +70,23 @@ int main(int argc, char **argv) {
     const struct str text = slurp(f);
     fclose(f);
     int rc = json_parse(&tokenizer, text, &err);
+    const struct json *spec = rc == 0 ? json_get(tokenizer, "model") : NULL;
     if (rc == 0)
-        rc = word_model_init(&model, json_get(tokenizer, "model"), &a, &err);
+        rc = word_model_init(&model, spec, spec, &a, &err);
+    const struct added_source from = { .list = json_get(tokenizer, "added_tokens"),
+                                       .list_first = true,
+                                       .normalizer = json_get(tokenizer, "normalizer") };
     if (rc == 0)
-        rc = added_read(&added, tokenizer, NULL, model.vocab, &a, &err);
+        rc = added_read(&added, &from, model.vocab, &a, &err);
     if (rc < 0)
         fail(&err);
     const struct str in = slurp(stdin);
     struct text_encoder e = {
-        .tokenizer = tokenizer, .model = &model, .added = &added, .cache = cache
+        .steps = tokenizer,
+        .processor = json_get(tokenizer, "post_processor"),
+        .model = &model,
+        .added = &added,
+        .cache = cache,
     };
     encode_all(&e, in, timed);
     text_encoder_fini(&e);

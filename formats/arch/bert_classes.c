@@ -3,14 +3,15 @@
  * configuration_bert.py and those of the relatives. */
 #include "formats/arch/bert.h"
 
-#define BERT_CLASS(type, vocab, pad)                                                              \
-    {                                                                                             \
-        .model_type = type, .defaults =                                                           \
-                                "{\"vocab_size\": " vocab ", \"hidden_size\": 768, "              \
-                                "\"intermediate_size\": 3072, \"num_hidden_layers\": 12, "        \
-                                "\"num_attention_heads\": 12, \"max_position_embeddings\": 512, " \
-                                "\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2, "             \
-                                "\"pad_token_id\": " pad "}"                                      \
+#define BERT_CLASS(type, vocab, pad)                                                  \
+    {                                                                                 \
+        .model_type = type,                                                           \
+        .defaults = "{\"vocab_size\": " vocab ", \"hidden_size\": 768, "              \
+                    "\"intermediate_size\": 3072, \"num_hidden_layers\": 12, "        \
+                    "\"num_attention_heads\": 12, \"max_position_embeddings\": 512, " \
+                    "\"layer_norm_eps\": 1e-12, \"type_vocab_size\": 2, "             \
+                    "\"pad_token_id\": " pad "}",                                     \
+        .optional = "pad_token_id"                                                    \
     }
 
 const struct hf_class bert_classes[] = {

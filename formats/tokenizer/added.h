@@ -3,13 +3,7 @@
  * tokenizer_config.json add. */
 #pragma once
 #include "formats/tokenizer/bpe.h"
-
-struct added_token {
-    struct str text;
-    struct str sought; /* what is found in a text: where @normalized, as the normalizer has it */
-    uint32_t id;
-    bool special, normalized, lstrip, rstrip, single_word;
-};
+#include "formats/tokenizer/roles.h"
 
 struct added {
     struct added_token *items;
@@ -21,10 +15,26 @@ struct added {
 
 enum { ADDED_MAX = 1 << 17 };
 
-/* As transformers loads them: tokenizer.json's in order, then those of added_tokens_decoder by id,
- * then special tokens that are still missing. A token that is not in @vocab gets the next id. */
-int added_read(struct added *out, const struct json *tokenizer, const struct json *config,
-               const struct token_map *vocab, struct arena *a, struct err *err);
+/* Where they stand. All may be NULL. */
+struct added_source {
+    const struct json *list;    /* "added_tokens" of tokenizer.json */
+    bool list_first;            /* these are there before all others, in their order */
+    const struct json *decoder; /* "added_tokens_decoder" of tokenizer_config.json; where it is, the
+                                 * files of old, @list among them, do not count besides */
+    const struct json *texts;   /* added_tokens.json */
+    const struct roles *roles;
+    enum roles_again again;
+    const struct json *normalizer;
+};
+
+/* As transformers loads them: tokenizer.json's in order, then those of the other files by id, then
+ * tokens with a role. A token that is not in @vocab gets the next id; what is said of it last
+ * counts. */
+int added_read(struct added *out, const struct added_source *from, const struct token_map *vocab,
+               struct arena *a, struct err *err);
+/* Its id, as a token that is added or one of @vocab. */
+bool added_id(const struct added *added, const struct token_map *vocab, struct str text,
+              uint32_t *id);
 
 /* The first added token in @text from byte @from on, the longest of those that begin there: its
  * bounds with the white space that it takes; those of nothing at the end where there is none, which

@@ -104,21 +104,22 @@ static int read_merges(struct bpe *b, const struct json *list, struct arena *a, 
     return rc;
 }
 
-int bpe_init(struct bpe *b, const struct json *model, struct arena *a, struct err *err) {
+int bpe_init(struct bpe *b, const struct json *model, const struct json *settings, struct arena *a,
+             struct err *err) {
     static const char *const affixes[] = { "continuing_subword_prefix", "end_of_word_suffix" };
     struct str text;
     *b = (struct bpe){ 0 };
     for (size_t i = 0; i < 2; i++)
-        if (json_str(json_get(model, affixes[i]), &text) && text.n)
+        if (json_str(json_get(settings, affixes[i]), &text) && text.n)
             return err_set(err, -ENOTSUP, "tokenizer.json: a BPE model with a %s", affixes[i]);
     int rc = token_map_read(&b->vocab, json_get(model, "vocab"), a, err);
     if (rc == 0)
         rc = read_merges(b, json_get(model, "merges"), a, err);
-    (void)json_bool(json_get(model, "ignore_merges"), &b->whole_words);
-    (void)json_bool(json_get(model, "byte_fallback"), &b->bytes);
-    (void)json_bool(json_get(model, "fuse_unk"), &b->fuse_unk);
+    (void)json_bool(json_get(settings, "ignore_merges"), &b->whole_words);
+    (void)json_bool(json_get(settings, "byte_fallback"), &b->bytes);
+    (void)json_bool(json_get(settings, "fuse_unk"), &b->fuse_unk);
     b->has_unk =
-        json_str(json_get(model, "unk_token"), &text) && token_map_get(&b->vocab, text, &b->unk);
+        json_str(json_get(settings, "unk_token"), &text) && token_map_get(&b->vocab, text, &b->unk);
     return rc;
 }
 

@@ -26,14 +26,16 @@ struct bpe {
         bool used;
     } * merges;
     uint64_t n_slots;
-    bool whole_words; /* ignore_merges: a word that is a token is that token */
+    bool whole_words;       /* ignore_merges: a word that is a token is that token */
     bool has_unk, fuse_unk; /* fuse: one for neighbours */
     bool bytes; /* byte_fallback: a character that is no token is its bytes, if those all are */
     uint32_t unk;
 };
 
-/* @model: "model" of tokenizer.json; its texts are borrowed. Memory in @a. */
-int bpe_init(struct bpe *b, const struct json *model, struct arena *a, struct err *err);
+/* @model: "model" of tokenizer.json; its texts are borrowed. @settings: it too, or another object
+ * that has all but the vocabulary and the merges. Memory in @a. */
+int bpe_init(struct bpe *b, const struct json *model, const struct json *settings, struct arena *a,
+             struct err *err);
 
 struct ids {
     uint32_t *items;

@@ -1,54 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/tokenizer/json_vocab.c - tokenizer.json with a model of type BPE or WordPiece.
  * Source: conversion/base.py, get_vocab_base and _set_vocab_gpt2; conversion/bert.py. */
+#include "formats/tokenizer/token_decode.h"
+#include "formats/tokenizer/hf_tokenizer.h"
 #include "formats/tokenizer/pre_name.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
 #define FILE_NAME "tokenizer.json"
-
-/* The length of the character at @s, or of the bytes that are none (Unicode, "maximal subpart"). */
-static size_t utf8_length(struct str s, bool *valid) {
-    const unsigned char c = (unsigned char)s.p[0];
-    const size_t want = c < 0x80   ? 1
-                        : c < 0xc2 ? 0
-                        : c < 0xe0 ? 2
-                        : c < 0xf0 ? 3
-                        : c < 0xf5 ? 4
-                                   : 0;
-    const unsigned low = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : 0x80;
-    const unsigned high = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : 0xbf;
-    size_t n = 1;
-    while (n < want && n < s.n) {
-        const unsigned char d = (unsigned char)s.p[n];
-        if (n == 1 ? d < low || d > high : d < 0x80 || d > 0xbf)
-            break;
-        n++;
-    }
-    *valid = want && n == want;
-    return n;
-}
-
-/* Bytes that are not UTF-8 become U+FFFD. */
-static struct str to_utf8(struct arena *a, struct str bytes) {
-    char *out = arena_alloc(a, 3 * bytes.n + 1, 1);
-    size_t len = 0;
-    while (out && bytes.n) {
-        bool valid;
-        const size_t n = utf8_length(bytes, &valid);
-        memcpy(out + len, valid ? bytes.p : "\xef\xbf\xbd", valid ? n : 3);
-        len += valid ? n : 3;
-        bytes.p += n;
-        bytes.n -= n;
-    }
-    return (struct str){ out, len };
-}
-
-/* An added token as it reads after encoding and decoding. */
-static struct str decoded(struct arena *a, struct str text, bool byte_level_decoder) {
-    const struct str bytes = byte_level_decoder ? byte_level_decode(a, text) : text;
-    return bytes.p ? to_utf8(a, bytes) : text;
-}
 
 static int put_token(struct arch_work *w, struct vocab *v, struct str text, uint64_t id,
                      enum token_type type) {
@@ -61,18 +20,29 @@ static int put_token(struct arch_work *w, struct vocab *v, struct str text, uint
     return v->texts[id].p ? 0 : work_no_memory(w);
 }
 
+static bool cleans_up(const struct arch_work *w, const struct hf_tokenizer *t) {
+    bool clean = false;
+    struct str type;
+    (void)json_bool(json_get(w->folder->tokenizer_config, "clean_up_tokenization_spaces"), &clean);
+    return clean && json_str(json_get(json_get(t->file, "model"), "type"), &type) &&
+           !str_is(type, "BPE");
+}
+
+/* A token that is not normalized reads as encoding and decoding leave it. */
 static int put_added(struct arch_work *w, struct vocab *v, const struct added *added,
-                     bool byte_level_decoder, struct arena *a) {
+                     const struct hf_tokenizer *t, struct arena *a) {
+    const struct json *decoder = json_get(t->steps, "decoder");
+    const bool plain = w->arch->plain_added, clean = cleans_up(w, t);
     int rc = 0;
     for (uint32_t i = 0; i < added->n && rc == 0; i++) {
-        const struct added_token *t = &added->items[i];
-        const bool plain = w->arch->plain_added;
-        struct str text =
-            plain || t->normalized ? t->text : decoded(a, t->text, byte_level_decoder);
-        const bool control = t->special || (!plain && token_looks_special(text));
+        const struct added_token *token = &added->items[i];
+        struct str text = plain || token->normalized
+                              ? token->text
+                              : token_decode(a, token->shown, decoder, clean);
+        const bool control = token->special || (!plain && token_looks_special(text));
         if (!control && !plain)
             text = token_unescape(a, text);
-        rc = text.p ? put_token(w, v, text, t->id, control ? TOKEN_CONTROL : TOKEN_USER_DEFINED)
+        rc = text.p ? put_token(w, v, text, token->id, control ? TOKEN_CONTROL : TOKEN_USER_DEFINED)
                     : work_no_memory(w);
     }
     return rc;
@@ -123,32 +93,32 @@ static const struct json_model {
     { "WordPiece", add_wordpiece },
 };
 
-static int find_pre(struct arch_work *w, const char **out, const struct json *tokenizer,
+static int find_pre(struct arch_work *w, const char **out, const struct hf_tokenizer *t,
                     const struct word_model *model, const struct added *added, struct arena *a) {
     if (w->form->pre) {
         *out = w->form->pre;
         return 0;
     }
-    struct text_encoder e = { .tokenizer = tokenizer, .model = model, .added = added };
+    struct text_encoder e = {
+        .steps = t->steps, .processor = t->processor, .model = model, .added = added
+    };
     int rc = pre_name(out, &e, a, w->err);
     text_encoder_fini(&e);
     return rc;
 }
 
 static int add_pairs(struct arch_work *w, const struct json_model *kind,
-                     const struct json *tokenizer, struct arena *a) {
-    struct str decoder;
+                     const struct hf_tokenizer *t, struct arena *a) {
     struct added added;
     struct vocab v;
     struct word_model model;
     const char *pre = NULL;
     uint64_t n;
-    const struct json *config = w->folder->tokenizer_config;
-    int rc = word_model_init(&model, json_get(tokenizer, "model"), a, w->err);
+    int rc = word_model_init(&model, json_get(t->file, "model"), t->settings, a, w->err);
     if (rc == 0)
-        rc = added_read(&added, tokenizer, config, model.vocab, a, w->err);
+        rc = hf_tokenizer_added(t, &added, w, model.vocab, a);
     if (rc == 0)
-        rc = find_pre(w, &pre, tokenizer, &model, &added, a);
+        rc = find_pre(w, &pre, t, &model, &added, a);
     if (rc < 0)
         return rc;
     rc = tokenizer_vocab_size(w, "vocab_size", &n);
@@ -159,27 +129,22 @@ static int add_pairs(struct arch_work *w, const struct json_model *kind,
     rc = vocab_init(&v, w, n, false);
     if (rc == 0)
         rc = put_vocab(w, &v, model.vocab);
-    const bool byte_level_decoder =
-        json_str(json_get(json_get(tokenizer, "decoder"), "type"), &decoder) &&
-        str_is(decoder, "ByteLevel");
     if (rc == 0)
-        rc = put_added(w, &v, &added, byte_level_decoder, a);
-    return rc < 0 ? rc : kind->add(w, tokenizer, &v, pre);
+        rc = put_added(w, &v, &added, t, a);
+    return rc < 0 ? rc : kind->add(w, t->file, &v, pre);
 }
 
 static int add_kind(struct arch_work *w, const struct json_model *kind) {
     struct arena a = { 0 };
-    struct json *tokenizer;
+    struct hf_tokenizer t;
     struct str type;
-    int rc = folder_json(w->folder, FILE_NAME, FOLDER_MAX_TOKENIZER, &tokenizer, w->err);
-    if (rc < 0 || !tokenizer)
-        return rc;
-    const bool fits =
-        json_str(json_get(json_get(tokenizer, "model"), "type"), &type) && str_is(type, kind->type);
+    int rc = hf_tokenizer_open(&t, w, &a);
+    const bool fits = rc == 0 && json_str(json_get(json_get(t.file, "model"), "type"), &type) &&
+                      str_is(type, kind->type);
     if (fits)
-        rc = add_pairs(w, kind, tokenizer, &a);
+        rc = add_pairs(w, kind, &t, &a);
+    hf_tokenizer_close(&t);
     arena_fini(&a);
-    json_free(tokenizer);
     return rc < 0 ? rc : fits;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/tokenizer/llama_json.c - a SentencePiece vocabulary as tokenizer.json, of which
  * tokenizer.model is missing: BPE with byte fallback. Source: gguf-py, LlamaHfVocab. */
-#include "formats/tokenizer/added.h"
+#include "formats/tokenizer/hf_tokenizer.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
@@ -27,51 +27,6 @@ static bool is_byte(struct str s) {
            s.p[5] == '>';
 }
 
-static bool names(const struct json *v, struct str text) {
-    struct str own;
-    return (json_str(v, &own) || json_str(json_get(v, "content"), &own)) && str_eq(own, text);
-}
-
-static bool is_llama(const struct json *config) {
-    struct str name;
-    return json_str(json_get(config, "tokenizer_class"), &name) && str_starts(name, STR("Llama"));
-}
-
-/* Is @text that of a member of @object whose name ends so? */
-static bool any_names(const struct json *object, const char *end, struct str text) {
-    for (struct json_iter it = json_iter(object); json_next(&it);)
-        if (str_ends(it.key, str_from(end)) && names(it.value, text))
-            return true;
-    return false;
-}
-
-/* One of the tokens that tokenizer_config.json gives a role; a Llama tokenizer has three of its
- * own where it gives none. */
-static bool is_special(const struct json *config, struct str text) {
-    static const struct {
-        const char *key, *llama;
-    } roles[] = { { "bos_token", "<s>" }, { "eos_token", "</s>" }, { "unk_token", "<unk>" },
-                  { "sep_token", NULL },  { "pad_token", NULL },   { "cls_token", NULL },
-                  { "mask_token", NULL } };
-    static const char *const lists[] = { "additional_special_tokens", "extra_special_tokens",
-                                         "model_specific_special_tokens" };
-    const bool llama = is_llama(config);
-    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
-        const struct json *v = json_get(config, roles[i].key);
-        if (v ? names(v, text) : llama && roles[i].llama && str_is(text, roles[i].llama))
-            return true;
-    }
-    for (size_t k = 0; k < sizeof lists / sizeof *lists; k++) {
-        const struct json *list = json_get(config, lists[k]);
-        if (json_type(list) == JSON_OBJECT && any_names(list, "", text))
-            return true;
-        for (size_t i = 0; json_type(list) == JSON_ARRAY && i < json_len(list); i++)
-            if (names(json_at(list, i), text))
-                return true;
-    }
-    return any_names(config, "_token", text); /* "image_token", ... */
-}
-
 static int put(struct arch_work *w, struct vocab *v, struct str text, uint64_t id,
                enum token_type type) {
     if (id >= v->n)
@@ -95,18 +50,15 @@ static bool is_shown(const struct style *style, struct str text) {
     return false;
 }
 
-static int add_tokens(struct arch_work *w, const struct json *tokenizer, const struct style *style,
+static int add_tokens(struct arch_work *w, const struct hf_tokenizer *t, const struct style *style,
                       struct arena *a) {
-    const struct json *config = w->folder->tokenizer_config;
+    const struct roles *roles = &t->roles;
     struct added added;
     struct vocab v;
     struct bpe bpe;
-    int rc = bpe_init(&bpe, json_get(tokenizer, "model"), a, w->err);
+    int rc = bpe_init(&bpe, json_get(t->file, "model"), t->settings, a, w->err);
     if (rc == 0)
-        /* transformers' Llama class looks for added tokens in one of the two files only */
-        rc = added_read(
-            &added, is_llama(config) && json_get(config, "added_tokens_decoder") ? NULL : tokenizer,
-            config, &bpe.vocab, a, w->err);
+        rc = hf_tokenizer_added(t, &added, w, &bpe.vocab, a);
     if (rc < 0)
         return rc;
     uint64_t n = bpe.vocab.n;
@@ -119,33 +71,31 @@ static int add_tokens(struct arch_work *w, const struct json *tokenizer, const s
         const struct str text = bpe.vocab.texts[i];
         if (text.p)
             rc = put(w, &v, text, bpe.vocab.ids[i],
-                     is_byte(text)              ? TOKEN_BYTE
-                     : is_special(config, text) ? TOKEN_CONTROL
-                                                : TOKEN_NORMAL);
+                     is_byte(text)             ? TOKEN_BYTE
+                     : roles_have(roles, text) ? TOKEN_CONTROL
+                                               : TOKEN_NORMAL);
     }
     for (uint32_t i = 0; rc == 0 && i < added.n; i++)
         if (added.items[i].id >= bpe.vocab.n)
             rc = put(w, &v, added.items[i].text, added.items[i].id,
-                     is_special(config, added.items[i].text) ? TOKEN_CONTROL : TOKEN_USER_DEFINED);
+                     roles_have(roles, added.items[i].text) ? TOKEN_CONTROL : TOKEN_USER_DEFINED);
     for (uint64_t i = 0; rc == 0 && i < n; i++)
         if (is_shown(style, v.texts[i]))
             v.types[i] = TOKEN_USER_DEFINED;
     if (rc == 0)
         rc = vocab_add(w, &v, style->model, style->pre);
-    return rc < 0 ? rc : special_add(w, tokenizer, style->merges ? 0 : n, style->merges);
+    return rc < 0 ? rc : special_add(w, t->file, style->merges ? 0 : n, style->merges);
 }
 
 static int add_style(struct arch_work *w, const struct style *style) {
     struct arena a = { 0 };
-    struct json *tokenizer;
-    int rc = folder_json(w->folder, FILE_NAME, FOLDER_MAX_TOKENIZER, &tokenizer, w->err);
-    if (rc < 0)
-        return rc;
-    const bool fit = fits(tokenizer);
+    struct hf_tokenizer t;
+    int rc = hf_tokenizer_open(&t, w, &a);
+    const bool fit = rc == 0 && fits(t.file);
     if (fit)
-        rc = add_tokens(w, tokenizer, style, &a);
+        rc = add_tokens(w, &t, style, &a);
+    hf_tokenizer_close(&t);
     arena_fini(&a);
-    json_free(tokenizer);
     return rc < 0 ? rc : fit;
 }
 

@@ -39,7 +39,7 @@ static int find_pre(struct arch_work *w, const struct ranks *r, const char **out
     int rc = json_parse(&tokenizer, str_from(steps), w->err);
     if (rc < 0)
         return rc;
-    struct text_encoder e = { .tokenizer = tokenizer, .model = &model, .added = &none };
+    struct text_encoder e = { .steps = tokenizer, .model = &model, .added = &none };
     rc = pre_name(out, &e, a, w->err);
     text_encoder_fini(&e);
     json_free(tokenizer);

@@ -19,19 +19,19 @@ static bool encode_wordpiece(const void *self, struct str word, struct ids *out,
     return wordpiece_encode(self, word, out, a);
 }
 
-int word_model_init(struct word_model *m, const struct json *model, struct arena *a,
-                    struct err *err) {
+int word_model_init(struct word_model *m, const struct json *model, const struct json *settings,
+                    struct arena *a, struct err *err) {
     struct str type = STR("of no type");
     (void)json_str(json_get(model, "type"), &type);
     struct bpe *bpe = str_is(type, "BPE") ? arena_new(a, struct bpe) : NULL;
     if (bpe) {
         *m = (struct word_model){ bpe, &bpe->vocab, encode_bpe };
-        return bpe_init(bpe, model, a, err);
+        return bpe_init(bpe, model, settings, a, err);
     }
     struct wordpiece *pieces = str_is(type, "WordPiece") ? arena_new(a, struct wordpiece) : NULL;
     if (pieces) {
         *m = (struct word_model){ pieces, &pieces->vocab, encode_wordpiece };
-        return wordpiece_init(pieces, model, a, err);
+        return wordpiece_init(pieces, model, settings, a, err);
     }
     return str_is(type, "BPE") || str_is(type, "WordPiece")
                ? err_set(err, -ENOMEM, "tokenizer.json")
@@ -128,6 +128,23 @@ static int put_around(struct run *e, const uint32_t *before, size_t n_before, co
     return ok ? 0 : no_memory(e);
 }
 
+/* The ids of @name; their number, or -1. Without a list of them it is one token's text. */
+static int template_ids(const struct run *e, const struct json *special, const char *name,
+                        uint32_t *out, size_t most) {
+    const struct json *ids = json_get(json_get(special, name), "ids");
+    const struct text_encoder *by = e->by;
+    const size_t n = json_len(ids);
+    if (!special)
+        return most && added_id(by->added, by->model->vocab, str_from(name), out) ? 1 : -1;
+    for (size_t k = 0; k < n; k++) {
+        uint64_t id;
+        if (!json_u64(json_at(ids, k), &id) || id > UINT32_MAX || k == most)
+            return -1;
+        out[k] = (uint32_t)id;
+    }
+    return (int)n;
+}
+
 static int post_template(struct run *e, const struct json *v) {
     const struct json *single = json_get(v, "single");
     uint32_t around[2][MAX_TEMPLATE];
@@ -138,18 +155,20 @@ static int post_template(struct run *e, const struct json *v) {
         struct str name;
         char key[256];
         if (!json_str(json_get(token, "id"), &name) || name.n >= sizeof key) {
-            behind = true;
+            uint64_t absent;
+            if (json_u64(json_get(token, "absent"), &absent) && n[behind] < MAX_TEMPLATE)
+                around[behind][n[behind]++] = (uint32_t)absent;
+            behind = behind || !token;
             continue;
         }
         memcpy(key, name.p, name.n);
         key[name.n] = 0;
-        const struct json *ids = json_get(json_get(json_get(v, "special_tokens"), key), "ids");
-        for (size_t k = 0; k < json_len(ids); k++) {
-            uint64_t id;
-            if (!json_u64(json_at(ids, k), &id) || id > UINT32_MAX || n[behind] == MAX_TEMPLATE)
-                return err_set(e->err, -EBADMSG, "tokenizer.json: a template's \"%s\"", key);
-            around[behind][n[behind]++] = (uint32_t)id;
-        }
+        const size_t most = MAX_TEMPLATE - n[behind];
+        const int added =
+            template_ids(e, json_get(v, "special_tokens"), key, around[behind] + n[behind], most);
+        if (added < 0)
+            return err_set(e->err, -EBADMSG, "tokenizer.json: a template's \"%s\"", key);
+        n[behind] += (size_t)added;
     }
     return put_around(e, around[0], n[0], around[1], n[1]);
 }
@@ -188,13 +207,13 @@ static int post_process(struct run *e, const struct json *v, unsigned depth) {
 int text_encode(struct text_encoder *e, struct str text, struct ids *out, struct arena *a,
                 struct err *err) {
     struct run r = { .by = e,
-                     .normalizer = json_get(e->tokenizer, "normalizer"),
-                     .pre_tokenizer = json_get(e->tokenizer, "pre_tokenizer"),
+                     .normalizer = json_get(e->steps, "normalizer"),
+                     .pre_tokenizer = json_get(e->steps, "pre_tokenizer"),
                      .arena = a,
                      .err = err };
     int rc = encode(&r, text, false, true);
     if (rc == 0)
-        rc = post_process(&r, json_get(e->tokenizer, "post_processor"), 0);
+        rc = post_process(&r, e->processor, 0);
     *out = r.ids;
     return rc;
 }

@@ -14,10 +14,11 @@ struct word_model {
     bool (*encode)(const void *self, struct str word, struct ids *out, struct arena *a);
 };
 
-/* @model: "model" of tokenizer.json, whose texts are borrowed. Memory in @a. -ENOTSUP for a type
- * that is not BPE or WordPiece. */
-int word_model_init(struct word_model *m, const struct json *model, struct arena *a,
-                    struct err *err);
+/* @model: "model" of tokenizer.json, whose texts are borrowed. @settings: it too, or another object
+ * that has all but vocabulary and merges. Memory in @a. -ENOTSUP for a type that is not BPE or
+ * WordPiece. */
+int word_model_init(struct word_model *m, const struct json *model, const struct json *settings,
+                    struct arena *a, struct err *err);
 
 /* The tokens of words that were met before: a word takes the place of another. */
 enum { WORD_CACHE_SLOTS = 1 << 13, WORD_CACHE_TEXT = 24, WORD_CACHE_IDS = 6 };
@@ -29,7 +30,8 @@ struct cached_word {
 
 /* By one thread at a time. All that it points at is borrowed. */
 struct text_encoder {
-    const struct json *tokenizer;
+    const struct json *steps;     /* an object with normalizer and pre_tokenizer */
+    const struct json *processor; /* post_processor; "special_tokens" of a template may be absent */
     const struct word_model *model;
     const struct added *added;
     struct patterns patterns;

@@ -6,13 +6,13 @@
 
 enum { MAX_PIECE = 1024 /* bytes; no vocabulary has longer ones */ };
 
-int wordpiece_init(struct wordpiece *p, const struct json *model, struct arena *a,
-                   struct err *err) {
+int wordpiece_init(struct wordpiece *p, const struct json *model, const struct json *settings,
+                   struct arena *a, struct err *err) {
     struct str unk = STR("[UNK]");
     *p = (struct wordpiece){ .prefix = STR("##"), .max_chars = 100 };
-    (void)json_str(json_get(model, "unk_token"), &unk);
-    (void)json_str(json_get(model, "continuing_subword_prefix"), &p->prefix);
-    (void)json_u64(json_get(model, "max_input_chars_per_word"), &p->max_chars);
+    (void)json_str(json_get(settings, "unk_token"), &unk);
+    (void)json_str(json_get(settings, "continuing_subword_prefix"), &p->prefix);
+    (void)json_u64(json_get(settings, "max_input_chars_per_word"), &p->max_chars);
     int rc = token_map_read(&p->vocab, json_get(model, "vocab"), a, err);
     if (rc == 0)
         p->has_unk = token_map_get(&p->vocab, unk, &p->unk);

@@ -12,8 +12,9 @@ struct wordpiece {
     uint64_t max_chars; /* a longer word is unk */
 };
 
-/* @model: "model" of tokenizer.json; its texts are borrowed. Memory in @a. */
-int wordpiece_init(struct wordpiece *p, const struct json *model, struct arena *a, struct err *err);
+/* As bpe_init. */
+int wordpiece_init(struct wordpiece *p, const struct json *model, const struct json *settings,
+                   struct arena *a, struct err *err);
 
 /* The tokens of one word, appended. False: no memory. */
 bool wordpiece_encode(const struct wordpiece *p, struct str word, struct ids *out, struct arena *a);

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""golden_tokenizers.py WEIGHTFS: GGUFs of folders with odd tokenizers (tokenizer_folders.py, over
+those of tests/data/tokenizers) against the SHA-256 of what convert_hf_to_gguf.py makes of them:
+tests/data/token_folders.tsv, which convert_vary_tokenizers.py --golden writes. The pre-tokenizer's
+name is given to both."""
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+
+import tokenizer_folders
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+GOLDEN = os.path.join(HERE, "data", "token_folders.tsv")
+BASES = {"bpe": ["words", "added"], "fallback": ["byte-fallback"], "wordpiece": ["wordpiece-words"]}
+EACH = 24
+
+
+def make(top, kind, seed):
+    r = random.Random(f"golden {kind}:{seed}")
+    folder = os.path.join(top, f"{kind}-{seed}")
+    os.mkdir(folder)
+    with open(os.path.join(HERE, "data", "tokenizers", r.choice(BASES[kind]), "tokenizer.json"), encoding="utf-8") as f:
+        spec = json.load(f)
+    tokenizer_folders.make(folder, kind, r.choice(tokenizer_folders.KINDS[kind]), r, spec, 0)
+    return folder
+
+
+def digest(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+def write(top, convert):
+    """@convert: the converter; it returns an error, or None."""
+    with open(GOLDEN, "w", encoding="utf-8") as f:
+        for kind in BASES:
+            for seed in range(EACH):
+                folder = make(top, kind, seed)
+                if not convert(folder, folder + ".gguf"):
+                    print(kind, seed, digest(folder + ".gguf"), sep="\t", file=f)
+    return 0
+
+
+def main():
+    program, bad, rows = sys.argv[1], 0, 0
+    with open(GOLDEN, encoding="utf-8") as f, tempfile.TemporaryDirectory() as top:
+        for kind, seed, want in (line.split() for line in f):
+            folder = make(top, kind, int(seed))
+            p = subprocess.run([program, "convert", folder + ".gguf@f32+pre=llama-bpe", folder + ".gguf"],
+                               capture_output=True, text=True)
+            got = "" if p.returncode else digest(folder + ".gguf")
+            rows += 1
+            if got != want:
+                bad += 1
+                print(f"{kind} {seed}: {p.stderr.strip() or got}")
+    print(f"{rows} folders, {bad} differences")
+    return bad > 0 or not rows
+
+
+if __name__ == "__main__":
+    sys.exit(main())
