@@ -5,111 +5,15 @@
 #include "formats/general.h"
 #include <errno.h>
 
-static const struct arch *const projectors[] = { projectors_qwen, projectors_siglip,
-                                                 projectors_other, NULL };
+static const struct arch *const projectors[] = { projectors_qwen,
+                                                 projectors_qwen_kin,
+                                                 projectors_siglip,
+                                                 projectors_other,
+                                                 projectors_ocr,
+                                                 projectors_audio,
+                                                 NULL };
 
-/* --- vision_config as transformers has it --- */
-
-/* By the model_type of config.json, or, where that leaves it open, of vision_config. */
-static const struct {
-    const char *model_type, *vision_type; /* NULL: any */
-    const char *defaults;
-} vision_classes[] = {
-    { "qwen2_vl", NULL, JSON_TEXT({
-          "depth" : 32,
-          "embed_dim" : 1280,
-          "hidden_size" : 3584,
-          "num_heads" : 16,
-          "patch_size" : 14
-      }) },
-    { "qwen2_5_vl", NULL, JSON_TEXT({
-          "depth" : 32,
-          "hidden_size" : 3584,
-          "intermediate_size" : 3420,
-          "num_heads" : 16,
-          "patch_size" : 14,
-          "fullatt_block_indexes" : [ 7, 15, 23, 31 ]
-      }) },
-#define QWEN3_VISION                                                                  \
-    "{\"depth\":27,\"hidden_size\":1152,\"intermediate_size\":4304,\"num_heads\":16," \
-    "\"num_position_embeddings\":2304,\"patch_size\":16,\"spatial_merge_size\":2"
-    { "qwen3_vl", NULL, QWEN3_VISION ",\"deepstack_visual_indexes\":[8,16,24]}" },
-    { "qwen3_vl_moe", NULL, QWEN3_VISION ",\"deepstack_visual_indexes\":[8,16,24]}" },
-    { "qwen3_5", NULL, QWEN3_VISION "}" },
-    { "qwen3_5_moe", NULL, QWEN3_VISION "}" },
-#define IDEFICS_VISION                                                             \
-    "{\"hidden_size\":1152,\"image_size\":224,\"intermediate_size\":3072,"         \
-    "\"layer_norm_eps\":1e-6,\"num_attention_heads\":16,\"num_hidden_layers\":12," \
-    "\"patch_size\":32}"
-    { "idefics3", NULL, IDEFICS_VISION },
-    { "smolvlm", NULL, IDEFICS_VISION },
-    { "minicpmv4_6", NULL, JSON_TEXT({
-          "hidden_size" : 768,
-          "image_size" : 224,
-          "intermediate_size" : 3072,
-          "layer_norm_eps" : 1e-6,
-          "num_attention_heads" : 12,
-          "num_hidden_layers" : 12,
-          "patch_size" : 16
-      }) },
-    { "llama4", NULL, JSON_TEXT({
-          "hidden_act" : "gelu",
-          "hidden_size" : 768,
-          "image_size" : 448,
-          "intermediate_size" : 5632,
-          "norm_eps" : 1e-5,
-          "num_attention_heads" : 16,
-          "num_hidden_layers" : 34,
-          "patch_size" : 14,
-          "pixel_shuffle_ratio" : 0.5
-      }) },
-    { "lfm2_vl", NULL, JSON_TEXT({
-          "hidden_size" : 768,
-          "intermediate_size" : 3072,
-          "layer_norm_eps" : 1e-6,
-          "num_attention_heads" : 12,
-          "num_hidden_layers" : 12,
-          "patch_size" : 16
-      }) },
-    { "janus", NULL, JSON_TEXT({
-          "hidden_act" : "gelu",
-          "hidden_size" : 1024,
-          "image_size" : 384,
-          "layer_norm_eps" : 1e-6,
-          "mlp_ratio" : 4,
-          "num_attention_heads" : 16,
-          "num_hidden_layers" : 24,
-          "patch_size" : 16
-      }) },
-    { NULL, "siglip_vision_model", JSON_TEXT({
-          "hidden_size" : 768,
-          "image_size" : 224,
-          "intermediate_size" : 3072,
-          "layer_norm_eps" : 1e-6,
-          "num_attention_heads" : 12,
-          "num_hidden_layers" : 12,
-          "patch_size" : 16
-      }) },
-    { NULL, "clip_vision_model", JSON_TEXT({
-          "hidden_act" : "quick_gelu",
-          "hidden_size" : 768,
-          "image_size" : 224,
-          "intermediate_size" : 3072,
-          "layer_norm_eps" : 1e-5,
-          "num_attention_heads" : 12,
-          "num_hidden_layers" : 12,
-          "patch_size" : 32
-      }) },
-    { NULL, "pixtral", JSON_TEXT({
-          "hidden_act" : "gelu",
-          "hidden_size" : 1024,
-          "image_size" : 1024,
-          "intermediate_size" : 4096,
-          "num_attention_heads" : 16,
-          "num_hidden_layers" : 24,
-          "patch_size" : 16
-      }) },
-};
+/* --- the configuration as transformers has it --- */
 
 static bool has_type(const struct json *config, const char *model_type) {
     struct str type;
@@ -124,19 +28,20 @@ bool clip_has_vision_type(const struct arch_work *w, const char *model_type) {
     return has_type(w->config.root, model_type);
 }
 
+/* Of a model that sees, or of one that hears. */
 static int read_config(struct arch_work *w) {
     static const struct hf_class own = { .model_type = "vision_config" };
-    w->config = (struct hf_config){ .root = json_get(w->folder->config, "vision_config") };
+    const struct json *vision = json_get(w->folder->config, "vision_config");
+    const struct json *audio = json_get(w->folder->config, "audio_config");
+    w->config = (struct hf_config){ .root = json_type(vision) == JSON_OBJECT ? vision : audio };
     if (json_type(w->config.root) != JSON_OBJECT)
-        return err_set(w->err, -ENOTSUP, "config.json: no \"vision_config\": no projector");
-    for (size_t i = 0; i < sizeof vision_classes / sizeof *vision_classes; i++) {
-        const char *type = vision_classes[i].model_type, *vision = vision_classes[i].vision_type;
-        if ((type && !clip_has_type(w, type)) || (vision && !clip_has_vision_type(w, vision)))
-            continue;
-        w->config.cls = &own;
-        return json_parse(&w->config.defaults, str_from(vision_classes[i].defaults), w->err);
-    }
-    return 0;
+        return err_set(w->err, -ENOTSUP,
+                       "config.json: no \"vision_config\" nor \"audio_config\": no projector");
+    const char *defaults = clip_defaults(w);
+    if (!defaults)
+        return 0;
+    w->config.cls = &own;
+    return json_parse(&w->config.defaults, str_from(defaults), w->err);
 }
 
 static int find_projector(struct arch_work *w) {
@@ -193,13 +98,18 @@ int clip_encoder(struct arch_work *w) {
     return work_bool(w, ".has_vision_encoder", true);
 }
 
-int clip_width(struct arch_work *w) {
+int clip_text_width(struct arch_work *w, uint64_t *n) {
     struct hf_config text;
-    uint64_t n = 0;
     int rc = hf_config_init(&text, w->folder->config, w->err);
     if (rc == 0)
-        rc = hf_config_need(&text, "hidden_size n_embd", &n, w->err);
+        rc = hf_config_need(&text, "hidden_size n_embd", n, w->err);
     hf_config_fini(&text);
+    return rc;
+}
+
+int clip_width(struct arch_work *w) {
+    uint64_t n = 0;
+    int rc = clip_text_width(w, &n);
     return rc < 0 ? rc : work_u32(w, ".vision.projection_dim", n);
 }
 
@@ -243,6 +153,31 @@ int clip_patch_size(struct arch_work *w) {
     return add_side(w, ".vision.patch_size", "patch_size");
 }
 
+static int add_pixels(struct arch_work *w, const char *key, const char *name) {
+    uint64_t n;
+    if (!json_u64(clip_preprocessor(w, name), &n))
+        return err_set(w->err, -EBADMSG, "%s: no \"%s\"", preprocessor_files[1], name);
+    return work_u32(w, key, n);
+}
+
+int clip_min_pixels(struct arch_work *w) {
+    return add_pixels(w, ".vision.image_min_pixels", "min_pixels");
+}
+
+int clip_max_pixels(struct arch_work *w) {
+    return add_pixels(w, ".vision.image_max_pixels", "max_pixels");
+}
+
+int clip_rms_eps(struct arch_work *w, double absent) {
+    double eps = absent;
+    int rc = hf_config_f64(&w->config, "rms_norm_eps", &eps, w->err);
+    return rc < 0 ? rc : work_f32(w, ".vision.attention.layer_norm_epsilon", eps);
+}
+
+int clip_use_silu(struct arch_work *w) {
+    return work_bool(w, ".use_silu", true);
+}
+
 int clip_projector(struct arch_work *w, const char *type) {
     return work_str(w, ".projector_type", str_from(type));
 }
@@ -261,7 +196,7 @@ int clip_activation(struct arch_work *w) {
     struct str name = STR("");
     hf_config_str(&w->config, "hidden_act", &name);
     if (str_is(name, "silu"))
-        return work_bool(w, ".use_silu", true);
+        return clip_use_silu(w);
     if (str_is(name, "gelu"))
         return clip_use_gelu(w);
     return err_set(w->err, -ENOTSUP, "config.json: \"vision_config\": \"hidden_act\" is \"%.*s\"",
@@ -271,9 +206,9 @@ int clip_activation(struct arch_work *w) {
 /* --- the file --- */
 
 static int read_counts(struct arch_work *w) {
-    int rc = hf_config_need(&w->config, "num_hidden_layers depth", &w->n_layer, w->err);
+    int rc = hf_config_need(&w->config, CLIP_BLOCKS, &w->n_layer, w->err);
     if (rc == 0)
-        rc = hf_config_need(&w->config, "num_attention_heads num_heads", &w->n_head, w->err);
+        rc = hf_config_need(&w->config, CLIP_HEADS, &w->n_head, w->err);
     w->n_head_kv = w->n_head;
     return rc;
 }

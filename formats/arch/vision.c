@@ -6,20 +6,9 @@
 #include <errno.h>
 #include <math.h>
 
-#define SIGLIP_LAYERS(path)                                               \
-    SAME(path "encoder.layers.#.layer_norm1", "v.blk.#.ln1"),             \
-        SAME(path "encoder.layers.#.layer_norm2", "v.blk.#.ln2"),         \
-        SAME(path "encoder.layers.#.mlp.fc1", "v.blk.#.ffn_up"),          \
-        SAME(path "encoder.layers.#.mlp.fc2", "v.blk.#.ffn_down"),        \
-        SAME(path "encoder.layers.#.self_attn.q_proj", "v.blk.#.attn_q"), \
-        SAME(path "encoder.layers.#.self_attn.k_proj", "v.blk.#.attn_k"), \
-        SAME(path "encoder.layers.#.self_attn.v_proj", "v.blk.#.attn_v"), \
-        SAME(path "encoder.layers.#.self_attn.out_proj", "v.blk.#.attn_out")
-
-#define SIGLIP_ENDS(path)                                              \
-    SAME(path "embeddings.patch_embedding", "v.patch_embd"),           \
-        SAME(path "embeddings.position_embedding", "v.position_embd"), \
-        SAME(path "pre_layrnorm", "v.pre_ln"), SAME(path "post_layernorm", "v.post_ln")
+#define SIGLIP(path)                                         \
+    SAME(path "embeddings.patch_embedding", "v.patch_embd"), \
+        SAME(path "pre_layrnorm", "v.pre_ln"), CLIP_TOWER(path, "out_proj")
 
 /* Embeddings that are always f32. */
 static const struct forced_type f32_embeddings[] = { { "v.patch_embd.weight", FORCE_F32 },
@@ -35,8 +24,7 @@ static const struct tensor_rule gemma3_rules[] = {
     { "vision_model.head.~", "", OP_DROP, NULL },
     SAME("multi_modal_projector.mm_input_projection", "mm.input_projection"),
     { "multi_modal_projector.mm_soft_emb_norm", "mm.soft_emb_norm", OP_ADD_ONE, NULL },
-    SIGLIP_ENDS("vision_tower.vision_model."),
-    SIGLIP_LAYERS("vision_tower.vision_model."),
+    SIGLIP("vision_tower.vision_model."),
     RULES_END,
 };
 
@@ -70,8 +58,7 @@ static const struct name_edit gemma3_edits[] = { { EDIT_ANYWHERE, "_weight", ".w
 
 static const struct tensor_rule idefics3_rules[] = {
     SAME("model.connector.modality_projection.proj", "mm.model.fc"),
-    SIGLIP_ENDS("model.vision_model."),
-    SIGLIP_LAYERS("model.vision_model."),
+    SIGLIP("model.vision_model."),
     RULES_END,
 };
 
@@ -160,8 +147,7 @@ static const struct tensor_rule llava_rules[] = {
     /* the features are taken before it, and clip.cpp would apply it */
     { "vision_tower.vision_model.post_layernorm", "", OP_DROP, NULL },
     { "vision_tower.vision_model.embeddings.position_ids", "", OP_DROP, NULL },
-    SIGLIP_ENDS("vision_tower.vision_model."),
-    SIGLIP_LAYERS("vision_tower.vision_model."),
+    SIGLIP("vision_tower.vision_model."),
     RULES_END,
 };
 
@@ -274,8 +260,7 @@ static const struct tensor_rule minicpm_rules[] = {
     MERGER("pre_norm", "ds_ln"),
     MERGER("linear_1", "ds_ffn_up"),
     MERGER("linear_2", "ds_ffn_down"),
-    SIGLIP_ENDS("model.vision_tower."),
-    SIGLIP_LAYERS("model.vision_tower."),
+    SIGLIP("model.vision_tower."),
     RULES_END,
 };
 

@@ -110,25 +110,13 @@ static const struct hparam kimi_hparams[] = {
 
 /* --- towers like SigLIP's: LFM2-VL, Janus-Pro --- */
 
-#define TOWER(path, attn_out)                                             \
-    SAME(path "embeddings.position_embedding", "v.position_embd"),        \
-        SAME(path "post_layernorm", "v.post_ln"),                         \
-        SAME(path "encoder.layers.#.layer_norm1", "v.blk.#.ln1"),         \
-        SAME(path "encoder.layers.#.layer_norm2", "v.blk.#.ln2"),         \
-        SAME(path "encoder.layers.#.mlp.fc1", "v.blk.#.ffn_up"),          \
-        SAME(path "encoder.layers.#.mlp.fc2", "v.blk.#.ffn_down"),        \
-        SAME(path "encoder.layers.#.self_attn.q_proj", "v.blk.#.attn_q"), \
-        SAME(path "encoder.layers.#.self_attn.k_proj", "v.blk.#.attn_k"), \
-        SAME(path "encoder.layers.#.self_attn.v_proj", "v.blk.#.attn_v"), \
-        SAME(path "encoder.layers.#.self_attn." attn_out, "v.blk.#.attn_out")
-
 #define LFM2_TOWER "vision_tower.vision_model."
 static const struct tensor_rule lfm2_rules[] = {
     SAME("multi_modal_projector.layer_norm", "mm.input_norm"),
     SAME("multi_modal_projector.linear_1", "mm.1"),
     SAME("multi_modal_projector.linear_2", "mm.2"),
     { LFM2_TOWER "embeddings.patch_embedding", "v.patch_embd", OP_OWN, NULL },
-    TOWER(LFM2_TOWER, "out_proj"),
+    CLIP_TOWER(LFM2_TOWER, "out_proj"),
     RULES_END,
 };
 
@@ -186,7 +174,7 @@ static const struct tensor_rule janus_rules[] = {
     SAME("model.aligner.fc1", "mm.0"),
     { "model.aligner.hidden_layers.*", "mm.*", OP_OWN, NULL },
     SAME(JANUS_TOWER "embeddings.patch_embedding", "v.patch_embd"),
-    TOWER(JANUS_TOWER, "projection_layer"),
+    CLIP_TOWER(JANUS_TOWER, "projection_layer"),
     RULES_END,
 };
 

@@ -60,7 +60,7 @@ static int qwen2_pairs(struct arch_work *w) {
 }
 
 /* Every so many blocks one looks at all of the image. */
-static int window_pattern(struct arch_work *w) {
+int clip_window_pattern(struct arch_work *w) {
     const struct json *list = hf_config_json(&w->config, "fullatt_block_indexes");
     uint64_t first = 0, last = 0, next;
     for (size_t i = 0; i < json_len(list); i++) {
@@ -78,9 +78,9 @@ static int window_pattern(struct arch_work *w) {
 static int qwen2_5_pairs(struct arch_work *w) {
     int rc = clip_projector(w, "qwen2.5vl_merger");
     if (rc == 0)
-        rc = work_bool(w, ".use_silu", true);
+        rc = clip_use_silu(w);
     if (rc == 0)
-        rc = window_pattern(w);
+        rc = clip_window_pattern(w);
     return rc < 0 ? rc : add_eps(w, NULL);
 }
 
