@@ -168,25 +168,28 @@ bool expr_unpacks(const struct expr *e) {
     return e->op == EXPR_TENSOR && tensor_is_made(e->tensor);
 }
 
+static void hash_tensor(const struct tensor *t, struct hasher *h,
+                        const struct hash128 *source_hash) {
+    if (t->packed) {
+        hasher_u64(h, t->dtype);
+        packed_hash(t->packed, h, source_hash);
+    } else if (t->merged) {
+        merged_hash(t->merged, h, source_hash);
+    } else {
+        hasher_add(h, source_hash[t->src].b, sizeof source_hash->b);
+        hasher_u64(h, t->dtype);
+        hasher_u64(h, t->off);
+        hasher_u64(h, t->bytes);
+    }
+}
+
 void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *source_hash) {
     hasher_u64(h, e->op);
     hasher_u64(h, e->rows);
     hasher_u64(h, e->cols);
     switch (e->op) {
     case EXPR_TENSOR:
-        if (e->tensor->packed) {
-            hasher_u64(h, e->tensor->dtype);
-            packed_hash(e->tensor->packed, h, source_hash);
-            break;
-        }
-        if (e->tensor->merged) {
-            merged_hash(e->tensor->merged, h, source_hash);
-            break;
-        }
-        hasher_add(h, source_hash[e->tensor->src].b, sizeof source_hash->b);
-        hasher_u64(h, e->tensor->dtype);
-        hasher_u64(h, e->tensor->off);
-        hasher_u64(h, e->tensor->bytes);
+        hash_tensor(e->tensor, h, source_hash);
         break;
     case EXPR_LITERAL:
         hasher_bytes(h, e->literal, e->rows * e->cols * sizeof *e->literal);

@@ -12,7 +12,15 @@ struct json; /* a document or a value in it; values live as long as their docume
 
 enum { JSON_MAX_DEPTH = 64 };
 
-enum json_type { JSON_NULL, JSON_BOOL, JSON_INT, JSON_DOUBLE, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_type {
+    JSON_NULL,
+    JSON_BOOL,
+    JSON_INT,
+    JSON_DOUBLE,
+    JSON_STRING,
+    JSON_ARRAY,
+    JSON_OBJECT
+};
 
 /* -EBADMSG with the byte offset for what is not JSON, not UTF-8, too deep or has a key twice. */
 int json_parse(struct json **out, struct str text, struct err *err);
@@ -23,7 +31,7 @@ bool json_is_utf8(struct str s);
 /* NULL (a C one) stands for "not there" and may be passed on to any of these. */
 enum json_type json_type(const struct json *v);
 const struct json *json_get(const struct json *object, const char *key); /* NULL: absent */
-bool json_is_null(const struct json *v); /* absent or null */
+bool json_is_null(const struct json *v);                                 /* absent or null */
 
 /* False when absent or of another type. json_u64 takes integers from 0 on, json_f64 any number. */
 bool json_u64(const struct json *v, uint64_t *out);

@@ -12,13 +12,17 @@ struct str {
 
 #define STR(literal) ((struct str){ "" literal, sizeof(literal) - 1 })
 /* For printf's "%.*s". */
-#define STR_ARG(s)   (int)(s).n, (s).p
+#define STR_ARG(s) (int)(s).n, (s).p
 
-static inline struct str str_from(const char *z) { return (struct str){ z, strlen(z) }; }
+static inline struct str str_from(const char *z) {
+    return (struct str){ z, strlen(z) };
+}
 static inline bool str_eq(struct str a, struct str b) {
     return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
-static inline bool str_is(struct str a, const char *z) { return str_eq(a, str_from(z)); }
+static inline bool str_is(struct str a, const char *z) {
+    return str_eq(a, str_from(z));
+}
 static inline bool str_starts(struct str s, struct str prefix) {
     return s.n >= prefix.n && (prefix.n == 0 || memcmp(s.p, prefix.p, prefix.n) == 0);
 }

@@ -52,17 +52,17 @@ struct cache {
     MDB_dbi db[DB_COUNT];
     pthread_rwlock_t map_lock; /* read: a transaction of this process; write: the map is resized */
     char *dir;
-    int mark_fd;               /* locked while this process uses the cache */
-    char mark[64];             /* its file name */
+    int mark_fd;   /* locked while this process uses the cache */
+    char mark[64]; /* its file name */
     uint64_t map_bytes;
-    unsigned batch_max;        /* chunks a transaction: a small part of the map, as the pages that
-                                * one frees can be used by the next but one at the soonest */
+    unsigned batch_max; /* chunks a transaction: a small part of the map, as the pages that
+                         * one frees can be used by the next but one at the soonest */
 
     pthread_mutex_t lock; /* all below */
     pthread_cond_t work, room;
     pthread_t writer;
     bool writer_runs, stop;
-    struct batch *batch; /* the writer's alone */
+    struct batch *batch;            /* the writer's alone */
     struct chunk *queue[QUEUE_MAX]; /* a ring */
     unsigned head, queued;
     struct db_key touched[TOUCH_MAX];

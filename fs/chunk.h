@@ -18,10 +18,12 @@ struct chunk_key {
 struct chunk {
     _Atomic uint32_t refs;
     struct chunk_key key;
-    uint32_t len; /* bytes of data */
+    uint32_t len;               /* bytes of data */
     uint8_t value[CHUNK_VALUE]; /* header (fs/cache.c), then data */
 };
-static inline uint8_t *chunk_data(struct chunk *c) { return c->value + CHUNK_HEADER; }
+static inline uint8_t *chunk_data(struct chunk *c) {
+    return c->value + CHUNK_HEADER;
+}
 
 struct chunk *chunk_new(const struct chunk_key *key, uint32_t len); /* NULL: no memory */
 struct chunk *chunk_ref(struct chunk *c);

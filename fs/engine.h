@@ -22,12 +22,12 @@ struct engine_options {
 
 /* Counted since the engine was opened; any thread may add. */
 struct engine_stats {
-    _Atomic uint64_t reads, read_bytes;           /* of views */
-    _Atomic uint64_t cache_hits, cache_misses;    /* chunks asked of the cache */
+    _Atomic uint64_t reads, read_bytes;                 /* of views */
+    _Atomic uint64_t cache_hits, cache_misses;          /* chunks asked of the cache */
     _Atomic uint64_t converted_chunks, converted_bytes; /* made; bytes of output */
-    _Atomic uint64_t convert_ns;                  /* time of the workers in conversions */
-    _Atomic uint64_t errors;                      /* reads and opens that failed */
-    _Atomic uint32_t converting;                  /* chunks under way now */
+    _Atomic uint64_t convert_ns;                        /* time of the workers in conversions */
+    _Atomic uint64_t errors;                            /* reads and opens that failed */
+    _Atomic uint32_t converting;                        /* chunks under way now */
 };
 
 struct engine {
@@ -46,7 +46,7 @@ struct engine {
  * survive a fork. A cache that cannot be opened is logged and done without. */
 int engine_open(struct engine **out, const char *src, const struct engine_options *o,
                 struct err *err);
-/* Let the workers finish what they have; nothing may be read after it. engine_close does the rest. */
+/* Let the workers finish what they have; nothing may be read after it, and engine_close follows. */
 void engine_stop(struct engine *e);
 
 void engine_close(struct engine *e); /* NULL is fine; no view may be open any more */

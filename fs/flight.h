@@ -21,9 +21,9 @@ struct waiter {
 };
 
 enum flight_state {
-    FLIGHT_READY,    /* here it is */
-    FLIGHT_MINE,     /* nobody has it: the caller must make it and call flight_land; w->wake comes */
-    FLIGHT_WAIT,     /* another makes it: w->wake comes */
+    FLIGHT_READY, /* here it is */
+    FLIGHT_MINE,  /* nobody has it: the caller must make it and call flight_land; w->wake comes */
+    FLIGHT_WAIT,  /* another makes it: w->wake comes */
     FLIGHT_NO_MEMORY /* no wake comes */
 };
 

@@ -11,8 +11,8 @@ struct parsed_name {
 /* The name as a view in the form @style, or as a part of a split one; false if it is none. */
 bool name_parse(const char *name, enum names_style style, struct parsed_name *out);
 
-/* Read "NAME.mmproj" as the projector of NAME. False: it is no such name, or a projector has no such
- * view. */
+/* Read "NAME.mmproj" as the projector of NAME. False: it is no such name, or a projector has no
+ * such view. */
 bool name_projector(struct parsed_name *p);
 
 /* The name of a view; false if it is too long. GGUF alone has the hub's form: others are then

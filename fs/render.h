@@ -18,7 +18,7 @@ struct render {
      * struct may be freed in it. */
     void (*done)(struct render *r, int rc);
     void *user;
-    bool here_and_there; /* a reader who does: of small reads only what is asked for is made */
+    bool here_and_there;  /* a reader who does: of small reads only what is asked for is made */
     struct interest *who; /* in chunks that are made besides; borrowed; NULL: none are */
 
     /* private */
@@ -41,5 +41,5 @@ void render_cancel(struct render *r);
 int render_read(struct view *v, void *buf, size_t len, uint64_t off, struct err *err);
 
 /* Convert what lies in [off, off + len) ahead of a sequential reader, when nobody needs the
- * workers for more, as long as @who is interested; returns the offset up to which that was asked. */
+ * workers for more, as long as @who is interested; returns how far that was asked. */
 uint64_t render_ahead(struct view *v, uint64_t off, uint64_t len, struct interest *who);

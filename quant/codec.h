@@ -34,7 +34,7 @@ bool codec_can_decode(enum dtype from);
 bool codec_can_encode(enum dtype to);
 bool codec_can_encode_weighted(enum dtype to);
 
-/* @elems whole blocks from one type into floats, or floats into one, by the portable kernels: for the
- * few numbers that stand in a header. */
+/* @elems whole blocks from one type into floats, or floats into one, by the portable kernels: for
+ * the few numbers that stand in a header. */
 int codec_widen(enum dtype from, float *dst, const void *src, uint64_t elems);
 int codec_narrow(enum dtype to, void *dst, const float *src, uint64_t elems);
