@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tests/unit_tokenizer_check.c - parts of a tokenizer that do not belong together are found. */
+ * tests/unit_tokenizer_check.c - parts of a tokenizer that do not belong together are found; the
+ * patterns of tokenizers that are written anew are patterns. */
 #include "tests/unit.h"
+#include "formats/tokenizer/hf_json.h"
+#include "formats/tokenizer/regex.h"
 #include "formats/tokenizer/tokenizer_check.h"
 #include <errno.h>
 #include <math.h>
@@ -84,6 +87,36 @@ static void test_special(void **state) {
     assert_int_equal(check(&l, N, "bos_token_id"), -EBADMSG);
 }
 
+/* One name a row. DeepSeek LLM's letters hold characters that editors like to compose: U+1FBE. */
+static void test_patterns(void **state) {
+    static const char *const names[] = {
+        "default", "roberta-bpe", "mpt",        "llama-bpe",      "dbrx",         "glm4",
+        "qwen2",   "qwen35",      "stablelm2",  "ufakzeka",       "starcoder",    "command-r",
+        "tekken",  "gpt-4o",      "tiny_aya",   "deepseek-coder", "deepseek-llm", "deepseek-v3",
+        "bloom",   "viking",      "bailingmoe", "seed-coder",     "falcon",
+    };
+    const struct str odd = STR("\xe1\xbe\xbe");
+    size_t patterns = 0, start = 0, end;
+    struct regex *re;
+    struct err err = { 0 };
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        const struct hf_pre *pre = hf_pre_find(str_from(names[i]));
+        assert_non_null(pre);
+        for (size_t k = 0; k < sizeof pre->splits / sizeof *pre->splits && pre->splits[k]; k++) {
+            assert_int_equal(regex_new(&re, str_from(pre->splits[k]), REGEX_ONIGURUMA, &err), 0);
+            regex_free(re);
+            patterns++;
+        }
+    }
+    assert_true(patterns > 20);
+    const struct hf_pre *pre = hf_pre_find(STR("deepseek-llm"));
+    assert_int_equal(regex_new(&re, str_from(pre->splits[1]), REGEX_ONIGURUMA, &err), 0);
+    assert_int_equal(regex_find(re, odd, &start, &end, &err), 1);
+    assert_int_equal(end, odd.n);
+    regex_free(re);
+}
+
 static int teardown(void **state) {
     (void)state;
     arena_fini(&arena);
@@ -92,10 +125,9 @@ static int teardown(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound),
-        cmocka_unit_test(test_lists),
-        cmocka_unit_test(test_merges),
-        cmocka_unit_test(test_special),
+        cmocka_unit_test(test_sound),    cmocka_unit_test(test_lists),
+        cmocka_unit_test(test_merges),   cmocka_unit_test(test_special),
+        cmocka_unit_test(test_patterns),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -79,7 +79,7 @@ int hf_tokenizer_open(struct hf_tokenizer *t, const struct arch_work *w, struct 
         rc = roles_read(&t->roles, t->by, config, t->map, a, w->err);
     if (rc == 0 && t->by)
         rc = check_model(t, w);
-    if (rc == 0 && t->by)
+    if (rc == 0 && t->by && t->by->steps)
         rc = make_own(t, w);
     t->steps = t->own ? t->own : t->file;
     t->settings = json_get(t->steps, "model");

@@ -155,6 +155,15 @@ static const struct token_class classes[] = {
                { "unk_token", "<unk>" },
                { "pad_token", "<pad>" },
                { "mask_token", "<mask>" } } },
+    { .names = "XLMRobertaTokenizer",
+      .model = "Unigram",
+      .own = { { "bos_token", "<s>" },
+               { "eos_token", "</s>" },
+               { "sep_token", "</s>" },
+               { "cls_token", "<s>" },
+               { "unk_token", "<unk>" },
+               { "pad_token", "<pad>" },
+               { "mask_token", "<mask>" } } },
     { .names =
           "BertTokenizer DistilBertTokenizer ConvBertTokenizer ElectraTokenizer LayoutLMTokenizer "
           "LxmertTokenizer MobileBertTokenizer SqueezeBertTokenizer",

@@ -18,7 +18,7 @@ struct token_class {
     /* As tokenizer.json has them: normalizer, pre_tokenizer, decoder, "model" without vocabulary
      * and merges; post_processor: where it is absent, the file's. {bos_token} is the text of a
      * role, {name|default} a field of tokenizer_config.json, or that default. @config may be NULL.
-     */
+     * No function: nothing but roles is asked of that class. */
     const char *(*steps)(const struct json *config);
     struct {
         const char *role, *text;

@@ -2,63 +2,14 @@
  * formats/tokenizer/unigram_json.c - tokenizer.json with a model of type Unigram, as XLM-RoBERTa
  * has it. Source: conversion/bert.py, _xlmroberta_set_vocab; transformers 5.23,
  * XLMRobertaTokenizer. */
+#include "formats/tokenizer/hf_tokenizer.h"
 #include "formats/tokenizer/unigram.h"
 #include <errno.h>
 #include <stdlib.h>
 
 #define FILE_NAME "tokenizer.json"
 
-enum { MAX_SPECIAL = 64, UNK_ID = 3 /* where the model names none */ };
-
-/* The texts of tokens that have a role. */
-struct roles {
-    struct str texts[MAX_SPECIAL];
-    size_t n;
-};
-
-static void add_role(struct roles *r, struct str text) {
-    if (r->n < MAX_SPECIAL)
-        r->texts[r->n++] = text;
-}
-
-static bool has_role(const struct roles *r, struct str text) {
-    for (size_t i = 0; i < r->n; i++)
-        if (str_eq(r->texts[i], text))
-            return true;
-    return false;
-}
-
-static bool token_text(const struct json *v, struct str *out) {
-    return json_str(v, out) || json_str(json_get(v, "content"), out);
-}
-
-/* Is it of the class whose tokens have a role without being named? */
-static bool is_xlm_roberta(const struct json *config) {
-    struct str name;
-    return !json_str(json_get(config, "tokenizer_class"), &name) ||
-           str_starts(name, STR("XLMRoberta"));
-}
-
-static void find_roles(struct roles *r, const struct json *config) {
-    static const struct {
-        const char *key, *absent;
-    } roles[] = { { "bos_token", "<s>" },    { "eos_token", "</s>" },  { "unk_token", "<unk>" },
-                  { "sep_token", "</s>" },   { "pad_token", "<pad>" }, { "cls_token", "<s>" },
-                  { "mask_token", "<mask>" } };
-    static const char *const lists[] = { "additional_special_tokens", "extra_special_tokens" };
-    struct str text;
-    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
-        const struct json *v = json_get(config, roles[i].key);
-        if (token_text(v, &text))
-            add_role(r, text);
-        else if (!v && is_xlm_roberta(config))
-            add_role(r, str_from(roles[i].absent));
-    }
-    for (size_t l = 0; l < 2; l++)
-        for (size_t i = 0; i < json_len(json_get(config, lists[l])); i++)
-            if (token_text(json_at(json_get(config, lists[l]), i), &text))
-                add_role(r, text);
-}
+enum { UNK_ID = 3 /* where the model names none */ };
 
 /* --- base64 --- */
 
@@ -87,8 +38,8 @@ static struct str decode(struct arena *a, struct str text) {
 
 /* --- the tokens --- */
 
-static int put_pieces(struct arch_work *w, struct vocab *v, const struct json *pieces,
-                      const struct roles *roles, uint64_t unknown) {
+static int put_pieces(struct arch_work *w, struct vocab *v, struct token_map *map,
+                      const struct json *pieces) {
     for (size_t i = 0; i < json_len(pieces); i++) {
         const struct json *piece = json_at(pieces, i);
         struct str text;
@@ -97,73 +48,83 @@ static int put_pieces(struct arch_work *w, struct vocab *v, const struct json *p
             return err_set(w->err, -EBADMSG, FILE_NAME ": piece %zu is no text with a score", i);
         v->texts[i] = arena_str(w->form->arena, text);
         v->scores[i] = (float)score;
-        v->types[i] = i == unknown            ? TOKEN_UNKNOWN
-                      : has_role(roles, text) ? TOKEN_CONTROL
-                                              : TOKEN_NORMAL;
+        v->types[i] = TOKEN_NORMAL;
         if (!v->texts[i].p)
             return work_no_memory(w);
+        token_map_put(map, v->texts[i], (uint32_t)i);
     }
+    map->n = (uint32_t)json_len(pieces); /* pieces with one text count */
     return 0;
 }
 
-/* Added tokens without a role; the id of the one whose text is @unk. */
-static void read_added(struct vocab *v, const struct json *list, struct str unk, size_t n_pieces,
-                       uint64_t *unknown) {
-    for (size_t i = 0; i < json_len(list); i++) {
-        uint64_t id;
-        struct str text;
-        if (!json_u64(json_get(json_at(list, i), "id"), &id) ||
-            !json_str(json_get(json_at(list, i), "content"), &text))
-            continue;
-        if (v && id < n_pieces && v->types[id] == TOKEN_NORMAL)
-            v->types[id] = TOKEN_USER_DEFINED;
-        if (unk.p && str_eq(text, unk))
-            *unknown = id;
-    }
+/* The unknown token, those with a role, those that are added; the first that fits counts. */
+static void set_types(struct vocab *v, size_t n_pieces, const struct token_map *map,
+                      const struct added *added, const struct roles *roles, uint64_t unknown) {
+    uint32_t id;
+    if (unknown < n_pieces)
+        v->types[unknown] = TOKEN_UNKNOWN;
+    for (uint32_t i = 0; i < roles->n; i++)
+        if (added_id(added, map, roles->items[i].token.text, &id) && id < n_pieces && id != unknown)
+            v->types[id] = TOKEN_CONTROL;
+    for (uint32_t i = 0; i < added->n; i++)
+        if (added->items[i].id < n_pieces && v->types[added->items[i].id] == TOKEN_NORMAL)
+            v->types[added->items[i].id] = TOKEN_USER_DEFINED;
 }
 
-static int add_all(struct arch_work *w, const struct json *tokenizer) {
-    const struct json *config = w->folder->tokenizer_config, *model = json_get(tokenizer, "model");
-    const struct json *pieces = json_get(model, "vocab"), *unk_id = json_get(model, "unk_id");
-    const struct json *added = json_get(tokenizer, "added_tokens");
-    struct unigram u = { .add_prefix = is_xlm_roberta(config) };
-    struct roles roles = { .n = 0 };
-    struct str text, unk = { NULL, 0 };
+static uint64_t find_unknown(const struct json *model, const struct json *config,
+                             const struct added *added) {
+    const struct json *own = json_get(model, "unk_id");
+    uint64_t unknown = own ? UINT64_MAX : UNK_ID;
+    uint32_t at;
+    struct str text;
+    (void)json_u64(own, &unknown);
+    if (json_str(json_get(config, "unk_token"), &text) && token_map_get(&added->by_text, text, &at))
+        unknown = added->items[at].id;
+    return unknown;
+}
+
+static int add_all(struct arch_work *w, const struct hf_tokenizer *t, struct arena *a) {
+    const struct json *config = w->folder->tokenizer_config, *model = json_get(t->file, "model");
+    const struct json *pieces = json_get(model, "vocab");
+    struct unigram u = { .add_prefix = t->by != NULL };
+    struct token_map map;
+    struct added added;
+    struct str text;
     struct vocab v;
-    uint64_t n = 0, unknown = unk_id ? UINT64_MAX : UNK_ID;
+    uint64_t n = 0;
     (void)json_bool(json_get(config, "add_prefix_space"), &u.add_prefix);
     (void)json_bool(json_get(config, "clean_up_tokenization_spaces"), &u.trim_spaces);
-    (void)json_str(json_get(config, "unk_token"), &unk);
-    (void)json_u64(unk_id, &unknown);
-    if (!json_str(json_get(json_get(tokenizer, "normalizer"), "precompiled_charsmap"), &text))
+    if (!json_str(json_get(json_get(t->file, "normalizer"), "precompiled_charsmap"), &text))
         return err_set(w->err, -ENOTSUP, FILE_NAME ": a normalizer without precompiled_charsmap");
     u.charsmap = decode(w->form->arena, text);
     if (!u.charsmap.p)
         return err_set(w->err, -EBADMSG, FILE_NAME ": precompiled_charsmap is not base64");
-    find_roles(&roles, config);
-    read_added(NULL, added, unk, 0, &unknown);
     int rc = hf_config_u64(&w->config, "vocab_size", &n, w->err);
     if (rc >= 0)
         rc = vocab_init(&v, w, n > json_len(pieces) ? n : json_len(pieces), true);
+    if (rc == 0 && !token_map_init(&map, a, json_len(pieces)))
+        rc = work_no_memory(w);
     if (rc == 0)
-        rc = put_pieces(w, &v, pieces, &roles, unknown);
+        rc = put_pieces(w, &v, &map, pieces);
+    if (rc == 0)
+        rc = hf_tokenizer_added(t, &added, w, &map, a);
     if (rc < 0)
         return rc;
-    read_added(&v, added, (struct str){ NULL, 0 }, json_len(pieces), &unknown);
+    set_types(&v, json_len(pieces), &map, &added, &t->roles, find_unknown(model, config, &added));
     return unigram_add_pairs(w, &v, &u, unigram_add_token_types);
 }
 
 static int unigram_json_add(struct arch_work *w) {
-    struct json *tokenizer;
+    struct arena a = { 0 };
+    struct hf_tokenizer t;
     struct str type;
-    int rc = folder_json(w->folder, FILE_NAME, FOLDER_MAX_TOKENIZER, &tokenizer, w->err);
-    if (rc < 0 || !tokenizer)
-        return rc;
-    const bool fits =
-        json_str(json_get(json_get(tokenizer, "model"), "type"), &type) && str_is(type, "Unigram");
+    int rc = hf_tokenizer_open(&t, w, &a);
+    const bool fits = rc == 0 && json_str(json_get(json_get(t.file, "model"), "type"), &type) &&
+                      str_is(type, "Unigram");
     if (fits)
-        rc = add_all(w, tokenizer);
-    json_free(tokenizer);
+        rc = add_all(w, &t, &a);
+    hf_tokenizer_close(&t);
+    arena_fini(&a);
     return rc < 0 ? rc : fits;
 }
 
