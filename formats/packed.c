@@ -4,6 +4,7 @@
 #include "formats/checked.h"
 #include "quant/codec.h"
 #include <errno.h>
+#include <stdio.h>
 
 static int bad(const struct packed *p, const struct tensor *part, const char *why,
                struct err *err) {
@@ -142,6 +143,7 @@ void packed_hash(const struct packed *p, struct hasher *h, const struct hash128 
     hasher_u64(h, p->group_rows);
     hasher_u64(h, p->group_cols);
     hasher_u64(h, p->groups);
+    hasher_u64(h, p->zeros_across);
 }
 
 uint64_t tensor_stored(const struct tensor *t) {
@@ -152,4 +154,18 @@ uint64_t tensor_stored(const struct tensor *t) {
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         sum += parts[i] ? parts[i]->bytes : 0;
     return sum;
+}
+
+const char *tensor_stored_type(const struct tensor *t, char buf[STORED_TYPE_SIZE]) {
+    const struct packed *p = t->packed;
+    if (!p)
+        return dtype_info[t->dtype].name;
+    if (p->blocks != DTYPE_NONE)
+        return dtype_info[p->blocks].name;
+    if (dtype_is_float(p->words->dtype))
+        return dtype_info[p->words->dtype].name;
+    const bool grouped = p->group_cols < p->cols && p->group_cols > 1;
+    snprintf(buf, STORED_TYPE_SIZE, grouped ? "int%u/%llu" : "int%u", p->packing.bits,
+             (unsigned long long)p->group_cols);
+    return buf;
 }

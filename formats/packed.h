@@ -48,6 +48,11 @@ const struct tensor *packed_blocks(struct arena *a, const struct tensor *t);
 /* Bytes of the file that @t's numbers take, in parts that are no tensors of their own. */
 uint64_t tensor_stored(const struct tensor *t);
 
+/* The type in which it is stored: that of @t, or of its parts: "int4/32", 4 bits with a scale for each
+ * 32 numbers of a row. May be @buf. */
+enum { STORED_TYPE_SIZE = 32 };
+const char *tensor_stored_type(const struct tensor *t, char buf[STORED_TYPE_SIZE]);
+
 /* The type that the plain model would have: p->type, else that of the scales, bf16 where they are
  * wider or narrower. */
 enum dtype packed_type(const struct packed *p);

@@ -19,7 +19,7 @@ static const struct {
     { "ByteStorage", "uint8", DTYPE_U8 },
     { "BoolStorage", "bool", DTYPE_BOOL },
     { "ComplexFloatStorage", "complex64", DTYPE_C64 },
-    { "ComplexDoubleStorage", "complex128", DTYPE_NONE },
+    { "ComplexDoubleStorage", "complex128", DTYPE_C128 },
     { "QInt8Storage", "qint8", DTYPE_NONE },
     { "QUInt8Storage", "quint8", DTYPE_NONE },
     { "QInt32Storage", "qint32", DTYPE_NONE },

@@ -80,11 +80,12 @@ const struct dtype_info dtype_info[DTYPE_COUNT] = {
     [DTYPE_##NAME] = { #name,                                \
                        NBITS_ELEMS(bits, block, part),       \
                        NBITS_BYTES(bits, block, half, part), \
-                       .rev = 1,                             \
+                       .rev = 2,                             \
                        .gguf_id = -1,                        \
                        KERNEL(name) },
     NBITS_TYPES(NBITS)
 #undef NBITS
+        [DTYPE_C128] = { "c128", 1, 16, .rev = 1, .gguf_id = -1 },
 };
 
 enum dtype dtype_from_gguf(uint32_t id) {

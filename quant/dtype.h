@@ -73,6 +73,7 @@ enum dtype {
 #define TYPE(name, NAME, ...) DTYPE_##NAME,
     NBITS_TYPES(TYPE) /* DTYPE_NB4X32 ...: found by dtype_nbits */
 #undef TYPE
+    DTYPE_C128, /* two f64: of PyTorch and ONNX */
     DTYPE_COUNT,
 };
 

@@ -137,7 +137,11 @@ class Cli(unittest.TestCase):
         self.run_program("convert", self.models / "tinylm.onnx@int4", out)
         for path in (out, self.models / "tinylm.onnx@int4", self.models / "tinylm.genai@int4"):
             done = self.run_program("compare", "--json", self.models / "tinylm.onnx@fp32", path)
-            sums.append({t["name"]: t.get("rmse") for t in json.loads(done.stdout)["tensors"]})
+            tensors = json.loads(done.stdout)["tensors"]
+            sums.append({t["name"]: t.get("rmse") for t in tensors})
+            kinds = {t["name"]: t["type_b"] for t in tensors}
+            self.assertEqual(kinds["lm_head.weight"], "int4/32")
+            self.assertEqual(kinds["model.norm.weight"], "f32")
         self.assertTrue(0.001 < sums[0]["lm_head.weight"] < 0.05, sums[0]["lm_head.weight"])
         self.assertEqual(sums[0], sums[1])
         self.assertEqual(sums[0], sums[2])
@@ -198,6 +202,54 @@ class Cli(unittest.TestCase):
         self.assertIn("no such file",
                       self.validate(self.dir / "nothing", status=2)["structure"]["detail"])
         self.run_program("validate", status=1)
+
+    def test_validate_what_is_damaged(self):
+        """Each kind of source says what is wrong, by the names of the file and what is in it."""
+        def cut(at):
+            return lambda data: data[:at]
+
+        graphs, shards = self.dir / "graphs", self.dir / "shards"
+        graphs.mkdir()
+        views = {"g.gguf": "gguf@f16", "s.safetensors": "safetensors@f16", "p.pt": "pt@f16",
+                 "graphs/o.onnx": "onnx@fp16"}
+        for name, view in views.items():
+            self.run_program("convert", self.models / f"tinylm.{view}", self.dir / name)
+        self.run_program("convert", self.models / "tinylm.hf@f16+split=3M", shards)
+        shutil.copy(MODELS.parent / "torch" / "legacy.bin", self.dir)
+        (numbers,) = graphs.glob("*.data")
+        index, first = shards / "model.safetensors.index.json", sorted(shards.glob("*-of-*"))[0]
+        absent = index.read_bytes().replace(b"-00001-of-", b"-00009-of-")
+        for path, change, model, why in (
+            (self.dir / "g.gguf", cut(-1), None, "beyond the end"),
+            (self.dir / "g.gguf", cut(0), None, "its content is not gguf"),
+            (self.dir / "g.gguf", cut(3000), None, "cut short"),
+            (self.dir / "s.safetensors", cut(-1), None, "impossible data_offsets"),
+            (self.dir / "s.safetensors", lambda data: data + b"x", None, "after the last tensor"),
+            (self.dir / "p.pt", cut(-1), None, "no end of the zip archive"),
+            (self.dir / "legacy.bin", cut(400), None, "ends within it"),
+            (self.dir / "legacy.bin", cut(-1), None, "longer than the file"),
+            (graphs / "o.onnx", cut(2000), None, "beyond the end"),
+            (numbers, cut(-1), graphs / "o.onnx", "beyond the end"),
+            (numbers, None, graphs / "o.onnx", "No such file"),
+            (first, cut(-1), shards, "impossible data_offsets"),
+            (first, None, shards, first.name),
+            (index, lambda data: absent, shards, "-00009-of-"),
+            (index, cut(50), shards, "JSON"),
+            (shards / "config.json", cut(50), shards, "config.json: JSON"),
+            (shards / "config.json", None, shards, "no config.json"),
+            (shards / "tokenizer.model", cut(100), shards, "not a SentencePiece model"),
+            (shards / "tokenizer.model", None, shards, "no tokenizer"),
+        ):
+            whole = path.read_bytes()
+            self.validate(model or path)
+            if change:
+                path.write_bytes(change(whole))
+            else:
+                path.unlink()
+            report = self.validate(model or path, status=2)
+            details = [part["detail"] for part in report.values() if isinstance(part, dict)]
+            self.assertTrue(any(why in detail for detail in details), (path, why, details))
+            path.write_bytes(whole)
 
     def test_matrix(self):
         """Sources by targets, as the README has them: what is made, and why the rest is not."""

@@ -60,8 +60,8 @@ static double bits_of(const struct model *m) {
     return bits(bytes, elems);
 }
 
-static const char *type_of(const struct tensor *t) {
-    return t ? dtype_info[t->dtype].name : "-";
+static const char *type_of(const struct tensor *t, char buf[STORED_TYPE_SIZE]) {
+    return t ? tensor_stored_type(t, buf) : "-";
 }
 
 static const struct tensor *either(const struct pair *p) {
@@ -94,7 +94,8 @@ static void print_text(const struct comparison *c) {
            "cosine");
     for (uint32_t i = 0; i < c->n; i++) {
         const struct pair *p = &c->pairs[i];
-        printf("%-8s %-8s %6.2f %6.2f ", type_of(p->a), type_of(p->b), tensor_bits(p->a),
+        char a[STORED_TYPE_SIZE], b[STORED_TYPE_SIZE];
+        printf("%-8s %-8s %6.2f %6.2f ", type_of(p->a, a), type_of(p->b, b), tensor_bits(p->a),
                tensor_bits(p->b));
         if (p->state == PAIR_COMPARED)
             print_sums(&p->sums);
@@ -112,7 +113,8 @@ static void print_text(const struct comparison *c) {
 
 static void json_side(const char *key, const struct tensor *t) {
     printf(", \"type_%s\": ", key);
-    printf(t ? "\"%s\"" : "null", t ? type_of(t) : "");
+    char buf[STORED_TYPE_SIZE];
+    printf(t ? "\"%s\"" : "null", t ? type_of(t, buf) : "");
     printf(", \"bits_%s\": %.4f", key, tensor_bits(t));
 }
 

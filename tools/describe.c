@@ -72,7 +72,8 @@ static void print_text(const struct describe *how, const char *path, const struc
     metadata_text(m);
     for (uint32_t i = 0; how->tensors && i < m->n_tensors; i++) {
         const struct tensor *t = &m->tensors[i];
-        printf("%s  %-8s ", i ? "" : "tensors\n", dtype_info[t->dtype].name);
+        char type[STORED_TYPE_SIZE];
+        printf("%s  %-8s ", i ? "" : "tensors\n", tensor_stored_type(t, type));
         for (uint32_t d = 0; d < t->n_dims; d++)
             printf("%s%llu", d ? "x" : "", (unsigned long long)t->dims[d]);
         printf("%s  ", t->n_dims ? "" : "scalar");
@@ -87,7 +88,8 @@ static void json_tensors(const struct model *m) {
         const struct tensor *t = &m->tensors[i];
         printf("%s\n  {\"name\": ", i ? "," : "");
         text_json(stdout, t->name);
-        printf(", \"type\": \"%s\", \"shape\": [", dtype_info[t->dtype].name);
+        char type[STORED_TYPE_SIZE];
+        printf(", \"type\": \"%s\", \"shape\": [", tensor_stored_type(t, type));
         for (uint32_t d = 0; d < t->n_dims; d++)
             printf("%s%llu", d ? ", " : "", (unsigned long long)t->dims[d]);
         printf("], \"bytes\": %llu, \"file\": %u, \"offset\": %llu}", (unsigned long long)t->bytes,
