@@ -7,7 +7,10 @@
 #include <math.h>
 
 enum dtype expr_leaf_type(const struct expr *leaf) {
-    return leaf->op == EXPR_TRANSPOSE ? expr_copies(leaf->transpose.in) : leaf->tensor->dtype;
+    if (leaf->op != EXPR_TRANSPOSE)
+        return leaf->tensor->dtype;
+    const enum dtype type = expr_copies(leaf->transpose.in);
+    return dtype_info[type].block_elems == 1 ? type : DTYPE_F32;
 }
 
 /* The input row of output row @r; *run: how many rows follow each other in the input too. */

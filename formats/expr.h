@@ -86,7 +86,7 @@ const struct expr *expr_clamp(struct arena *a, const struct expr *in, float leas
 const struct expr *expr_swap(struct arena *a, const struct expr *in, uint64_t x, uint64_t y);
 
 /* Each group of @rows rows as a matrix turned over: [rows][cols] becomes [cols][rows]. Of gathers
- * over tensors of one type without blocks. */
+ * over tensors of one type. Blocks are decoded: the numbers of it are f32 then. */
 const struct expr *expr_transpose(struct arena *a, const struct expr *in, uint64_t rows);
 
 enum { EXPR_MAX_STEPS = 8, EXPR_MAX_PAD = 512 };

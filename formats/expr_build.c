@@ -4,6 +4,7 @@
 #include "formats/checked.h"
 #include "formats/merge.h"
 #include "formats/strided.h"
+#include "quant/codec.h"
 
 static struct expr *new_expr(struct arena *a, enum expr_op op, uint64_t rows, uint64_t cols) {
     uint64_t elems;
@@ -122,8 +123,9 @@ const struct expr *expr_transpose(struct arena *a, const struct expr *in, uint64
         /* made row by row: sooner of matrices that are turned over */
         return expr_tensor(a, merged_turn(a, in->tensor));
     const enum dtype type = in ? expr_copies(in) : DTYPE_NONE;
-    if (type == DTYPE_NONE || dtype_info[type].block_elems != 1 || !rows || in->rows % rows ||
-        !in->cols)
+    const uint32_t block = dtype_info[type].block_elems;
+    if (!block || (block > 1 && !codec_can_decode(type)) || in->cols % block || !in->cols ||
+        !rows || in->rows % rows)
         return NULL;
     struct expr *e = new_expr(a, EXPR_TRANSPOSE, in->rows / rows * in->cols, rows);
     if (e)

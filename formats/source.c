@@ -3,6 +3,7 @@
 #include "formats/source.h"
 #include "formats/cleanup.h"
 #include "formats/root.h"
+#include "formats/source_rows.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -228,22 +229,38 @@ void source_read_from(struct source *s, source_read_fn *read, void *user) {
     s->user = user;
 }
 
-int source_pread(struct source *s, void *dst, uint64_t n, uint64_t off, struct err *err) {
-    if (s->read)
-        return s->read(s->user, dst, n, off, err);
-    if (s->of) {
-        if (off > s->id.size || n > s->id.size - off)
+static int copy_rows(const struct source *s, const struct source_rows *r, struct err *err) {
+    uint64_t off = r->off;
+    for (uint64_t i = 0; i < r->rows; i++, off += r->step) {
+        if (off > s->id.size || r->n > s->id.size - off)
             return err_set(err, -EIO, "%s: ends at byte %llu", s->of->path,
                            (unsigned long long)s->id.size);
-        memcpy(dst, s->bytes + off, n);
-        return 0;
+        memcpy(r->dst + i * r->dst_step, s->bytes + off, r->n);
     }
-    int fd = acquire(s, err);
+    return 0;
+}
+
+int source_pread_rows(struct source *s, const struct source_rows *r, struct err *err) {
+    int rc = 0;
+    if (s->of)
+        return copy_rows(s, r, err);
+    int fd = s->read ? 0 : acquire(s, err);
     if (fd < 0)
         return fd;
-    int rc = pread_all(fd, s->path, dst, n, off, err);
-    release(s);
+    uint64_t off = r->off;
+    for (uint64_t i = 0; i < r->rows && rc == 0; i++, off += r->step) {
+        uint8_t *dst = r->dst + i * r->dst_step;
+        rc = s->read ? s->read(s->user, dst, r->n, off, err)
+                     : pread_all(fd, s->path, dst, r->n, off, err);
+    }
+    if (!s->read)
+        release(s);
     return rc;
+}
+
+int source_pread(struct source *s, void *dst, uint64_t n, uint64_t off, struct err *err) {
+    const struct source_rows one = { .off = off, .n = n, .rows = 1, .dst = dst };
+    return source_pread_rows(s, &one, err);
 }
 
 int source_check(struct source *s, struct err *err) {

@@ -28,7 +28,7 @@ static int read_piece(struct view *v, const struct extent *x, uint64_t off, uint
         return rc < 0 ? rc : source_check(s, err);
     }
     case EXTENT_CONVERT:
-        return convert_range(v, x->convert, off, len, dst, err);
+        return convert_range(v, x->convert, NULL, off, len, dst, err);
     case EXTENT_CRC32:
         break;
     }

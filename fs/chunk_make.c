@@ -17,7 +17,6 @@ enum {
     TURN_NS = 16000000, /* then others have their turn */
     AHEAD_QUEUED = 4,   /* jobs a worker */
     BATCH_MAX = 32,     /* chunks */
-    STRIPS_SEARCHED = 4 /* chunks of a quantized type, which nobody can stop half way */
 };
 
 static const char NO_MEMORY[] = "no memory for a chunk";
@@ -29,8 +28,12 @@ struct making {
     uint64_t index;
     struct interest *interest; /* a reference, or NULL */
     struct chunk *chunk;
+    struct strip *strip; /* that it is made from, or NULL */
+    bool wide;           /* those behind it will be wanted too */
     uint32_t done; /* bytes */
     uint64_t ns;   /* that they took */
+    uint32_t slice; /* bytes that were made last */
+    uint64_t slice_ns;
 };
 
 struct interest *interest_new(void) {
@@ -68,11 +71,13 @@ static struct making *making_new(struct view *v, const struct conversion *c, uin
                               .view = view_ref(v),
                               .c = c,
                               .index = index,
-                              .interest = interest ? interest_ref(interest) : NULL };
+                              .interest = interest ? interest_ref(interest) : NULL,
+                              .wide = interest != NULL };
     return m;
 }
 
 static void making_free(struct making *m) {
+    strip_put(m->view->engine->strips, m->strip);
     chunk_unref(m->chunk);
     interest_unref(m->interest);
     view_unref(m->view);
@@ -100,29 +105,38 @@ static void land(struct making *m, int rc, const char *why) {
     making_free(m);
 }
 
-bool chunk_in_pieces(const struct conversion *c) {
-    return !convert_by_strips(c->expr) &&
-           !(c->importance && codec_importance(c->to) == IMPORTANCE_ROW);
+static bool by_rows(const struct conversion *c) {
+    return c->importance && codec_importance(c->to) == IMPORTANCE_ROW;
 }
 
-/* Whole blocks that take about SLICE_NS, as far as can be told by now. */
+bool chunk_in_pieces(const struct conversion *c) {
+    return !convert_by_strips(c->expr) && !by_rows(c);
+}
+
+/* Whole blocks that take about SLICE_NS, if they take as long as those before. */
 static uint32_t next_slice(const struct making *m) {
     const uint32_t left = m->chunk->len - m->done, block = dtype_info[m->c->to].block_bytes;
-    if (!chunk_in_pieces(m->c))
+    if (by_rows(m->c))
         return left;
-    uint64_t n = m->done ? (uint64_t)m->done * SLICE_NS / (m->ns + 1) : FIRST_SLICE;
+    uint64_t n = m->done ? (uint64_t)m->slice * SLICE_NS / (m->slice_ns + 1) : FIRST_SLICE;
     n = n < FIRST_SLICE ? FIRST_SLICE : n;
     n = n / block * block;
     return n < left ? (uint32_t)n : left;
 }
 
+static bool is_still_wanted(const void *m) {
+    return is_wanted(m);
+}
+
 static int make_slice(struct making *m, struct err *err) {
-    const uint32_t n = next_slice(m);
-    const uint64_t begin = now_ns();
-    const int rc = convert_range(m->view, m->c, m->index * chunk_stride(m->c) + m->done, n,
+    const uint64_t off = m->index * chunk_stride(m->c), begin = now_ns();
+    const struct demand demand = { off, m->chunk->len, m->wide, is_still_wanted, m, &m->strip };
+    m->slice = next_slice(m);
+    const int rc = convert_range(m->view, m->c, &demand, off + m->done, m->slice,
                                  chunk_data(m->chunk) + m->done, err);
-    m->ns += now_ns() - begin;
-    m->done += n;
+    m->slice_ns = now_ns() - begin;
+    m->ns += m->slice_ns;
+    m->done += m->slice;
     return rc;
 }
 
@@ -135,6 +149,7 @@ static void take_turn(struct job *j) {
     while (rc == 0 && m->done < m->chunk->len) {
         rc = is_wanted(m) ? make_slice(m, &err) : -EINTR;
         if (rc == 0 && m->done < m->chunk->len && now_ns() > end) {
+            m->strip = strip_hold(m->view->engine->strips, m->strip);
             workers_push(m->view->engine->workers, JOB_READ, &m->job);
             return;
         }
@@ -183,8 +198,8 @@ static void make_batch(struct making *m, uint64_t n) {
     const uint64_t bytes = (got - 1) * stride + batch[got - 1]->chunk->len, start = now_ns();
     struct err err = { 0 };
     uint8_t *made = malloc(bytes);
-    const int rc =
-        made ? convert_range(m->view, m->c, m->index * stride, bytes, made, &err) : -ENOMEM;
+    const struct demand all = { .off = m->index * stride, .len = bytes, .wide = true };
+    const int rc = made ? convert_range(m->view, m->c, &all, all.off, bytes, made, &err) : -ENOMEM;
     const uint64_t each = (now_ns() - start) / got;
     for (unsigned i = 0; i < got; i++) {
         if (rc < 0) {
@@ -198,18 +213,10 @@ static void make_batch(struct making *m, uint64_t n) {
     free(made);
 }
 
-/* How many chunks are best made together; 0: each alone. On a GPU, and where each would read a bit
- * of every row: then of types that take a search no more than some tenths of a second's work. */
-static uint64_t together(const struct making *m) {
-    const uint64_t n = gpu_batch_chunks(m->view->engine->gpu, m->c);
-    if (n > 0 || !convert_by_strips(m->c->expr))
-        return n;
-    return dtype_is_quantized(m->c->to) ? STRIPS_SEARCHED : BATCH_MAX;
-}
-
 /* @most: chunks that are wanted, this one included. */
 static void begin(struct making *m, uint64_t most) {
-    const uint64_t n = together(m);
+    const uint64_t n = gpu_batch_chunks(m->view->engine->gpu, m->c); /* 0: each alone */
+    m->wide = m->wide || most > 1;
     if (!prepare(m))
         return;
     if (n > 0)

@@ -113,11 +113,12 @@ static int apply_steps(struct convert *cv, const struct expr_run *run, float *x,
 /* A transpose whose numbers keep their type. */
 static int move_strips(struct convert *cv, uint64_t elem, uint64_t count, uint8_t *dst) {
     const uint64_t size = dtype_info[cv->c->to].block_bytes;
+    cv->reach = cv->end > elem + count ? cv->end : elem + count;
     while (count > 0) {
         const int64_t n = convert_strip(cv, cv->c->expr, elem, count);
         if (n < 0)
             return (int)n;
-        memcpy(dst, cv->piece, (uint64_t)n * size);
+        memcpy(dst, cv->at, (uint64_t)n * size);
         int rc = cv->c->strict ? check_blocks(cv, dst, (uint64_t)n) : 0;
         if (rc < 0)
             return rc;
@@ -238,7 +239,9 @@ static int compute_elems(struct convert *cv, uint64_t elem, uint64_t count, uint
     struct sink s = { dst, elem, 0 };
     while (count > 0) {
         struct expr_run run;
-        expr_run(cv->c->expr, elem, count, &run);
+        expr_run(cv->c->expr, elem, cv->end > elem + count ? cv->end - elem : count, &run);
+        cv->reach = run.leaf_elem + run.count;
+        run.count = run.count < count ? run.count : count;
         int rc = convert_run(cv, &run, &s);
         if (rc < 0)
             return rc;
@@ -311,53 +314,74 @@ bool convert_by_strips(const struct expr *e) {
     return run.leaf->op == EXPR_TRANSPOSE;
 }
 
-static int convert_bytes(struct model *m, const struct kernels *k, struct gpu *gpu,
-                         const struct conversion *c, uint64_t off, uint64_t len, uint8_t *dst,
+/* Where one conversion takes its numbers from, and what else is wanted of it. */
+struct origin {
+    struct model *model;
+    const struct kernels *k;
+    struct gpu *gpu;       /* NULL: the CPU alone */
+    struct strips *strips; /* with owner */
+    const void *owner;     /* NULL: strips are not kept */
+};
+
+static int convert_bytes(const struct origin *from, const struct conversion *c,
+                         const struct demand *demand, uint64_t off, uint64_t len, uint8_t *dst,
                          struct err *err) {
     const struct importance *w = c->importance;
-    struct convert cv = { .k = k,
-                          .reader = { .model = m, .err = err },
+    const struct dtype_info *d = &dtype_info[c->to];
+    struct convert cv = { .k = from->k,
+                          .reader = { .model = from->model, .err = err },
                           .c = c,
                           .err = err,
+                          .demand = demand,
+                          .end = (demand->off + demand->len) / d->block_bytes * d->block_elems,
+                          .owner = from->owner,
+                          .strips = from->strips,
+                          .strip = demand->strip ? *demand->strip : NULL,
                           .tile_elems = TILE_ELEMS,
                           .slice = UINT64_MAX,
-                          .gpu = gpu };
+                          .gpu = from->gpu };
     if (w && w->cols > MAX_ROW_ELEMS)
         return convert_fail(&cv, -ENOTSUP, "its rows are too long for importance data");
     if (w && codec_importance(c->to) == IMPORTANCE_ROW)
         cv.tile_elems = w->cols;
     const uint64_t tile = cv.tile_elems > TILE_ELEMS ? cv.tile_elems : TILE_ELEMS;
     const size_t floats = tile + (w ? w->cols : 0);
-    cv.strip_bytes = convert_by_strips(c->expr) ? STRIP_BYTES : PIECE_BYTES;
-    auto_free void *scratch = malloc(cv.strip_bytes + floats * sizeof(float));
+    auto_free void *scratch = malloc(PIECE_BYTES + floats * sizeof(float));
     if (!scratch)
         return err_set(err, -ENOMEM, "no memory to convert %.*s", STR_ARG(c->name));
     cv.tile = scratch;
     cv.weights = w ? cv.tile + tile : NULL;
     cv.piece = (uint8_t *)(cv.tile + floats);
-    cv.queue =
-        gpu_batch_take(gpu, c, len / dtype_info[c->to].block_bytes * dtype_info[c->to].block_elems);
+    cv.queue = gpu_batch_take(from->gpu, c, len / d->block_bytes * d->block_elems);
     if (cv.queue) {
         cv.tile = cv.queue->input;
         cv.tile_elems = gpu_batch_elems(cv.queue, c);
     }
     const int rc = convert_units(&cv, off, len, dst);
     if (cv.queue)
-        gpu_give(gpu, cv.queue);
+        gpu_give(from->gpu, cv.queue);
+    if (demand->strip)
+        *demand->strip = cv.strip;
+    else
+        strip_put(cv.strips, cv.strip);
     unpack_fini(&cv.reader);
     return rc;
 }
 
-int convert_range(struct view *v, const struct conversion *c, uint64_t off, uint64_t len,
-                  uint8_t *dst, struct err *err) {
+int convert_range(struct view *v, const struct conversion *c, const struct demand *demand,
+                  uint64_t off, uint64_t len, uint8_t *dst, struct err *err) {
+    const struct engine *e = v->engine;
+    const struct origin from = { v->model, &e->kernels, e->gpu, e->strips, v };
+    const struct demand alone = { .off = off, .len = len };
     if (c->scaling)
         return scale_range(v, c, off, len, dst, err);
-    return convert_bytes(v->model, &v->engine->kernels, v->engine->gpu, c, off, len, dst, err);
+    return convert_bytes(&from, c, demand ? demand : &alone, off, len, dst, err);
 }
 
 int convert_floats(struct model *m, const struct kernels *k, struct str name, const struct expr *e,
                    uint64_t elem, uint64_t count, float *dst, struct err *err) {
     const struct conversion c = { .name = name, .expr = e, .to = DTYPE_F32 };
-    return convert_bytes(m, k, NULL, &c, elem * sizeof *dst, count * sizeof *dst, (uint8_t *)dst,
-                         err);
+    const struct origin from = { .model = m, .k = k };
+    const struct demand alone = { .off = elem * sizeof *dst, .len = count * sizeof *dst };
+    return convert_bytes(&from, &c, &alone, alone.off, alone.len, (uint8_t *)dst, err);
 }

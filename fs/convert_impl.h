@@ -8,7 +8,6 @@
 enum {
     TILE_ELEMS = 4096,       /* 16 KiB of floats; a multiple of every block */
     PIECE_BYTES = 256 << 10, /* read at once: stays in the second-level cache */
-    STRIP_BYTES = 8 << 20,   /* likewise of a transpose: each of its rows is a read of its own */
     MAX_BLOCK_ELEMS = 256,
     MAX_BLOCK_BYTES = 1024,
     MAX_ROW_ELEMS = 16 << 20, /* of a row that must be seen as a whole: 64 MiB of floats */
@@ -20,8 +19,14 @@ struct convert {
     struct reader reader;
     const struct conversion *c;
     struct err *err;
-    uint8_t *piece;       /* PIECE_BYTES, or STRIP_BYTES */
-    uint64_t strip_bytes; /* of a transpose that the piece has room for */
+    const struct demand *demand;
+    uint64_t end;      /* elements of the target: what is wanted goes that far */
+    const void *owner; /* of strips that are kept: the view; or NULL */
+    struct strips *strips;
+    struct strip *strip;  /* the last one that was used; or NULL */
+    uint64_t reach;       /* elements of the run's leaf: so far it is wanted */
+    uint8_t *piece;       /* PIECE_BYTES */
+    const uint8_t *at;    /* in the piece or the strip: what was read last */
     float *tile;          /* tile_elems */
     uint64_t tile_elems;  /* TILE_ELEMS, or a row where importance data asks for it */
     float *weights;       /* of the columns: c->importance, one slice; or NULL */
@@ -37,16 +42,15 @@ int convert_fail(struct convert *cv, int code, const char *why);
 int convert_source(struct convert *cv, const struct tensor *t, uint64_t off, uint64_t len,
                    void *dst);
 
-/* The next piece of a run: reads it into cv->piece, *first is its first element (a block's).
- * Returns the number of the run's elements from @elem on that it holds. */
+/* The next piece of a run: cv->at gets it, *first is its first element (a block's). Returns the
+ * number of the run's elements from @elem on that it holds. */
 int64_t convert_piece(struct convert *cv, const struct expr_run *run, uint64_t elem, uint64_t count,
                       uint64_t *first);
 
-/* Elements [elem, elem + n) of a run's leaf as floats; what was read lies in cv->piece from element
- * @first on. n: up to TILE_ELEMS. */
+/* Elements [elem, elem + n) of a run's leaf as floats; what was read begins with element @first.
+ * n: up to TILE_ELEMS. */
 int convert_decode(struct convert *cv, const struct expr_run *run, uint64_t first, uint64_t elem,
                    uint64_t n, float *dst);
 
-/* A piece of a transpose: a strip of whole columns of what is turned over, as wide as fits, or a
- * part of one column. cv->piece gets it turned. Returns its elements. */
-int64_t convert_strip(struct convert *cv, const struct expr *e, uint64_t elem, uint64_t count);
+/* convert_turn.c. A piece of a transpose, from its element @elem on. */
+int64_t convert_strip(struct convert *cv, const struct expr *leaf, uint64_t elem, uint64_t count);

@@ -2,7 +2,6 @@
  * fs/convert_read.c - the near end of a conversion: pieces of a source, read at once, and their
  * elements as floats. */
 #include "fs/convert_impl.h"
-#include "formats/cleanup.h"
 #include "fs/merge_elems.h"
 #include "fs/unpack_elems.h"
 #include "quant/codec.h"
@@ -30,7 +29,7 @@ int convert_decode(struct convert *cv, const struct expr_run *run, uint64_t firs
     const enum dtype type = expr_leaf_type(run->leaf);
     const struct dtype_info *d = &dtype_info[type];
     const uint64_t lead = (elem - first) % d->block_elems;
-    const uint8_t *src = cv->piece + (elem - first) / d->block_elems * d->block_bytes;
+    const uint8_t *src = cv->at + (elem - first) / d->block_elems * d->block_bytes;
     if (lead == 0 && n % d->block_elems == 0)
         return codec_decode(cv->k, type, dst, src, n);
 
@@ -40,46 +39,6 @@ int convert_decode(struct convert *cv, const struct expr_run *run, uint64_t firs
     int rc = codec_decode(cv->k, type, whole, src, blocks * d->block_elems);
     memcpy(dst, whole + lead, n * sizeof *dst);
     return rc;
-}
-
-/* Rows [row, row + rows) of a gather, of each the elements [col, col + cols), one below the other.
- */
-static int read_rows(struct convert *cv, const struct expr *in, uint64_t row, uint64_t rows,
-                     uint64_t col, uint64_t cols, uint8_t *dst) {
-    const uint32_t size = dtype_info[expr_copies(in)].block_bytes;
-    uint64_t elem = row * in->cols + col, left = rows * cols;
-    while (left > 0) {
-        struct expr_run run; /* a gather moves whole rows, and those that lie together at once */
-        expr_run(in, elem, cols == in->cols ? left : cols, &run);
-        int rc = convert_source(cv, run.leaf->tensor, run.leaf_elem * size, run.count * size, dst);
-        if (rc < 0)
-            return rc;
-        elem += cols == in->cols ? run.count : in->cols;
-        dst += run.count * size;
-        left -= run.count;
-    }
-    return 0;
-}
-
-int64_t convert_strip(struct convert *cv, const struct expr *e, uint64_t elem, uint64_t count) {
-    const struct expr *in = e->transpose.in;
-    const uint64_t rows = e->cols, size = dtype_info[expr_copies(in)].block_bytes;
-    const uint64_t line = elem / rows, col = line % in->cols, row = elem % rows;
-    const uint64_t room = cv->strip_bytes / size, limit = room < count ? room : count;
-    uint64_t n = rows - row < limit ? rows - row : limit, cols = 1;
-    if (row == 0 && n == rows) {
-        cols = limit / rows;
-        if (cols > in->cols - col)
-            cols = in->cols - col;
-    }
-    auto_free uint8_t *strip = malloc(n * cols * size);
-    if (!strip)
-        return convert_fail(cv, -ENOMEM, "no memory to convert it");
-    int rc = read_rows(cv, in, line / in->cols * rows + row, n, col, cols, strip);
-    if (rc < 0)
-        return rc;
-    cv->k->transpose(cv->piece, strip, n, cols, size);
-    return (int64_t)(n * cols);
 }
 
 int64_t convert_piece(struct convert *cv, const struct expr_run *run, uint64_t elem, uint64_t count,
@@ -99,6 +58,7 @@ int64_t convert_piece(struct convert *cv, const struct expr_run *run, uint64_t e
         convert_source(cv, t, begin * d->block_bytes, (end - begin) * d->block_bytes, cv->piece);
     if (rc < 0)
         return rc;
+    cv->at = cv->piece;
     *first = begin * d->block_elems;
     const uint64_t held = end * d->block_elems - elem;
     return (int64_t)(held < count ? held : count);

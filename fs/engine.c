@@ -3,6 +3,7 @@
 #include "fs/engine.h"
 #include "fs/cache.h"
 #include "fs/flight.h"
+#include "fs/strip.h"
 #include "fs/view.h"
 #include "fs/worker.h"
 #include <errno.h>
@@ -16,6 +17,9 @@
 
 /* Finished chunks in memory: what eight sequential readers have in front of them. */
 enum { KEEP_BYTES = 48 << 20 };
+
+/* Transposes that are turned over already: what two readers need of large ones, or eight. */
+enum { STRIPS_BYTES = 80 << 20 };
 
 static unsigned usable_cores(void) {
     cpu_set_t set;
@@ -73,8 +77,9 @@ int engine_open(struct engine **out, const char *src, const struct engine_option
     if (rc == 0) {
         open_cache(e, o);
         e->flight = flight_new(KEEP_BYTES);
+        e->strips = strips_new(STRIPS_BYTES);
         e->workers = workers_new(o->threads ? o->threads : usable_cores());
-        if (!e->flight || !e->workers)
+        if (!e->flight || !e->strips || !e->workers)
             rc = err_set(err, -ENOMEM, "no memory or no threads");
     }
     if (rc < 0)
@@ -96,6 +101,7 @@ void engine_close(struct engine *e) {
         return;
     engine_stop(e);
     views_free(e->views);
+    strips_free(e->strips);
     flight_free(e->flight);
     cache_close(e->cache);
     gpu_close(e->gpu);

@@ -10,6 +10,7 @@
 struct cache;   /* fs/cache.h */
 struct flight;  /* fs/flight.h */
 struct workers; /* fs/worker.h */
+struct strips;  /* fs/strip.h */
 struct views;   /* fs/view.h */
 
 struct engine_options {
@@ -36,6 +37,7 @@ struct engine {
     struct gpu *gpu;     /* NULL: off */
     struct cache *cache; /* NULL: none, or it failed to open */
     struct flight *flight;
+    struct strips *strips;
     struct workers *workers;
     struct views *views;
     bool requantize;

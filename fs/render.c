@@ -53,7 +53,7 @@ static int convert_page(struct render *r, const struct conversion *c, const stru
     struct engine_stats *st = &r->view->engine->stats;
     if (flight_asked_before(r->view->engine->flight, key) && r->who)
         (void)chunk_make_ahead(r->view, c, key->index, r->who);
-    const int rc = convert_range(r->view, c, off, len, r->buf + r->filled, &r->err);
+    const int rc = convert_range(r->view, c, NULL, off, len, r->buf + r->filled, &r->err);
     st->cache_misses++;
     st->converted_bytes += rc == 0 ? len : 0;
     r->filled += rc == 0 ? len : 0;
@@ -148,7 +148,7 @@ static int step(struct render *r, bool worker) {
             return step_chunk(r, x->convert, off, len, worker);
         if (!worker)
             return STEP_NEEDS_WORKER;
-        int rc = convert_range(r->view, x->convert, off, len, r->buf + r->filled, &r->err);
+        int rc = convert_range(r->view, x->convert, NULL, off, len, r->buf + r->filled, &r->err);
         if (rc < 0)
             return rc;
         break;

@@ -12,6 +12,7 @@
 #include "fs/cache.h"
 #include "fs/engine.h"
 #include "fs/lru.h"
+#include "fs/strip.h"
 #include "fs/view_infos.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -159,6 +160,7 @@ struct view *view_ref(struct view *v) {
 void view_unref(struct view *v) {
     if (!v || --v->refs > 0)
         return;
+    strips_forget(v->engine->strips, v);
     arena_fini(&v->arena);
     extras_close(&v->extras);
     model_unref(v->model);

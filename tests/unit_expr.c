@@ -95,8 +95,9 @@ static void stacks_and_slices(void **state) {
 
 static void transposes_are_leaves(void **state) {
     (void)state;
-    struct tensor t = matrix(12, 5, 0), q = t;
-    q.dtype = DTYPE_Q8_0;
+    struct tensor t = matrix(12, 5, 0), cut = t, blocks = matrix(12, 64, 0), other = blocks;
+    cut.dtype = blocks.dtype = DTYPE_Q8_0;
+    other.dtype = DTYPE_U4;
     const struct expr *in = expr_tensor(&arena, &t), *e = expr_transpose(&arena, in, 4);
     assert_int_equal(e->rows, 15);
     assert_int_equal(e->cols, 4);
@@ -109,8 +110,11 @@ static void transposes_are_leaves(void **state) {
     assert_int_equal(expr_copies(e), DTYPE_NONE);
     assert_null(expr_identity(e));
     assert_null(expr_transpose(&arena, in, 5));                      /* does not divide the rows */
-    assert_null(expr_transpose(&arena, expr_tensor(&arena, &q), 4)); /* has blocks */
     assert_null(expr_transpose(&arena, expr_add(&arena, in, 1), 4)); /* is no gather */
+    assert_null(expr_transpose(&arena, expr_tensor(&arena, &cut), 4));   /* rows end in blocks */
+    assert_null(expr_transpose(&arena, expr_tensor(&arena, &other), 4)); /* has no decoder */
+    assert_int_equal(expr_leaf_type(expr_transpose(&arena, expr_tensor(&arena, &blocks), 4)),
+                     DTYPE_F32);
 }
 
 static void steps_keep_their_order(void **state) {
