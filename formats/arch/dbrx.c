@@ -120,14 +120,11 @@ static int back_experts(struct reverse *r, const struct tensor *t, const struct 
     struct arena *a = r->form->arena;
     if (t->n_dims != 3 || !t->elems)
         return reverse_bad_shape(r, t, "not a stack of experts");
-    if (rule->second && dtype_info[t->dtype].block_elems != 1)
-        return err_set(r->err, -ENOTSUP, "tensor %.*s: blocks of %s cannot be transposed",
-                       STR_ARG(t->name), dtype_info[t->dtype].name);
     const uint64_t rows = t->dims[rule->second ? 2 : 1], cols = t->dims[rule->second ? 1 : 2];
     const uint64_t dims[2] = { t->dims[0] * rows, cols };
     const struct expr *e = expr_tensor(a, t);
-    return reverse_target(r, name_build(a, rule->hf, match), t, dims, 2,
-                          rule->second ? expr_transpose(a, e, cols) : e);
+    int rc = rule->second ? reverse_turn(r, t, &e, cols) : 0;
+    return rc < 0 ? rc : reverse_target(r, name_build(a, rule->hf, match), t, dims, 2, e);
 }
 
 static void say_parts(struct back *w) {

@@ -17,11 +17,11 @@ int deepseek_back_own(struct reverse *r, const struct tensor *t, const struct te
     if (!v || t->n_dims != 3 || v->n_dims != 3 || t->dims[0] != v->dims[0] ||
         t->dims[1] != v->dims[2] || !t->elems || !v->elems || t->dims[0] > UINT16_MAX)
         return reverse_bad_shape(r, t, "its values are missing or have other heads");
-    if (dtype_info[t->dtype].block_elems != 1)
-        return err_set(r->err, -ENOTSUP, "tensor %.*s: blocks of %s cannot be transposed",
-                       STR_ARG(t->name), dtype_info[t->dtype].name);
     const uint64_t heads = t->dims[0], rank = t->dims[1], nope = t->dims[2], value = v->dims[1];
-    const struct expr *keys = expr_transpose(a, expr_tensor(a, t), rank);
+    const struct expr *keys = expr_tensor(a, t);
+    int rc = reverse_turn(r, t, &keys, rank);
+    if (rc < 0)
+        return rc;
     const struct expr *values = expr_tensor(a, v);
     const struct expr **in = arena_array(a, const struct expr *, 2 * heads);
     for (uint64_t h = 0; in && h < heads; h++) {

@@ -137,9 +137,6 @@ static int back_own(struct reverse *r, const struct tensor *t, const struct tens
         return reverse_bad_shape(r, t, "not a matrix for each expert, with its other half");
     if (bias && !rule->second)
         return reverse_target(r, name, t, t->dims, 2, expr_tensor(a, t));
-    if (dtype_info[t->dtype].block_elems != 1 || (u && dtype_info[u->dtype].block_elems != 1))
-        return err_set(r->err, -ENOTSUP, "tensor %.*s: blocks of %s cannot be transposed",
-                       STR_ARG(t->name), dtype_info[t->dtype].name);
     if (bias) {
         const uint64_t dims[2] = { t->dims[0], 2 * t->dims[1] };
         return reverse_target(
@@ -151,7 +148,8 @@ static int back_own(struct reverse *r, const struct tensor *t, const struct tens
     const uint64_t dims[3] = { t->dims[0], t->dims[2], rows };
     if (u)
         e = in_turn(a, e, expr_tensor(a, u), t->dims[0]);
-    return reverse_target(r, name, t, dims, 3, expr_transpose(a, e, rows));
+    int rc = reverse_turn(r, t, &e, rows);
+    return rc < 0 ? rc : reverse_target(r, name, t, dims, 3, e);
 }
 
 static void say_yarn(struct back *w) {

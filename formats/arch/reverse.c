@@ -4,6 +4,7 @@
 #include "formats/arch/reverse.h"
 #include "formats/arch/back.h"
 #include "formats/arch/work.h"
+#include "quant/codec.h"
 #include <endian.h>
 #include <errno.h>
 #include <stdio.h>
@@ -134,17 +135,29 @@ static int back_expert(struct reverse *r, const struct tensor *t, const struct t
     return rc;
 }
 
+int reverse_turn(struct reverse *r, const struct tensor *t, const struct expr **e, uint64_t rows) {
+    const struct expr *in = *e;
+    *e = expr_transpose(r->form->arena, in, rows);
+    if (*e)
+        return 0;
+    if (in && expr_copies(in) == DTYPE_NONE)
+        return err_set(r->err, -ENOTSUP, "tensor %.*s: its other half has another type than %s",
+                       STR_ARG(t->name), dtype_info[t->dtype].name);
+    if (in && !codec_can_decode(t->dtype))
+        return err_set(r->err, -ENOTSUP, "tensor %.*s: there is no decoder for %s",
+                       STR_ARG(t->name), dtype_info[t->dtype].name);
+    return no_memory(r);
+}
+
 static int back_transpose(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
                           const struct name_match *match) {
     struct arena *a = r->form->arena;
     if (t->n_dims != 2 || t->elems == 0)
         return reverse_same(r, t, rule, match);
-    if (dtype_info[t->dtype].block_elems != 1)
-        return err_set(r->err, -ENOTSUP, "tensor %.*s: blocks of %s cannot be transposed",
-                       STR_ARG(t->name), dtype_info[t->dtype].name);
     const uint64_t dims[2] = { t->dims[1], t->dims[0] };
-    return reverse_target(r, name_build(a, rule->hf, match), t, dims, 2,
-                          expr_transpose(a, expr_tensor(a, t), t->dims[0]));
+    const struct expr *e = expr_tensor(a, t);
+    int rc = reverse_turn(r, t, &e, t->dims[0]);
+    return rc < 0 ? rc : reverse_target(r, name_build(a, rule->hf, match), t, dims, 2, e);
 }
 
 /* Queries, keys and values one behind the other: to groups of queries with their key and value. */
@@ -227,8 +240,9 @@ static int join(struct reverse *r, const struct tensor *t, const struct tensor_r
     const struct expr *in[2] = { expr_tensor(a, t), expr_tensor(a, u) };
     const struct row_map map = { 0, 3, { n, 2, rows }, { rows, n * rows, 1 } };
     const struct expr *both = expr_rows(a, expr_stack(a, in, 2), map);
-    if (turned)
-        both = expr_transpose(a, both, 2 * rows);
+    int rc = turned ? reverse_turn(r, t, &both, 2 * rows) : 0;
+    if (rc < 0)
+        return rc;
     const uint64_t dims[3] = { n, turned ? cols : 2 * rows, turned ? 2 * rows : cols };
     const uint32_t skip = t->n_dims == 3 ? 0 : 1;
     return reverse_target(r, name_build(a, rule->hf, named), t, dims + skip, t->n_dims, both);
@@ -249,16 +263,14 @@ static int back_experts_turned(struct reverse *r, const struct tensor *t,
                                const struct tensor_rule *rule, const struct name_match *match) {
     struct arena *a = r->form->arena;
     const struct name_match named = without_weight(match);
-    if (dtype_info[t->dtype].block_elems != 1)
-        return err_set(r->err, -ENOTSUP, "tensor %.*s: blocks of %s cannot be transposed",
-                       STR_ARG(t->name), dtype_info[t->dtype].name);
     if (rule->second)
         return join(r, t, rule, match, &named, true);
     if (t->n_dims != 3 || !t->elems)
         return reverse_bad_shape(r, t, "not a stack of experts");
     const uint64_t dims[3] = { t->dims[0], t->dims[2], t->dims[1] };
-    return reverse_target(r, name_build(a, rule->hf, &named), t, dims, 3,
-                          expr_transpose(a, expr_tensor(a, t), t->dims[1]));
+    const struct expr *e = expr_tensor(a, t);
+    int rc = reverse_turn(r, t, &e, t->dims[1]);
+    return rc < 0 ? rc : reverse_target(r, name_build(a, rule->hf, &named), t, dims, 3, e);
 }
 
 static int back_own(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,

@@ -27,6 +27,9 @@ int reverse_need(const struct reverse *r, const char *name, uint64_t block, uint
 /* The GGUF's tensor of that name; NULL: there is none. */
 const struct tensor *reverse_find(const struct reverse *r, const char *pattern,
                                   const struct name_match *match);
+/* Each group of @rows rows of *e, which is made of @t, turned over: expr_transpose. -ENOTSUP: of
+ * types that cannot be. */
+int reverse_turn(struct reverse *r, const struct tensor *t, const struct expr **e, uint64_t rows);
 int reverse_bad_shape(const struct reverse *r, const struct tensor *t, const char *why);
 /* The tensor, whose elements are rows where it has one dimension. */
 const struct expr *reverse_rows(struct reverse *r, const struct tensor *t);

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 
+import gguf
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -20,6 +21,7 @@ RECIPES = ["Qwen2.5-Nano-Instruct", "Llama-3.2-Nano-Instruct", "gemma-2-nano-it"
            "Phi-3-nano-4k-instruct", "Nano-Mixtral-8x1M-v0.1", "bge-nano-en-v1.5",
            "deepseek-v2-lite-nano"]
 MODELS = ["tinylm", *RECIPES]
+EXPERTS = "Llama-4-nano-text"
 PIECES = ["hello", "World", " ", "  ", "\n", "\r\n", "\t", "don't", "I'LL", "123", "4", "3.14", "café",
           "Ünï", "中文字", "。", "日本語", "한국어", "Привет", "мир", "مرحبا", "שלום", "ไทย", "हिन्दी",
           "🙂", "👩‍👧", "e\u0301", "ﬁ", "Ｆ", "_", "::", "()", "{", "\\", "\"", "'s", "--", "x=1;",
@@ -30,7 +32,7 @@ PIECES = ["hello", "World", " ", "  ", "\n", "\r\n", "\t", "don't", "I'LL", "123
 def made(tmp_path_factory, program):
     """Folders, and beside each the GGUF of it."""
     out = tmp_path_factory.mktemp("hf")
-    make = [sys.executable, "-B", DATA / "corpus" / "make.py", out, *RECIPES]
+    make = [sys.executable, "-B", DATA / "corpus" / "make.py", out, *RECIPES, EXPERTS]
     subprocess.run(make, check=True, capture_output=True)
     shutil.copytree(DATA / "models" / "tinylm", out / "tinylm")
     for name in MODELS:
@@ -133,3 +135,36 @@ def test_a_graph_of_a_gguf_has_the_weights_of_the_folder(program, made, name, tm
     (tmp_path / "m.gguf").write_bytes(data(made / f"{name}.gguf@f32"))
     got = data(tmp_path / "m.gguf.onnx@fp32.data")
     assert got == data(made / f"{name}.onnx@fp32.data")
+
+
+# Tensors that are turned over on the way back: of each of the folder's the GGUF's.
+TURNED = {"gpt2-nano": {"attn.c_attn.weight": ["attn_qkv"], "attn.c_proj.weight": ["attn_output"],
+                        "mlp.c_fc.weight": ["ffn_up"], "mlp.c_proj.weight": ["ffn_down"]},
+          EXPERTS: {"experts.gate_up_proj": ["ffn_gate_exps", "ffn_up_exps"],
+                    "experts.down_proj": ["ffn_down_exps"]}}
+
+
+@pytest.mark.parametrize("quantized", ["q8_0", "q4_k"])
+@pytest.mark.parametrize("name", TURNED)
+def test_blocks_are_turned_over(made, program, name, quantized):
+    """What the gguf package decodes and numpy turns over."""
+    source = made / f"{name}-{quantized}.gguf"
+    subprocess.run([program, "convert", made / f"{name}.gguf@{quantized}", source], check=True)
+    blocks = {t.name: t for t in gguf.GGUFReader(source).tensors}
+    for dtype in ("f32", "f16"):
+        out = made / f"{name}-{quantized}-{dtype}"
+        subprocess.run([program, "convert", f"{made / source.stem}.hf@{dtype}", out], check=True)
+        checked = 0
+        for key, got in safetensors.numpy.load_file(out / "model.safetensors").items():
+            layer = next((part for part in key.split(".") if part.isdigit()), None)
+            for end, names in TURNED[name].items():
+                if not key.endswith(end):
+                    continue
+                parts = [blocks[f"blk.{layer}.{n}.weight"] for n in names]
+                assert all(gguf.GGML_QUANT_SIZES[t.tensor_type][0] > 1 for t in parts), key
+                want = np.concatenate([gguf.quants.dequantize(t.data, t.tensor_type)
+                                       for t in parts], axis=-2).swapaxes(-1, -2)
+                assert got.shape == want.shape, key
+                assert got.tobytes() == want.astype(got.dtype).tobytes(), key
+                checked += 1
+        assert checked >= len(TURNED[name])
