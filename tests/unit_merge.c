@@ -65,8 +65,10 @@ static int start(void **state) {
         return -1;
     static const struct shape base[] = { { "changed.weight", 300, 256 },
                                          { "same.weight", 300, 256 },
-                                         { "wide.weight", 3, 8200 } };
-    write_weights("base.safetensors", base, 3);
+                                         { "wide.weight", 3, 8200 },
+                                         { "mlp.experts.0.w2.weight", 2, 4 },
+                                         { "mlp.experts.1.w2.weight", 2, 4 } };
+    write_weights("base.safetensors", base, 5);
     assert_ok(engine_open(&engine, dir, &options, err));
     return 0;
 }
@@ -195,6 +197,13 @@ static void others_say_why(void **state) {
     static const struct shape whole[] = { { "changed.lora_A.weight", 2, 256 },
                                           { "changed.lora_B.weight", 300, 2 },
                                           { "same.weight", 5, 5 } };
+    static const struct shape four[] = { { "mlp.experts.lora_A.weight", 4, 4 },
+                                         { "mlp.experts.lora_B.weight", 2, 4 } };
+#define DOWN "\"target_parameters\":[\"experts.down_proj\"],"
+    write_adapter("four", "{" LORA DOWN "\"r\":1}", four, 2);
+    write_adapter("two-of-two", "{" LORA DOWN "\"r\":2}", four, 2);
+    view_unref(open_view("base.safetensors//two-of-two"));
+    refused("base.safetensors//four", -EBADMSG, "the base has not 4 experts");
     write_adapter("narrow", "{" LORA "\"r\":2}", narrow, 2);
     write_adapter("missing", "{" LORA "\"r\":2}", missing, 2);
     write_adapter("whole", "{" LORA "\"r\":2}", whole, 3);

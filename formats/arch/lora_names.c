@@ -60,6 +60,16 @@ static struct str part_name(const struct naming *n, struct str experts, uint64_t
                         (unsigned long long)expert, part);
 }
 
+/* As many as that, and no more, as far as names tell: a rule has no number. */
+static bool has_experts(const struct naming *n, uint64_t count, struct str experts,
+                        const char *part) {
+    const struct str last = part_name(n, experts, count - 1, part);
+    const struct str beyond = part_name(n, experts, count, part);
+    const struct str any = part_name(n, experts, MODEL_MAX_TENSORS - 1, part);
+    struct str known;
+    return is_known(n, last, &known) && (is_known(n, any, &known) || !is_known(n, beyond, &known));
+}
+
 /* One matrix of each expert; false: no memory. */
 static bool add_parts(const struct naming *n, const struct lora_pair *pair, struct str experts,
                       const char *const parts[2]) {
@@ -91,10 +101,12 @@ static int add_pair(const struct naming *n, const struct lora_pair *pair, struct
         if (splits[i].parts[1] && pair->b->rows / pair->experts % 2)
             return err_set(err, -EBADMSG, "%.*s: not two matrices of the same size",
                            STR_ARG(pair->name));
+        if (!has_experts(n, pair->experts, experts, splits[i].parts[0]))
+            return err_set(err, -EBADMSG, "%.*s: the base has not %llu experts",
+                           STR_ARG(pair->name), (unsigned long long)pair->experts);
         return add_parts(n, pair, experts, splits[i].parts)
                    ? 0
-                   : err_set(err, -EBADMSG, "%.*s: the base has not %llu experts",
-                             STR_ARG(pair->name), (unsigned long long)pair->experts);
+                   : err_set(err, -ENOMEM, "no memory for the adapter");
     }
     n->out->pairs[n->out->n] = *pair;
     n->out->pairs[n->out->n++].name = known;
