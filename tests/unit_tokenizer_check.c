@@ -117,6 +117,33 @@ static void test_patterns(void **state) {
     regex_free(re);
 }
 
+/* A token of two spaces, written anew. */
+static bool rewritten(const char *model, const char *content) {
+    static const struct str tokens[] = { STR("a"), STR("  ") };
+    static const int32_t types[] = { 1, 4 };
+    static const float scores[] = { 0, 0 };
+    struct kv_list l = { 0 };
+    struct buffer b = { 0 };
+    struct err err = { 0 };
+    assert_true(kv_set_str(&l, &arena, "tokenizer.ggml.model", str_from(model)));
+    assert_true(kv_set_str(&l, &arena, "tokenizer.ggml.pre", STR("olmo")));
+    assert_true(kv_set_strs(&l, &arena, "tokenizer.ggml.tokens", tokens, 2));
+    assert_true(kv_set_strs(&l, &arena, "tokenizer.ggml.merges", tokens, 0));
+    assert_true(kv_set_array(&l, &arena, "tokenizer.ggml.scores", KV_F32, scores, 2));
+    assert_true(kv_set_array(&l, &arena, "tokenizer.ggml.token_type", KV_I32, types, 2));
+    assert_int_equal(hf_tokenizer_json_add(&b, &l, &err), 0);
+    buffer_add(&b, "", 1);
+    const bool there = strstr(b.p, content) != NULL;
+    buffer_fini(&b);
+    return there;
+}
+
+static void test_spaces(void **state) {
+    (void)state;
+    assert_true(rewritten("gpt2", "\"content\": \"  \""));
+    assert_true(rewritten("llama", "\"content\": \"\xe2\x96\x81\xe2\x96\x81\""));
+}
+
 static int teardown(void **state) {
     (void)state;
     arena_fini(&arena);
@@ -127,7 +154,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound),    cmocka_unit_test(test_lists),
         cmocka_unit_test(test_merges),   cmocka_unit_test(test_special),
-        cmocka_unit_test(test_patterns),
+        cmocka_unit_test(test_patterns), cmocka_unit_test(test_spaces),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }

@@ -24,11 +24,11 @@ bool hf_vocab_find(const struct hf_vocab *v, struct str text, uint32_t *id) {
     return slot;
 }
 
-/* Runs of spaces are stored as they are read; in files they are pieces. */
-static struct str spell(struct hf_vocab *v, struct str text, uint8_t type) {
+/* Runs of spaces are stored as they are read; in files of SentencePiece they are pieces. */
+static struct str spell(struct hf_vocab *v, struct str text, bool piece) {
     struct buffer b = { 0 };
     for (size_t i = 0; i < text.n; i++)
-        if (text.p[i] != ' ' || type != TOKEN_USER_DEFINED)
+        if (text.p[i] != ' ' || !piece)
             return text.n ? text : STR("");
     for (size_t i = 0; i < text.n; i++)
         buffer_z(&b, SPACE);
@@ -65,6 +65,7 @@ static void read_scores(struct hf_vocab *v, float *scores, const struct kv_list 
 int hf_vocab_read(struct hf_vocab *v, const struct kv_list *kvs, struct err *err) {
     struct kv_array tokens;
     struct str text;
+    const bool pieces = !kv_get_str(kvs, "tokenizer.ggml.model", &text) || !str_is(text, "gpt2");
     *v = (struct hf_vocab){ 0 };
     if (!kv_get_array(kvs, "tokenizer.ggml.tokens", &tokens) || tokens.type != KV_STRING)
         return err_set(err, -ENOENT, "the GGUF has no tokenizer");
@@ -82,7 +83,7 @@ int hf_vocab_read(struct hf_vocab *v, const struct kv_list *kvs, struct err *err
     read_types(v, types, kvs);
     read_scores(v, scores, kvs);
     for (uint64_t i = 0; kv_array_next(&tokens, &text); i++) {
-        v->texts[i] = spell(v, text, types[i]);
+        v->texts[i] = spell(v, text, pieces && types[i] == TOKEN_USER_DEFINED);
         if (!v->texts[i].p || !json_is_utf8(v->texts[i]))
             return err_set(err, -EBADMSG, "token %llu is no text", (unsigned long long)i);
         uint32_t *slot = find_slot(v, v->texts[i]);
