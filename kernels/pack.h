@@ -3,6 +3,7 @@
  * Plain loops, which compilers turn into SIMD where they are included. */
 #pragma once
 #include "kernels/blocks.h"
+#include <string.h>
 
 BODY void sixes_pack(struct q6_k *b, const uint8_t *q) {
     for (int side = 0; side < 2; side++, q += 128) {
@@ -67,13 +68,16 @@ BODY void scales_unpack(uint8_t scales[8], uint8_t mins[8], const uint8_t from[1
     }
 }
 
-/* The six-bit scales of q3_k, with 32 added. */
+/* The six-bit scales of q3_k, with 32 added. Bytes side by side in words. */
 BODY void scales16_pack(uint8_t to[12], const uint8_t scales[16]) {
-    for (int i = 0; i < 8; i++)
-        to[i] = (uint8_t)((scales[i] & 15) | (scales[i + 8] & 15) << 4);
+    uint32_t part[4], low[2], high = 0;
+    memcpy(part, scales, 16);
+    for (int i = 0; i < 2; i++)
+        low[i] = (part[i] & 0x0f0f0f0f) | (part[i + 2] & 0x0f0f0f0f) << 4;
     for (int i = 0; i < 4; i++)
-        to[i + 8] = (uint8_t)(scales[i] >> 4 | scales[i + 4] >> 4 << 2 | scales[i + 8] >> 4 << 4 |
-                              scales[i + 12] >> 4 << 6);
+        high |= (part[i] >> 4 & 0x03030303) << (2 * i);
+    memcpy(to, low, 8);
+    memcpy(to + 8, &high, 4);
 }
 
 BODY void scales16_unpack(uint8_t scales[16], const uint8_t from[12]) {

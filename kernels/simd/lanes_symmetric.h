@@ -12,23 +12,34 @@ struct lanes_symmetric {
     vf max, scale, best, inverse;
 };
 
-/* The level of an integral float, on the bits: the ports of float min and max are the busy ones. As
- * unsigned, negative floats come after all others, by magnitude. Magnitudes stay near max_level, so
- * that rounding is int_nearest()'s, but where the data are tiny and the answer is not used. */
-INLINE vf symmetric_level_lanes(vf v, int max_level) {
-    const vi high = vi_min((vi)vf_rint(v), (vi)vf_set1((float)(max_level - 1)));
+/* An integral float made a level, on the bits: the ports of float min and max are the busy ones. As
+ * unsigned, negative floats come after all others, by magnitude. */
+INLINE vf symmetric_clamp(vf near, int max_level) {
+    const vi high = vi_min((vi)near, (vi)vf_set1((float)(max_level - 1)));
     return (vf)vi_min_unsigned(high, (vi)vf_set1((float)-max_level));
+}
+
+/* Magnitudes of @v stay near max_level, so that rounding is int_nearest()'s, but where the data are
+ * tiny and the answer is not used. */
+INLINE vf symmetric_level_lanes(vf v, int max_level) {
+    return symmetric_clamp(vf_rint(v), max_level);
 }
 
 /* first_absmax() of @n elements; false: one is not finite. */
 INLINE bool first_absmax_lanes(vf *max, const vf *x, int n) {
-    vi absmax = { 0 };
-    for (int i = 0; i < n; i++)
-        absmax = vi_max(absmax, vi_abs_bits(x[i]));
-    *max = vf_set1(0);
-    for (int i = n - 1; i >= 0; i--) /* backwards: the first one is then the last written */
-        *max = vf_select(vf_eq(vf_abs(x[i]), (vf)absmax), x[i], *max);
-    return !vi_sign_bits((0x7f800000 - 1) - absmax);
+    vi most = (vi)x[0], least = (vi)x[0]; /* as unsigned, the negative numbers are the greatest */
+    for (int i = 1; i < n; i++) {
+        most = vi_max(most, (vi)x[i]);
+        least = vi_max_unsigned(least, (vi)x[i]);
+    }
+    const vi above = vi_max(most, vi_set1(0)), below = least & 0x7fffffff & least >> 31;
+    *max = (vf)vi_select(vf_lt((vf)above, (vf)below), least, above);
+    const vm tie = vm_and(vf_eq((vf)above, (vf)below), vf_lt(vf_set1(0), (vf)above));
+    if (__builtin_expect(vm_any(tie), 0)) {
+        for (int i = n - 1; i >= 0; i--) /* backwards: the first one is then the last written */
+            *max = vf_select(vm_and(tie, vf_eq(vf_abs(x[i]), (vf)above)), x[i], *max);
+    }
+    return !vi_sign_bits((0x7f800000 - 1) - vi_max(above, below));
 }
 
 /* @count candidates, taken in their order; @first: the one that all begins with. */

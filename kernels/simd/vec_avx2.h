@@ -79,6 +79,9 @@ INLINE vm vf_le(vf a, vf b) {
 INLINE vm vf_eq(vf a, vf b) {
     return _mm256_cmp_ps(a, b, _CMP_EQ_OQ);
 }
+INLINE vm vi_eq(vi a, vi b) {
+    return (vm)(a == b);
+}
 INLINE vm vm_and(vm a, vm b) {
     return _mm256_and_ps(a, b);
 }

@@ -79,6 +79,9 @@ INLINE vm vf_le(vf a, vf b) {
 INLINE vm vf_eq(vf a, vf b) {
     return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ);
 }
+INLINE vm vi_eq(vi a, vi b) {
+    return _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b);
+}
 INLINE vm vm_and(vm a, vm b) {
     return a & b;
 }

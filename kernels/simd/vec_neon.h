@@ -85,6 +85,9 @@ INLINE vm vf_le(vf a, vf b) {
 INLINE vm vf_eq(vf a, vf b) {
     return vceqq_f32(a, b);
 }
+INLINE vm vi_eq(vi a, vi b) {
+    return (vm)(a == b);
+}
 INLINE vm vm_and(vm a, vm b) {
     return vandq_u32(a, b);
 }

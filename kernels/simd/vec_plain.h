@@ -59,6 +59,9 @@ INLINE vm vf_le(vf a, vf b) {
 INLINE vm vf_eq(vf a, vf b) {
     return a == b;
 }
+INLINE vm vi_eq(vi a, vi b) {
+    return a == b;
+}
 INLINE vm vm_and(vm a, vm b) {
     return a & b;
 }
