@@ -18,16 +18,18 @@ import make_onnx
 import measure as m
 from bench import Table, best, rate_once
 
-TARGETS = {  # of each source: the views that are read at once
-    "gguf": ["gguf@q4_k_m", "gguf@q8_0", "safetensors@f16", "safetensors@bf16", "pt@f16",
-             "pt@bf16", "onnx@fp16.data", "onnx@int4.data"],
-    "hf": ["gguf@q4_k_m", "gguf@q8_0", "safetensors@f16", "safetensors@f32", "pt@f16",
-           "pt@f32", "onnx@fp16.data", "onnx@int4.data"],
-    "safetensors": ["safetensors@f16", "safetensors@f32", "pt@f16", "pt@f32"],
-    "pt": ["safetensors@f16", "safetensors@f32", "pt@f16", "pt@bf16"],
-    "onnx": ["safetensors@f16", "safetensors@bf16", "pt@f16", "pt@bf16", "onnx@fp16.data",
-             "onnx@int8.data", "onnx@int4.data", "onnx@q4f16.data"],
-}
+TARGETS = [  # sources, and the views of each that are read at once
+    ("gguf", ["gguf@q4_k_m", "gguf@q8_0", "safetensors@f16", "safetensors@bf16", "pt@f16",
+              "pt@bf16", "onnx@fp16.data", "onnx@int4.data"]),
+    ("gguf", [f"hf@{t}/model.safetensors" for t in ("f16", "bf16")]),
+    ("hf", ["gguf@q4_k_m", "gguf@q8_0", "safetensors@f16", "safetensors@f32", "pt@f16",
+            "pt@f32", "onnx@fp16.data", "onnx@int4.data"]),
+    ("hf", [f"hf@{t}/model.safetensors" for t in ("f16", "f32")]),
+    ("safetensors", ["safetensors@f16", "safetensors@f32", "pt@f16", "pt@f32"]),
+    ("pt", ["safetensors@f16", "safetensors@f32", "pt@f16", "pt@bf16"]),
+    ("onnx", ["safetensors@f16", "safetensors@bf16", "pt@f16", "pt@bf16", "onnx@fp16.data",
+              "onnx@int8.data", "onnx@int4.data", "onnx@q4f16.data"]),
+]
 LOAD = {"pt": "import torch; f = lambda p: torch.load(p, mmap=True, weights_only=True)",
         "onnx": "import onnxruntime as o; f = lambda p: o.InferenceSession(p, s)\n"
                 "s = o.SessionOptions()\n"
@@ -125,12 +127,12 @@ class Formats:
 
     def memory(self):
         self.table.section("Anonymous memory, eight readers at once")
-        for kind, views in TARGETS.items():
+        for kind, views in TARGETS:
             with self.mount(kind) as mount, m.Watch(mount.pid) as watch, \
                     concurrent.futures.ThreadPoolExecutor(8) as pool:
                 paths = [self.view(kind, views[i % len(views)]) for i in range(8)]
                 total = sum(pool.map(lambda p: m.sequential(p, 192 * m.MIB)[0], paths))
-            self.table.add(f"{kind}: {len(views)} views, {total / 1e9:.1f} GB read",
+            self.table.add(f"{kind}: {len(views)} views, {views[0]} …, {total / 1e9:.1f} GB read",
                            watch.most / 1024, "MiB", aim="under 256")
 
     def folders(self):
