@@ -79,6 +79,12 @@ void expr_run(const struct expr *e, uint64_t elem, uint64_t count, struct expr_r
                 elem -= e->stack.in[i++]->rows * e->cols;
             limit = e->stack.in[i]->rows * e->cols - elem;
             e = e->stack.in[i];
+        } else if (e->op == EXPR_BESIDE) {
+            const uint64_t row = elem / e->cols, part = e->stack.in[0]->cols;
+            const uint64_t col = elem % e->cols;
+            elem = row * part + col % part;
+            limit = part - col % part;
+            e = e->stack.in[col / part];
         } else if (e->op == EXPR_PAD) {
             const uint64_t row = elem / e->cols, col = elem % e->cols, held = e->pad.in->cols;
             limit = (col < held ? held : e->cols) - col;
@@ -144,7 +150,7 @@ enum dtype expr_copies(const struct expr *e) {
         e = e->gather.in;
     if (e->op == EXPR_TENSOR)
         return e->tensor->dtype;
-    if (e->op != EXPR_STACK)
+    if (e->op != EXPR_STACK && e->op != EXPR_BESIDE)
         return DTYPE_NONE;
     const enum dtype first = expr_copies(e->stack.in[0]);
     for (uint32_t i = 1; i < e->stack.n; i++)
@@ -165,7 +171,8 @@ bool expr_unpacks(const struct expr *e) {
         return expr_unpacks(e->gather.in);
     if (e->op == EXPR_TRANSPOSE)
         return expr_unpacks(e->transpose.in);
-    for (uint32_t i = 0; e->op == EXPR_STACK && i < e->stack.n; i++)
+    const bool list = e->op == EXPR_STACK || e->op == EXPR_BESIDE;
+    for (uint32_t i = 0; list && i < e->stack.n; i++)
         if (expr_unpacks(e->stack.in[i]))
             return true;
     return e->op == EXPR_TENSOR && tensor_is_made(e->tensor);
@@ -211,6 +218,7 @@ void expr_hash(const struct expr *e, struct hasher *h, const struct hash128 *sou
         expr_hash(e->gather.in, h, source_hash);
         break;
     case EXPR_STACK:
+    case EXPR_BESIDE:
         hasher_u64(h, e->stack.n);
         for (uint32_t i = 0; i < e->stack.n; i++)
             expr_hash(e->stack.in[i], h, source_hash);

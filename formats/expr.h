@@ -3,9 +3,9 @@
  * table of an architecture, evaluated by fs/render.c for just the elements that are read.
  *
  * An expression is a matrix of `rows` rows of `cols` elements: cols is the fastest dimension of
- * the tensor, rows the product of the others. Gathers (ROWS, STACK) choose rows, PAD makes them
- * longer; steps (ADD, MUL, EXP, LOG, ROUND, CLAMP) change numbers one by one; leaves (TENSOR, LITERAL,
- * ROTARY) hold them. TRANSPOSE is a leaf too: what is below it is read in strips. */
+ * the tensor, rows the product of the others. Gathers (ROWS, STACK) choose rows, BESIDE and PAD make
+ * them longer; steps (ADD, MUL, EXP, LOG, ROUND, CLAMP) change numbers one by one; leaves (TENSOR,
+ * LITERAL, ROTARY) hold them. TRANSPOSE is a leaf too: what is below it is read in strips. */
 #pragma once
 #include "formats/arena.h"
 #include "formats/hash.h"
@@ -33,7 +33,8 @@ enum expr_op {
     EXPR_TRANSPOSE,
     EXPR_ROTARY,
     EXPR_PAD,
-    EXPR_CLAMP
+    EXPR_CLAMP,
+    EXPR_BESIDE
 };
 
 struct expr {
@@ -43,7 +44,8 @@ struct expr {
         const struct tensor *tensor;                    /* TENSOR */
         const float *literal;                           /* LITERAL: rows * cols values */
         struct { const struct expr *in; struct row_map map; } gather; /* ROWS */
-        struct { const struct expr **in; uint32_t n; } stack; /* STACK: one below the other */
+        struct { const struct expr **in; uint32_t n; } stack; /* STACK: one below the other;
+                                                               * BESIDE: side by side */
         struct { const struct expr *in; float addend; } add;  /* ADD */
         struct { const struct expr *in; float factor; } mul;  /* MUL */
         struct { const struct expr *in; } exp;                /* EXP, LOG: of base e */
@@ -68,6 +70,8 @@ const struct expr *expr_rows(struct arena *a, const struct expr *in, struct row_
 const struct expr *expr_slice(struct arena *a, const struct expr *in, uint64_t first,
                               uint64_t count);
 const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uint32_t n);
+/* Of one shape all. */
+const struct expr *expr_beside(struct arena *a, const struct expr *const *in, uint32_t n);
 const struct expr *expr_add(struct arena *a, const struct expr *in, float addend);
 const struct expr *expr_mul(struct arena *a, const struct expr *in, float factor);
 const struct expr *expr_exp(struct arena *a, const struct expr *in);

@@ -2,6 +2,7 @@
  * formats/expr_build.c - expressions are built, and their shapes checked. */
 #include "formats/expr.h"
 #include "formats/checked.h"
+#include "formats/joined.h"
 #include "formats/merge.h"
 #include "formats/strided.h"
 #include "quant/codec.h"
@@ -21,6 +22,8 @@ const struct expr *expr_tensor(struct arena *a, const struct tensor *t) {
         return NULL;
     if (t->strides)
         return strided_expr(a, t);
+    if (t->joined)
+        return joined_expr(a, t);
     const uint64_t cols = tensor_row(t->dims, t->n_dims);
     struct expr *e = new_expr(a, EXPR_TENSOR, cols ? t->elems / cols : 0, cols);
     if (e)
@@ -29,7 +32,8 @@ const struct expr *expr_tensor(struct arena *a, const struct tensor *t) {
 }
 
 const struct expr *expr_tensor_as(struct arena *a, const struct tensor *t, uint64_t cols) {
-    if (!cols || t->elems % cols || t->strides || dtype_info[t->dtype].block_elems != 1)
+    if (!cols || t->elems % cols || t->strides || t->joined ||
+        dtype_info[t->dtype].block_elems != 1)
         return NULL;
     struct expr *e = new_expr(a, EXPR_TENSOR, t->elems / cols, cols);
     if (e)
@@ -98,14 +102,10 @@ const struct expr *expr_swap(struct arena *a, const struct expr *in, uint64_t x,
     return expr_rows(a, in, (struct row_map){ 0, 3, { in->rows / group, y, x }, { group, 1, y } });
 }
 
-const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uint32_t n) {
-    uint64_t rows = 0;
-    for (uint32_t i = 0; i < n; i++)
-        if (!in[i] || in[i]->cols != in[0]->cols || !checked_add(rows, in[i]->rows, &rows))
-            return NULL;
-    if (n == 0)
-        return NULL;
-    struct expr *e = new_expr(a, EXPR_STACK, rows, in[0]->cols);
+/* STACK or BESIDE. */
+static const struct expr *new_list(struct arena *a, enum expr_op op, uint64_t rows, uint64_t cols,
+                                   const struct expr *const *in, uint32_t n) {
+    struct expr *e = new_expr(a, op, rows, cols);
     const struct expr **copy = arena_array(a, const struct expr *, n);
     if (!e || !copy)
         return NULL;
@@ -113,6 +113,23 @@ const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uin
     e->stack.in = copy;
     e->stack.n = n;
     return e;
+}
+
+const struct expr *expr_stack(struct arena *a, const struct expr *const *in, uint32_t n) {
+    uint64_t rows = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (!in[i] || in[i]->cols != in[0]->cols || !checked_add(rows, in[i]->rows, &rows))
+            return NULL;
+    return n ? new_list(a, EXPR_STACK, rows, in[0]->cols, in, n) : NULL;
+}
+
+const struct expr *expr_beside(struct arena *a, const struct expr *const *in, uint32_t n) {
+    uint64_t cols = 0;
+    for (uint32_t i = 0; i < n; i++)
+        if (!in[i] || in[i]->rows != in[0]->rows || in[i]->cols != in[0]->cols ||
+            !checked_add(cols, in[i]->cols, &cols))
+            return NULL;
+    return n ? new_list(a, EXPR_BESIDE, in[0]->rows, cols, in, n) : NULL;
 }
 
 const struct expr *expr_transpose(struct arena *a, const struct expr *in, uint64_t rows) {

@@ -11,12 +11,20 @@ struct json;
 struct tokenizer_memo; /* formats/tokenizer/memo.h */
 struct tokenizer_store;
 
+/* How the folder is laid out. */
+enum folder_layout {
+    LAYOUT_HF,
+    LAYOUT_MISTRAL, /* params.json is in the place of config.json, and @config has it */
+    LAYOUT_META     /* likewise; with the weights @config is what transformers' script writes:
+                     * formats/original.h */
+};
+
 struct folder {
     struct root *root; /* borrowed */
     struct str path;   /* relative to the root, with a NUL behind; "" for SRC itself */
     struct str name;   /* of the folder, or of the repository in a hub cache */
     struct json *config, *generation_config, *tokenizer_config; /* NULL: absent */
-    bool own_layout; /* Mistral's: params.json is in the place of config.json, and @config has it */
+    enum folder_layout layout;
     struct hash128 configs; /* of the text of these three */
     /* Larger files (tokenizer.model, tokenizer.json, README.md) are read when a form needs them. */
     struct tokenizer_slot *tokenizer;

@@ -6,6 +6,7 @@
 #include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/json.h"
+#include "formats/original.h"
 #include "formats/quantized/quantized.h"
 #include "formats/safetensors.h"
 #include "formats/torch.h"
@@ -23,12 +24,14 @@ static const struct weights {
     const char *prefix, *suffix, *index;
     int (*read)(struct model *m, struct source *s, struct err *err);
     bool sorted; /* tensors are taken by name */
-    bool own;    /* in Mistral's own layout */
+    enum folder_layout layout;
 } kinds[] = {
-    { "model", ".safetensors", "model.safetensors.index.json", safetensors_read_into, true, false },
-    { "pytorch_model", ".bin", "pytorch_model.bin.index.json", read_torch, false, false },
+    { "model", ".safetensors", "model.safetensors.index.json", safetensors_read_into, true,
+      LAYOUT_HF },
+    { "pytorch_model", ".bin", "pytorch_model.bin.index.json", read_torch, false, LAYOUT_HF },
     { "consolidated", ".safetensors", "consolidated.safetensors.index.json", safetensors_read_into,
-      true, true },
+      true, LAYOUT_MISTRAL },
+    { "consolidated", ".pth", NULL, read_torch, false, LAYOUT_META },
 };
 
 struct parts {
@@ -72,6 +75,13 @@ static int check_complete(const struct parts *parts, struct err *err) {
             return err_set(err, -ENOENT, "%s is missing: %u parts of the model belong together",
                            want, total);
     }
+    for (unsigned i = 0; kind->layout == LAYOUT_META && i < parts->n; i++) {
+        char want[64];
+        snprintf(want, sizeof want, "consolidated.%02u.pth", i);
+        if (!str_is(parts->names[i], want))
+            return err_set(err, -ENOENT, "%s is missing: the last part is %.*s", want,
+                           STR_ARG(parts->names[parts->n - 1]));
+    }
     return 0;
 }
 
@@ -85,17 +95,17 @@ static int find_parts(struct model *m, struct parts *parts, struct err *err) {
     parts->names = names;
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
         parts->kind = &kinds[k];
-        if (kinds[k].own != m->folder->own_layout)
+        if (kinds[k].layout != m->folder->layout)
             continue;
         for (uint32_t i = 0; i < n; i++)
             if (is_part(parts->kind, names[i]))
                 parts->names[parts->n++] = names[i];
-        if (parts->n || folder_has(m->folder, parts->kind->index))
+        if (parts->n || (kinds[k].index && folder_has(m->folder, kinds[k].index)))
             return 0;
     }
     return err_set(err, -ENOENT, "%s in the folder",
-                   m->folder->own_layout ? "no consolidated.safetensors"
-                                         : "neither model.safetensors nor pytorch_model.bin");
+                   m->folder->layout ? "no consolidated.safetensors"
+                                     : "neither model.safetensors nor pytorch_model.bin");
 }
 
 /* With an index: the files that its weight_map names. */
@@ -170,6 +180,8 @@ static int read_weights(struct model *m, struct parts *parts, const struct json 
     int rc = index ? parts_by_index(m, map, parts, err) : check_complete(parts, err);
     for (uint32_t i = 0; i < parts->n && rc == 0; i++)
         rc = read_part(m, kind, parts->names[i], err);
+    if (rc == 0 && kind->layout == LAYOUT_META)
+        rc = original_join(m, err);
     if (rc == 0)
         rc = model_index(m, err);
     return rc < 0 || !index || json_len(map) == 0 ? rc : check_index(m, kind->index, map, err);
@@ -185,7 +197,8 @@ int folder_config(struct folder *f, struct err *err) {
     static const char *const names[] = { "config.json", "params.json" };
     for (size_t i = 0; i < 2; i++) {
         int rc = folder_json(f, names[i], FOLDER_MAX_CONFIG, &f->config, err);
-        f->own_layout = i > 0;
+        if (i > 0)
+            f->layout = folder_has(f, ORIGINAL_FIRST) ? LAYOUT_META : LAYOUT_MISTRAL;
         if (rc < 0)
             return rc;
         if (f->config)
@@ -234,16 +247,18 @@ int folder_open(struct model *m, struct root *root, const char *path, struct err
 
 int folder_read(struct model *m, struct root *root, const char *path, struct err *err) {
     struct parts parts = { 0 };
-    struct json *index;
+    struct json *index = NULL;
     int rc = folder_open(m, root, path, err);
     if (rc < 0)
         return rc;
     rc = find_parts(m, &parts, err);
-    if (rc == 0)
+    if (rc == 0 && parts.kind->index)
         rc = folder_json(m->folder, parts.kind->index, FOLDER_MAX_TOKENIZER, &index, err);
     if (rc < 0)
         return rc;
     rc = read_weights(m, &parts, index, err);
     json_free(index);
+    if (rc == 0 && m->folder->layout == LAYOUT_META)
+        rc = original_configs(m, err);
     return rc < 0 ? rc : quantized_unpack(m, err);
 }

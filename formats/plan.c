@@ -117,7 +117,7 @@ static enum dtype safetensors_type(const struct target *t, enum dtype to) {
 
 /* The names, shapes and order of Hugging Face. */
 static int form_hf(struct form *f, const struct model *m, enum dtype to, bool hf, struct err *err) {
-    if (m->folder && m->folder->own_layout && hf)
+    if (m->folder && m->folder->layout && hf)
         return err_set(err, -ENOTSUP,
                        "a folder without config.json becomes no folder of transformers");
     if (m->folder && to != DTYPE_NONE) { /* else as they are, whatever that is */

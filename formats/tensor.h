@@ -9,6 +9,7 @@ enum { TENSOR_MAX_DIMS = 8, TENSOR_MAX_NAME = 4096 };
 
 struct packed; /* formats/packed.h */
 struct merged; /* formats/merge.h */
+struct joined; /* formats/joined.h */
 
 struct tensor {
     struct str name;
@@ -22,11 +23,12 @@ struct tensor {
     uint64_t off, bytes;            /* place in that source; checked against its size */
     const struct packed *packed;    /* it has no place: what its numbers are made of; else NULL */
     const struct merged *merged;    /* likewise, with adapters */
+    const struct joined *joined;    /* likewise, of parts in several files; @bytes: of all */
 };
 
 /* Are its numbers made when they are read? */
 static inline bool tensor_is_made(const struct tensor *t) {
-    return t->packed || t->merged;
+    return t->packed || t->merged || t->joined;
 }
 
 /* The fastest dimension: elements a row. 1 for a scalar. */

@@ -35,10 +35,11 @@ static bool has_file(const struct root *root, const char *dir, const char *name)
     return models_join(dir, name, path) && type_of(root, path) == S_IFREG;
 }
 
-/* @own: in Mistral's own layout. */
+/* @own: in the layout of Mistral or Meta, without config.json. */
 static bool is_weights(struct str name, bool own) {
     if (own)
-        return str_starts(name, STR("consolidated")) && str_ends(name, STR(".safetensors"));
+        return str_starts(name, STR("consolidated")) &&
+               (str_ends(name, STR(".safetensors")) || str_ends(name, STR(".pth")));
     return str_ends(name, STR(".safetensors")) ||
            (str_starts(name, STR("pytorch_model")) && str_ends(name, STR(".bin")));
 }

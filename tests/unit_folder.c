@@ -183,7 +183,7 @@ static void test_tensors(void **state) {
         { "model.layers.0.self_attn.what.weight", "has no place", -ENOTSUP },
         { "model.layers.00.input_layernorm.weight", "has no place", -ENOTSUP },
         { "model.layers.0.block_sparse_moe.experts.0.w1.weight", "num_local_experts", -EBADMSG },
-        { "model.layers.0.self_attn.q_proj.bias", NULL, 0 },
+        { "model.layers.0.self_attn.q_proj.bias", "no tensor model.embed_tokens.weight", -EBADMSG },
         { "vision_tower.x", "no tensor of a text model", -EBADMSG },
         { "model.rotary_emb.inv_freq", "no tensor of a text model", -EBADMSG },
     };

@@ -226,8 +226,9 @@ bool arch_has_word(const char *words, struct str word) {
 
 static int find_arch(struct arch_work *w) {
     const struct json *own = json_get(w->config.text, "architectures");
-    if (w->folder->own_layout)
-        w->class_name = STR(OWN_LAYOUT_CLASS);
+    if (w->folder->layout)
+        w->class_name =
+            w->folder->layout == LAYOUT_META ? STR(ORIGINAL_CLASS) : STR(OWN_LAYOUT_CLASS);
     else if (!json_str(json_at(own, 0), &w->class_name) &&
              !json_str(json_at(json_get(w->config.root, "architectures"), 0), &w->class_name))
         return err_set(w->err, -EBADMSG, "config.json: no \"architectures\"");
@@ -296,6 +297,8 @@ static int read_counts(struct arch_work *w) {
  * f16 where there is none. It looks at tensors as they are stored. */
 enum outtype arch_guess_type(const struct arch_work *w) {
     const struct model *m = w->model;
+    if (w->folder->layout == LAYOUT_META) /* as transformers' script writes it */
+        return OUTTYPE_BF16;
     for (uint32_t i = 0; i < (m->stored ? m->n_stored : m->n_tensors); i++) {
         const struct tensor *t = m->stored ? &m->stored[i] : &m->tensors[i];
         struct str name;
@@ -382,6 +385,8 @@ int form_gguf_from_hf(struct form *f, const struct model *m, enum outtype out, s
         w.out = w.rounded ? arch_guess_type(&w) : out;
         rc = add_tensors(&w);
     }
+    if (rc == 0)
+        rc = arch_check_complete(&w);
     if (rc == 0)
         rc = arch_fuse(&w);
     if (rc == 0)

@@ -137,6 +137,7 @@ static const struct tokenizer_kind *const either[] = { &tokenizer_llama_json, &t
 
 static const struct arch archs[] = {
     { .gguf = "deci",
+      .some = "*", /* blocks without attention, or without anything */
       .classes = "DeciLMForCausalLM",
       .rules = rules,
       .own = own_heads,

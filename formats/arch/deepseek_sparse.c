@@ -144,8 +144,8 @@ static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
 static const struct arch archs[] = {
     { SPARSE_ROW, .gguf = "deepseek32", .classes = "DeepseekV32ForCausalLM", .hparams = hparams },
-    { SPARSE_ROW, .gguf = "glm-dsa", .classes = "GlmMoeDsaForCausalLM", .hparams = glm_hparams,
-      .tokens = decoder_glm_tokens },
+    { SPARSE_ROW, .gguf = "glm-dsa", .some = "indexer.", .classes = "GlmMoeDsaForCausalLM",
+      .hparams = glm_hparams, .tokens = decoder_glm_tokens },
     { 0 },
 };
 

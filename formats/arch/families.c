@@ -9,8 +9,8 @@ const struct family *const families[] = {
     &family_falcon_h1, &family_gemma, &family_gemma3n, &family_gemma4, &family_glm, &family_glm4v,
     &family_gpt, &family_gpt_oss, &family_gptneox, &family_granite, &family_granite_hybrid,
     &family_granite_swa, &family_grok, &family_hunyuan, &family_internlm, &family_jamba,
-    &family_lfm, &family_llama, &family_llama4, &family_llama_kin, &family_mamba, &family_mimo,
-    &family_minicpm, &family_mistral, &family_modern_bert, &family_nemotron, &family_nemotron_h,
-    &family_olmo, &family_phi, &family_qwen, &family_qwen1, &family_qwen_next, &family_qwen_vl,
-    &family_rwkv, &family_stablelm, &family_t5, NULL,
+    &family_lfm, &family_llama, &family_llama_original, &family_llama4, &family_llama_kin,
+    &family_mamba, &family_mimo, &family_minicpm, &family_mistral, &family_modern_bert,
+    &family_nemotron, &family_nemotron_h, &family_olmo, &family_phi, &family_qwen, &family_qwen1,
+    &family_qwen_next, &family_qwen_vl, &family_rwkv, &family_stablelm, &family_t5, NULL,
 };

@@ -36,6 +36,7 @@ extern const struct family family_internlm;
 extern const struct family family_jamba;
 extern const struct family family_lfm;
 extern const struct family family_llama;
+extern const struct family family_llama_original;
 extern const struct family family_llama4;
 extern const struct family family_llama_kin;
 extern const struct family family_mamba;

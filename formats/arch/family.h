@@ -130,6 +130,8 @@ struct forced_type {
 
 /* The class of a folder in Mistral's own layout, which names none. */
 #define OWN_LAYOUT_CLASS "params.json"
+/* Likewise in Meta's. */
+#define ORIGINAL_CLASS "consolidated.pth"
 
 struct arch {
     const char *gguf;    /* general.architecture */
@@ -140,6 +142,10 @@ struct arch {
                          struct str name); /* behind the edits; or NULL */
     const char *prefixes; /* projectors: of the names, after @edits, of its tensors; else NULL */
     const struct forced_type *types; /* or NULL */
+    const char *some; /* what only some blocks have, by the names behind "blk.#.", separated by
+                       * spaces, or only some models of what others always have ("output_norm"); a
+                       * '.' at the end: all that begin so; "blk.": the last blocks may have none at
+                       * all; "*": anything; or NULL. complete.c */
     const char *skip; /* endings of names that are not written, separated by spaces; or NULL */
     const struct tensor_rule *rules;    /* the last has no hf and no gguf */
     op_fn *own;                         /* for OP_OWN */

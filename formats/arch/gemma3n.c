@@ -222,6 +222,7 @@ static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenize
 
 static const struct arch archs[] = {
     { .gguf = "gemma3n",
+      .some = "attn_k attn_k_norm attn_v", /* the last ones use those of blocks before */
       .classes = "Gemma3nForCausalLM Gemma3nForConditionalGeneration",
       .edits = edits,
       .rules = rules,

@@ -244,6 +244,7 @@ static const struct tokenizer_kind *const own[] = { &tokenizer_gemma4, NULL };
 
 static const struct arch archs[] = {
     { .gguf = "gemma4",
+      .some = "attn_k attn_k_norm attn_v", /* values that are the keys; keys of blocks before */
       .classes = "Gemma4ForConditionalGeneration Gemma4ForCausalLM",
       .edits = edits,
       .rules = rules,

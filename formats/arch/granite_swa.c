@@ -127,9 +127,10 @@ static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenize
 
 static const struct name_edit edits[] = { { EDIT_END, "sinks", "sinks.weight" }, { 0 } };
 
-#define SWA_ROW                                                                  \
-    .gguf = "granite_swa", .edits = edits, .rules = rules, .tokenizers = either, \
-    .extra = decoder_llama_freqs, .vocab = decoder_space_prefix, .after = decoder_llama_exceptions
+#define SWA_ROW                                                                        \
+    .gguf = "granite_swa", .some = "attn_sinks", .edits = edits, .rules = rules,       \
+    .tokenizers = either, .extra = decoder_llama_freqs, .vocab = decoder_space_prefix, \
+    .after = decoder_llama_exceptions
 
 static const struct arch archs[] = {
     { SWA_ROW, .classes = "GraniteSWAForCausalLM", .hparams = hparams },

@@ -91,6 +91,7 @@ static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
 static const struct arch archs[] = {
     { .gguf = "mimo2",
+      .some = "attn_sinks",
       .classes = "MiMoV2FlashForCausalLM MiMoV2ForCausalLM",
       .edits = edits,
       .rename = decoder_rename_mtp,

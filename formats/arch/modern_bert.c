@@ -162,6 +162,7 @@ static const struct name_edit model_edits[] = { { EDIT_START, "model.", "" }, OL
 
 static const struct arch archs[] = {
     { .gguf = "modern-bert",
+      .some = "attn_norm", /* the first has none */
       .back = modern_back,
       .classes = "ModernBertModel ModernBertForMaskedLM ModernBertForSequenceClassification",
       .edits = model_edits,

@@ -160,6 +160,7 @@ static const struct arch_back olmoe_back[] = {
 
 static const struct arch archs[] = {
     { .gguf = "olmo",
+      .some = "output_norm",
       .back = olmo_back,
       .classes = "OlmoForCausalLM OLMoForCausalLM",
       .rules = olmo_rules,

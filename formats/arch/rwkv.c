@@ -323,6 +323,7 @@ static const struct tokenizer_kind *const world[] = { &tokenizer_rwkv, NULL };
 
 static const struct arch archs[] = {
     { .gguf = "rwkv7",
+      .some = "time_mix_v0 time_mix_v1 time_mix_v2", /* the first has none */
       .classes = "Rwkv7ForCausalLM RWKV7ForCausalLM",
       .edits = edits7,
       .rules = rules7,

@@ -151,6 +151,7 @@ static const struct arch_back encoder_back[] = {
 
 static const struct arch archs[] = {
     { .gguf = "t5",
+      .some = "attn_rel_b attn_output", /* the first has it for all; its name is attn_o */
       .back = back,
       .classes = "T5WithLMHeadModel T5ForConditionalGeneration MT5ForConditionalGeneration "
                  "UMT5ForConditionalGeneration UMT5Model",
@@ -158,6 +159,7 @@ static const struct arch archs[] = {
       .hparams = hparams,
       .tokenizers = unigram },
     { .gguf = "t5encoder",
+      .some = "attn_rel_b attn_output",
       .back = encoder_back,
       .classes = "T5EncoderModel",
       .rules = encoder_rules,

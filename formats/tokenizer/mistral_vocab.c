@@ -14,7 +14,8 @@
 enum { MAX_SPECIAL = 1 << 16 };
 
 bool mistral_vocab_fits(const struct folder *f) {
-    return f->own_layout || (folder_has(f, TEKKEN) && !folder_has(f, "tokenizer.json"));
+    return f->layout == LAYOUT_MISTRAL ||
+           (folder_has(f, TEKKEN) && !folder_has(f, "tokenizer.json"));
 }
 
 static const struct str bos_text = STR("<s>"), eos_text = STR("</s>"), unk_text = STR("<unk>"),
@@ -249,7 +250,7 @@ static struct str template_name(const struct mistral *m) {
 static int add_template(struct mistral *m) {
     struct arch_work *w = m->w;
     const struct str name = template_name(m);
-    if (!folder_has(w->folder, TEMPLATE) || (!w->folder->own_layout && name.p))
+    if (!folder_has(w->folder, TEMPLATE) || (!w->folder->layout && name.p))
         return name.p ? work_str(w, "tokenizer.chat_template", name)
                       : err_set(w->err, -ENOTSUP,
                                 "a tokenizer of version %.*s needs " TEMPLATE " in the folder",

@@ -174,6 +174,7 @@ struct variant {
     bool plain; /* JSON tokens as they stand */
     const struct named_token *own;
     const bool *space_prefix;
+    const char *tokenizer; /* in the place of tokenizer.json; or NULL */
 };
 
 static int add_model(struct arch_work *w, struct str model, const struct json *tokenizer,
@@ -208,7 +209,9 @@ static int add_files(struct arch_work *w, const struct variant *variant) {
         return 0;
     int rc = folder_slurp(w->folder, MODEL_FILE, FOLDER_MAX_TOKENIZER, &bytes, &n, w->err);
     if (rc == 0)
-        rc = folder_json(w->folder, "tokenizer.json", FOLDER_MAX_TOKENIZER, &tokenizer, w->err);
+        rc = variant->tokenizer ? json_parse(&tokenizer, str_from(variant->tokenizer), w->err)
+                                : folder_json(w->folder, "tokenizer.json", FOLDER_MAX_TOKENIZER,
+                                              &tokenizer, w->err);
     if (rc == 0)
         rc = add_model(w, (struct str){ bytes, n }, tokenizer, variant);
     json_free(tokenizer);
@@ -218,6 +221,10 @@ static int add_files(struct arch_work *w, const struct variant *variant) {
 
 int spm_add_own(struct arch_work *w, const struct named_token *own, const bool *space_prefix) {
     return add_files(w, &(struct variant){ .own = own, .space_prefix = space_prefix });
+}
+
+int spm_add_with(struct arch_work *w, const char *tokenizer) {
+    return add_files(w, &(struct variant){ .tokenizer = tokenizer });
 }
 
 static int spm_add(struct arch_work *w) {

@@ -18,3 +18,5 @@ bool spm_parse_id(struct str key, uint64_t *out);
 /* As tokenizer_spm, with special tokens of the caller's (or NULL), and add_space_prefix before
  * them (or NULL). */
 int spm_add_own(struct arch_work *w, const struct named_token *own, const bool *space_prefix);
+/* As tokenizer_spm, with @tokenizer in the place of tokenizer.json. */
+int spm_add_with(struct arch_work *w, const char *tokenizer);

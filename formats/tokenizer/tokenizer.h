@@ -17,6 +17,8 @@ extern const struct tokenizer_kind tokenizer_llama_json; /* llama_json.c: Senten
 extern const struct tokenizer_kind tokenizer_gemma4;     /* the same as Gemma 4 has it */
 extern const struct tokenizer_kind tokenizer_wordpiece;  /* the same file with WordPiece */
 
+/* tiktoken_vocab.c: tokenizer.model of Llama as Meta gives it out, of both kinds */
+extern const struct tokenizer_kind tokenizer_tiktoken, tokenizer_spm_original;
 extern const struct tokenizer_kind tokenizer_qwen;    /* qwen_vocab.c: qwen.tiktoken */
 extern const struct tokenizer_kind tokenizer_mistral; /* mistral_vocab.c: tekken.json */
 extern const struct tokenizer_kind tokenizer_rwkv;     /* rwkv_vocab.c: RWKV "World" */
