@@ -61,9 +61,10 @@ INLINE vf stride_errors(const struct point_errors *e, const uint16_t *points, in
     return least;
 }
 
-/* Bit k: point k has the error @least. */
+/* Bit k: point k has the error @least. None has where that is FLT_MAX, as in nearest_point(). */
 INLINE uint32_t stride_places(const vf error[STRIDE_VECS], vf least) {
     uint32_t places = 0;
+    least = vf_select(vf_lt(least, vf_set1(FLT_MAX)), least, vf_set1(-1));
     UNROLL for (int v = 0; v < STRIDE_VECS; v++) places |= vm_bits(vf_eq(error[v], least))
                                                            << (VL * v);
     return places;
