@@ -79,7 +79,7 @@ def main():
         kinds = {}
         for key in inside:
             kinds.setdefault(re.sub(r"\d+", "#", key), []).append(key)
-        keys = [choose.choice(k) for k in kinds.values()]
+        keys = [choose.choice(k) for k in kinds.values() if len(k) > 1]
         for key in keys if everything else [choose.choice(keys)]:
             write(path, {k: v for k, v in header.items() if k != key}, data)
             code, said = ask(tool, out, name)
