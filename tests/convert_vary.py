@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Many small folders against the converter: convert_vary.py [-n N] [-s SEED] LLAMA_CPP WEIGHTFS OUT
+"""Many small folders against the converter: convert_vary.py [-n N] [-s SEED] [-v] LLAMA_CPP WEIGHTFS OUT
 [FAMILY...]
 
 Makes N folders of each family of convert_vary_models.py (transformers makes the weights), varied by
@@ -23,6 +23,7 @@ os.environ["TQDM_DISABLE"] = "1"
 import tokenizers  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
+from huggingface_hub.errors import StrictDataclassError  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from convert_vary_models import FAMILIES  # noqa: E402
@@ -40,16 +41,23 @@ SCALINGS = [
     {"rope_type": "yarn", "factor": 4.0, "beta_fast": 32, "beta_slow": 1, "attention_factor": 1.2},
     {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
      "original_max_position_embeddings": 64},
+    {"rope_type": "longrope", "short_factor": [1.0] * 8, "long_factor": [2.0] * 8, "factor": 4.0},
+    {"rope_type": "llama3", "factor": 8.0}, {"rope_type": "longrope"}, {"rope_type": "linear"},
 ]
 # fields that some class or the converter asks for, wherever they are
 FIELDS = {
     "n_ctx": [77], "max_length": [20], "model_max_length": [99], "is_causal": [False, True],
-    "rope_theta": [5e5, 10000, None], "partial_rotary_factor": [0.5], "head_dim": [None],
+    "rope_theta": [5e5, 10000, None], "partial_rotary_factor": [0.5], "head_dim": [None, 15],
     "original_max_position_embeddings": [128], "rms_norm_eps": [1e-3, 1], "n_group": [2, None],
-    "scoring_func": ["sigmoid"], "sliding_window": [32, None], "bos_token_id": [5, None],
+    "scoring_func": ["sigmoid"], "sliding_window": [32, None, 0], "bos_token_id": [5, None],
     "eos_token_id": [6, [6, 7]], "attention_dropout": [0, 0.1], "initializer_range": [1],
     "tie_word_embeddings": [True, False], "unknown_field": [{"a": [1]}],
+    "num_key_value_heads": [None], "layer_types": [["full_attention"], None], "use_cache": [None],
+    "quantization_config": [None], "rope_local_base_freq": [5000.0],
+    "hidden_act": ["gelu", None], "attention_bias": [True, None],
 }
+# what transformers says of a configuration that it does not want
+UNWANTED = (ValueError, TypeError, ZeroDivisionError, StrictDataclassError)
 GENERATION = {"temperature": [0.6, 1, None], "top_p": [0.9, 1], "top_k": [20, -1], "min_p": [0.05],
               "eos_token_id": [2, [2, 3]], "repetition_penalty": [1.05], "mirostat": [1]}
 
@@ -135,8 +143,9 @@ def vary_config(config, r):
 def write_weights(folder, state, r):
     main = r.choice([torch.bfloat16, torch.bfloat16, torch.float16, torch.float32])
     norms = r.choice([main, main, torch.float32])
-    state = {k: v.to(norms if v.dim() < 2 else main).contiguous() if v.is_floating_point() else v
-             for k, v in state.items()}
+    odd = r.choice([None, None, "embed", "proj"])  # one kind of matrix in another type
+    state = {k: v.to(torch.float16 if odd and odd in k else norms if v.dim() < 2 else main)
+             .contiguous() if v.is_floating_point() else v for k, v in state.items()}
     if r.random() < .1:
         state["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(8)
     names, parts, where = list(state), r.choice([1, 1, 2, 3]), {}
@@ -174,7 +183,8 @@ def make(out, name, seed):
     if r.random() < .05 and of_class.endswith("CausalLM"):
         state = {k.removeprefix("model."): v for k, v in state.items()}
     vary_config(config, r)
-    write_json(folder + "/config.json", config | {"architectures": [of_class]})
+    of_class = [of_class] + r.choice([[], [], [], ["OtherForCausalLM"]])
+    write_json(folder + "/config.json", config | {"architectures": of_class})
     write_weights(folder, state, r)
     if r.random() < .5:
         write_json(folder + "/generation_config.json",
@@ -227,6 +237,7 @@ def main():
     parser.add_argument("out")
     parser.add_argument("-n", type=int, default=10)
     parser.add_argument("-s", "--seed", type=int, default=0)
+    parser.add_argument("-v", "--verbose", action="store_true", help="why upstream refuses")
     parser.add_argument("families", nargs="*")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -238,16 +249,17 @@ def main():
         for seed in range(args.seed, args.seed + args.n):
             try:
                 folder, kind = make(args.out, name, seed)
-            except (ValueError, TypeError, ZeroDivisionError):  # transformers does not want it
+            except UNWANTED:
                 counts["not made"] += 1
                 shutil.rmtree(f"{args.out}/{name}-{seed}", ignore_errors=True)
                 continue
             result, message = compare(upstream, args.program, folder, kind)
             counts[result] += 1
-            if result in ("different", "refused here"):
-                bad += 1
+            failed = result in ("different", "refused here")
+            bad += failed
+            if failed or (args.verbose and message):
                 print(f"{folder} {kind}: {result} {message}", flush=True)
-            else:
+            if not failed:
                 shutil.rmtree(os.path.dirname(folder))
         print(f"{name}: " + ", ".join(f"{n} {what}" for what, n in counts.items()), flush=True)
     return bad > 0

@@ -77,7 +77,7 @@ FAMILIES = {
         'v_head_dim=16 n_routed_experts=4 moe_intermediate_size=32 num_experts_per_tok=2 '
         'n_shared_experts=2 first_k_dense_replace=1 num_key_value_heads=4',
         'q_lora_rank=null|24 first_k_dense_replace=0|1|2 n_group=1|2 topk_group=1|2 '
-        'routed_scaling_factor=1.0|2.5|16 norm_topk_prob=true|false '
+        'routed_scaling_factor=1.0|2.5|16.0 norm_topk_prob=true|false '
         'topk_method="greedy"|"group_limited_greedy" rms_norm_eps=1e-05|1e-06|0.0003 '
         'tie_word_embeddings=true|false'),
     'dsv3': (

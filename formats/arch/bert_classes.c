@@ -47,6 +47,7 @@ const struct hf_class bert_classes[] = {
           "pad_token_id" : 0
       }),
       .kinds = "eos_token_id=in head_dim=in",
-      .rope_theta = 1000 },
+      .rope_theta = 1000,
+      .fill = { { "head_dim", "hidden_size", "num_attention_heads" } } },
     { 0 },
 };

@@ -41,7 +41,7 @@ static const struct hf_class classes[] = {
       .optional = "sliding_window",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL },
-                { "head_dim", "hidden_size", "num_attention_heads" } } },
+                { "head_dim", "hidden_size", "num_attention_heads", FILL_ABSENT } } },
     { .model_type = "cohere2_moe",
       .defaults = JSON_TEXT({
           "vocab_size" : 256000,
@@ -63,7 +63,7 @@ static const struct hf_class classes[] = {
           "norm_topk_prob" : true,
           "prefix_dense_intermediate_size" : null
       }),
-      .kinds = "rope_theta=fi",
+      .kinds = "rope_theta=fi attention_dropout=f",
       .optional = "sliding_window",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },

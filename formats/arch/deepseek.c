@@ -38,7 +38,8 @@ static const struct hf_class classes[] = {
       .optional = "q_lora_rank norm_topk_prob",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL },
-                { "head_dim", "qk_rope_head_dim", NULL } },
+                { "head_dim", "qk_rope_head_dim", NULL, FILL_ALWAYS } },
+      .even_heads = true,
       .rename = { { "num_experts", "n_routed_experts" } } },
     { .model_type = "deepseek_v3",
       .defaults = JSON_TEXT({
@@ -71,7 +72,7 @@ static const struct hf_class classes[] = {
                   "v_head_dim num_experts_per_tok",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL },
-                { "head_dim", "qk_rope_head_dim", NULL } },
+                { "head_dim", "qk_rope_head_dim", NULL, FILL_ABSENT } },
       .rename = { { "num_local_experts", "n_routed_experts" },
                   { "num_mtp_layers", "num_nextn_predict_layers" } } },
     { .model_type = "glm4_moe_lite",
@@ -142,7 +143,7 @@ static const struct hf_class classes[] = {
                   "num_experts_per_tok first_k_dense_replace norm_topk_prob",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL },
-                { "head_dim", "qk_rope_head_dim", NULL } },
+                { "head_dim", "qk_rope_head_dim", NULL, FILL_ABSENT } },
       .rename = { { "num_local_experts", "n_routed_experts" } } },
     { 0 },
 };

@@ -21,6 +21,7 @@ static const struct hf_class classes[] = {
           "rms_norm_eps" : 1e-5,
           "head_dim" : 128
       }),
+      .kinds = "use_cache=bn",
       .rope_theta = 500000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL },
                 { "head_dim", "hidden_size", "num_attention_heads" } } },
@@ -36,6 +37,7 @@ static const struct hf_class classes[] = {
           "rms_norm_eps" : 1e-5,
           "head_dim" : 128
       }),
+      .kinds = "use_cache=bn",
       .optional = "num_key_value_heads head_dim",
       .rope_theta = 500000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL },
@@ -74,9 +76,9 @@ static const struct hf_class classes[] = {
           "rms_norm_eps" : 1e-6,
           "head_dim" : 128
       }),
+      .kinds = "head_dim=i",
       .rope_theta = 10000,
-      .fill = { { "num_key_value_heads", "num_attention_heads", NULL },
-                { "head_dim", "hidden_size", "num_attention_heads" } } },
+      .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { 0 },
 };
 

@@ -91,7 +91,7 @@ static const struct hf_class classes[] = {
           "num_local_experts" : 64,
           "sliding_window" : 1024
       }),
-      .optional = "sliding_window",
+      .optional = "sliding_window num_local_experts",
       .rope_theta = 500000,
       .local_theta = 10000,
       .rename = { { "num_experts", "num_local_experts" } } },

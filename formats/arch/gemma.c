@@ -38,7 +38,8 @@ static const struct hf_class classes[] = {
       }),
       .kinds = "attention_dropout=fin",
       .optional = "attn_logit_softcapping final_logit_softcapping sliding_window",
-      .rope_theta = 10000 },
+      .rope_theta = 10000,
+      .even_heads = true },
     { .model_type = "gemma3_text",
       .defaults = JSON_TEXT({
           "vocab_size" : 262208,
@@ -56,7 +57,9 @@ static const struct hf_class classes[] = {
       .kinds = "attention_dropout=fin final_logit_softcapping=fn",
       .optional = "sliding_window",
       .rope_theta = 1000000,
-      .local_theta = 10000 },
+      .local_theta = 10000,
+      .local_key = "rope_local_base_freq",
+      .even_heads = true },
     { 0 },
 };
 

@@ -28,6 +28,7 @@ static const struct hf_class classes[] = {
       .kinds = "attention_dropout=fin",
       .rope_theta = 1000000,
       .local_theta = 10000,
+      .local_key = "rope_local_base_freq",
       .even_heads = true },
     { 0 },
 };

@@ -37,7 +37,7 @@ static const struct hf_class classes[] = {
           "top_k_experts" : null,
           "moe_intermediate_size" : null
       }),
-      .kinds = "final_logit_softcapping=fn",
+      .kinds = "final_logit_softcapping=fn attention_dropout=fin",
       .rope_theta = 1000000,
       .local_theta = 10000 },
     { 0 },

@@ -20,6 +20,7 @@ static const struct hf_class classes[] = {
       }),
       .rope_theta = 10000,
       .partial_rotary_factor = 0.25,
+      .even_heads = true,
       .rename = { { "rotary_pct", "partial_rotary_factor" } } },
     { 0 },
 };

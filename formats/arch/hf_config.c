@@ -12,97 +12,6 @@ const struct hf_class *hf_class_find(struct str model_type) {
     return NULL;
 }
 
-/* Fields that most classes have, and the kinds of values that they take: bits by enum json_type. */
-#define KIND(t) (1u << (t))
-static const struct {
-    const char *name;
-    unsigned kinds;
-} common_fields[] = {
-    { "hidden_act", KIND(JSON_STRING) },
-    { "initializer_range", KIND(JSON_DOUBLE) },
-    { "use_cache", KIND(JSON_BOOL) },
-    { "tie_word_embeddings", KIND(JSON_BOOL) },
-    { "attention_bias", KIND(JSON_BOOL) },
-    { "mlp_bias", KIND(JSON_BOOL) },
-    { "attention_dropout", KIND(JSON_INT) | KIND(JSON_DOUBLE) },
-    { "bos_token_id", KIND(JSON_INT) | KIND(JSON_NULL) },
-    { "pad_token_id", KIND(JSON_INT) | KIND(JSON_NULL) },
-    { "eos_token_id", KIND(JSON_INT) | KIND(JSON_ARRAY) | KIND(JSON_NULL) },
-};
-
-/* What the class's @kinds says of a field; 0: nothing. */
-static unsigned named_kinds(const struct hf_class *cls, struct str name) {
-    unsigned kinds = 0;
-    for (const char *s = cls->kinds; s && *s; s += strspn(s, " ")) {
-        const struct str word = { s, strcspn(s, "=") };
-        const bool found = str_eq(word, name);
-        for (s += word.n; *s && *s != ' '; s++)
-            if (found && *s != '=')
-                kinds |= *s == 'f'   ? KIND(JSON_DOUBLE)
-                         : *s == 'i' ? KIND(JSON_INT)
-                                     : KIND(JSON_NULL);
-    }
-    return kinds;
-}
-
-/* A field that the class computes where it is null. */
-static bool is_filled(const struct hf_class *cls, const char *name) {
-    for (size_t i = 0; i < sizeof cls->fill / sizeof *cls->fill; i++)
-        if (cls->fill[i].key && strcmp(cls->fill[i].key, name) == 0)
-            return true;
-    return false;
-}
-
-static bool is_optional(const struct hf_class *cls, struct str name) {
-    for (const char *s = cls->optional; s && *s; s += strspn(s, " ")) {
-        const struct str word = { s, strcspn(s, " ") };
-        if (str_eq(word, name))
-            return true;
-        s += word.n;
-    }
-    return false;
-}
-
-/* The kinds of values that a field with such a default takes. */
-static unsigned kinds_of(const struct hf_class *cls, struct str name, enum json_type type) {
-    char text[64] = { 0 };
-    unsigned kinds = named_kinds(cls, name);
-    if (kinds || name.n >= sizeof text)
-        return kinds;
-    memcpy(text, name.p, name.n);
-    kinds = KIND(type);
-    if (type == JSON_NULL)
-        kinds |= KIND(JSON_INT);
-    else if (is_filled(cls, text) || is_optional(cls, name))
-        kinds |= KIND(JSON_NULL);
-    return kinds;
-}
-
-/* transformers' classes are strict about types: a model whose config.json breaks them is converted
- * with config.json as it is. */
-static bool validates(const struct hf_config *c) {
-    const struct json *own = c->text ? c->text : c->root;
-    for (size_t i = 0; i < sizeof common_fields / sizeof *common_fields; i++) {
-        const struct json *v = json_get(own, common_fields[i].name);
-        const unsigned named = named_kinds(c->cls, str_from(common_fields[i].name));
-        if (v && !((named ? named : common_fields[i].kinds) & KIND(json_type(v))))
-            return false;
-    }
-    for (struct json_iter it = json_iter(c->defaults); json_next(&it);) {
-        char name[64] = { 0 };
-        if (it.key.n >= sizeof name)
-            continue;
-        memcpy(name, it.key.p, it.key.n);
-        const struct json *v = json_get(own, name);
-        if (v && !(kinds_of(c->cls, it.key, json_type(it.value)) & KIND(json_type(v))))
-            return false;
-    }
-    uint64_t hidden, heads;
-    return !c->cls->even_heads || hf_config_u64(c, "hidden_size", &hidden, NULL) <= 0 ||
-           hf_config_u64(c, "num_attention_heads", &heads, NULL) <= 0 ||
-           (heads && hidden % heads == 0);
-}
-
 int hf_config_init(struct hf_config *c, const struct json *config, struct err *err) {
     static const char *const nested[] = { "language_config", "lm_config", "llm_config",
                                           "text_config" };
@@ -121,7 +30,7 @@ int hf_config_init(struct hf_config *c, const struct json *config, struct err *e
     if (!c->cls)
         return 0;
     int rc = json_parse(&c->defaults, str_from(c->cls->defaults), err);
-    if (rc == 0 && !validates(c))
+    if (rc == 0 && !hf_validates(c))
         c->cls = NULL;
     return rc;
 }
@@ -160,6 +69,12 @@ static bool is_generation(const char *name) {
     return strcmp(name, "max_length") == 0 || strcmp(name, "min_length") == 0;
 }
 
+/* What config.json has, without the class's defaults. */
+static const struct json *said(const struct hf_config *c, const char *name) {
+    const struct json *v = c->text ? member(c, c->text, name) : NULL;
+    return v ? v : member(c, c->root, name);
+}
+
 const struct json *hf_config_json(const struct hf_config *c, const char *name) {
     const struct json *v = NULL;
     if (c->cls && is_generation(name))
@@ -175,11 +90,25 @@ const struct json *hf_config_json(const struct hf_config *c, const char *name) {
     return v ? v : json_get(c->assumed, name);
 }
 
-/* What the class computes for a field that is null. */
+static bool is_due(const struct hf_config *c, enum fill_when when, const char *name,
+                   const struct json *given) {
+    switch (when) {
+    case FILL_NULL:
+        return json_is_null(given);
+    case FILL_ABSENT:
+        return !said(c, name);
+    case FILL_ALWAYS:
+        return true;
+    }
+    return false;
+}
+
+/* What the class computes for a field, of which @out has what config.json says. */
 static bool fill(const struct hf_config *c, const char *name, struct hf_value *out) {
     for (size_t i = 0; c->cls && i < sizeof c->cls->fill / sizeof *c->cls->fill; i++) {
         uint64_t from, by = 1;
-        if (!c->cls->fill[i].key || strcmp(c->cls->fill[i].key, name) != 0)
+        if (!c->cls->fill[i].key || strcmp(c->cls->fill[i].key, name) != 0 ||
+            !is_due(c, c->cls->fill[i].when, name, out->json))
             continue;
         if (hf_config_u64(c, c->cls->fill[i].from, &from, NULL) <= 0 ||
             (c->cls->fill[i].by && hf_config_u64(c, c->cls->fill[i].by, &by, NULL) <= 0) || !by)
@@ -201,7 +130,7 @@ bool hf_config_find(const struct hf_config *c, const char *names, struct hf_valu
             if (which)
                 *which = (struct str){ names, n };
             *out = (struct hf_value){ .json = hf_config_json(c, name) };
-            if (json_is_null(out->json) && fill(c, name, out))
+            if (out->json && fill(c, name, out))
                 return true;
             if (out->json)
                 return !json_is_null(out->json);

@@ -7,6 +7,12 @@
 
 #define JSON_TEXT(...) #__VA_ARGS__
 
+enum fill_when {
+    FILL_NULL,   /* where it is null or absent */
+    FILL_ABSENT, /* where it is absent: a null stays one */
+    FILL_ALWAYS, /* whatever config.json says */
+};
+
 /* A configuration class of transformers, as far as the converter asks for its fields. */
 struct hf_class {
     const char *model_type;
@@ -14,14 +20,17 @@ struct hf_class {
     const char *optional; /* of these, by name: those that may be null; or NULL */
     const char *kinds;    /* fields that take other kinds of values than their defaults tell:
                            * "NAME=KINDS" separated by spaces, KINDS of f (with a fraction), i
-                           * (without), n (null); or NULL */
+                           * (without), n (null), b (true or false); or NULL */
     double rope_theta;    /* default; 0: the class has no rope_parameters */
     double local_theta;   /* default of layers with a sliding window; 0: not apart */
     double partial_rotary_factor; /* default; 0: none */
-    bool even_heads; /* validates hidden_size % num_attention_heads == 0; the converter goes on
-                      * with config.json as it is where that fails */
+    bool even_heads;              /* validates hidden_size % num_attention_heads == 0 */
+    const char *local_key;        /* field of config.json that says local_theta; or NULL */
+    bool longrope_only;       /* no other scaling; "su" and "yarn" are names of old of that one */
+    const char *rope_numbers; /* that any scaling's parameters must have; or NULL */
     struct {
-        const char *key, *from, *by; /* where @key is null: @from, or @from / @by */
+        const char *key, *from, *by; /* @key is computed: @from, or @from / @by */
+        enum fill_when when;
     } fill[3];
     struct {
         const char *from, *to; /* attribute_map: @from in config.json is stored as @to */
@@ -42,6 +51,12 @@ struct hf_config {
 /* The class of the text model in a config.json of type @model_type, whose text_config (NULL: there
  * is none) is @text; p is NULL where transformers does not know @model_type; composite.c. */
 struct str hf_text_type(struct str model_type, const struct json *text);
+
+/* hf_validate.c: does transformers take config.json? The converter goes on with it as it is where
+ * the class refuses. */
+bool hf_validates(const struct hf_config *c);
+/* Has @c->cls a field @name that is computed where it is null? */
+bool hf_is_filled(const struct hf_class *cls, const char *name);
 
 /* @config is borrowed. @classes: the rows to look the model_type up in; may be empty. */
 int hf_config_init(struct hf_config *c, const struct json *config, struct err *err);
@@ -83,5 +98,7 @@ struct rope {
     uint64_t context; /* original_max_position_embeddings */
 };
 int rope_read(struct rope *r, const struct hf_config *c, struct err *err);
+/* Does the class of transformers take the parameters? */
+bool rope_validates(const struct hf_config *c);
 /* A number in the parameters; @absent where it is not there. */
 double rope_f64(const struct rope *r, const char *key, double absent);

@@ -39,7 +39,8 @@ static const struct hf_class classes[] = {
           "head_dim" : null
       }),
       .rope_theta = 10000,
-      .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
+      .fill = { { "num_key_value_heads", "num_attention_heads", NULL } },
+      .rename = { { "attention_head_dim", "head_dim" }, { "org_vocab_size", "vocab_size" } } },
     { .model_type = "hy_v3",
       .defaults = JSON_TEXT({
           "vocab_size" : 120832,

@@ -67,8 +67,11 @@ static const struct hf_class classes[] = {
     { 0 },
 };
 
+/* Biases stay as they are, though the weights' rows change places. */
 static const struct tensor_rule olmo_rules[] = {
     DECODER_ENDS,
+    SAME("model.layers.#.self_attn.q_proj.bias", "blk.#.attn_q.bias"),
+    SAME("model.layers.#.self_attn.k_proj.bias", "blk.#.attn_k.bias"),
     DECODER_ATTENTION(OP_PERMUTE_Q, OP_PERMUTE_K),
     DECODER_MLP,
     RULES_END,

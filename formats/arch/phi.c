@@ -39,6 +39,7 @@ static const struct hf_class classes[] = {
       }),
       .rope_theta = 10000,
       .partial_rotary_factor = 1,
+      .longrope_only = true,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { .model_type = "phimoe",
       .defaults = JSON_TEXT({
@@ -54,7 +55,9 @@ static const struct hf_class classes[] = {
           "num_experts_per_tok" : 2,
           "num_local_experts" : 16
       }),
-      .rope_theta = 1000000 },
+      .rope_theta = 1000000,
+      .rope_numbers = "short_mscale long_mscale",
+      .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { 0 },
 };
 

@@ -79,10 +79,12 @@ int rope_read(struct rope *r, const struct hf_config *c, struct err *err) {
             r->params = full;
         }
         r->has_local_theta = true;
-        if (!json_f64(json_get(sliding, "rope_theta"), &r->local_theta))
-            rc = hf_config_f64(c, "rope_local_base_freq", &r->local_theta, err);
-        if (rc == 0 && !json_get(sliding, "rope_theta"))
-            r->local_theta = c->cls->local_theta;
+        if (!json_f64(json_get(sliding, "rope_theta"), &r->local_theta)) {
+            if (c->cls->local_key)
+                rc = hf_config_f64(c, c->cls->local_key, &r->local_theta, err);
+            if (rc == 0)
+                r->local_theta = c->cls->local_theta;
+        }
     } else if (full || sliding) {
         r->all = r->params;
         r->params = full;
@@ -101,10 +103,74 @@ int rope_read(struct rope *r, const struct hf_config *c, struct err *err) {
             has_class ? c->cls->partial_rotary_factor : 0, &r->has_partial, &r->partial, err);
     if (rc < 0)
         return rc;
+    /* where layers differ, parameters of old are put over a type that is there already */
+    const bool typed = has_class && c->cls->local_theta > 0 && !r->all;
     if (!json_str(json_get(r->params, "rope_type"), &r->type) &&
-        !json_str(json_get(r->params, "type"), &r->type) && has_class)
+        (typed || !json_str(json_get(r->params, "type"), &r->type)) && has_class)
         r->type = STR("default");
     return find_context(r, c, has_class, err);
+}
+
+static const struct {
+    const char *type, *key;
+    enum { NEED_ANY, NEED_NUMBER, NEED_LIST } need;
+} type_needs[] = {
+    { "linear", "factor", NEED_ANY },
+    { "dynamic", "factor", NEED_ANY },
+    { "yarn", "factor", NEED_ANY },
+    { "longrope", "short_factor", NEED_LIST },
+    { "longrope", "long_factor", NEED_LIST },
+    { "llama3", "factor", NEED_ANY },
+    { "llama3", "low_freq_factor", NEED_NUMBER },
+    { "llama3", "high_freq_factor", NEED_NUMBER },
+};
+
+static bool is_number(const struct json *v) {
+    double number;
+    return json_f64(v, &number);
+}
+
+static bool params_validate(const struct hf_class *cls, const struct json *params,
+                            struct str type) {
+    const bool scaled = !str_is(type, "default");
+    if (cls->longrope_only && (str_is(type, "su") || str_is(type, "yarn")))
+        type = STR("longrope");
+    if (cls->longrope_only && scaled && !str_is(type, "longrope"))
+        return false;
+    for (size_t i = 0; i < sizeof type_needs / sizeof *type_needs; i++) {
+        const struct json *v = json_get(params, type_needs[i].key);
+        if (str_is(type, type_needs[i].type) &&
+            (!v || (type_needs[i].need == NEED_NUMBER && !is_number(v)) ||
+             (type_needs[i].need == NEED_LIST && json_type(v) != JSON_ARRAY)))
+            return false;
+    }
+    for (const char *s = cls->rope_numbers; scaled && s && *s; s += strspn(s, " ")) {
+        char key[32] = { 0 };
+        const size_t n = strcspn(s, " ");
+        memcpy(key, s, n < sizeof key ? n : sizeof key - 1);
+        if (!is_number(json_get(params, key)))
+            return false;
+        s += n;
+    }
+    return true;
+}
+
+bool rope_validates(const struct hf_config *c) {
+    struct rope r;
+    struct err unsaid = { 0 };
+    struct str type;
+    uint64_t dim;
+    if (!(c->cls->rope_theta > 0) || rope_read(&r, c, &unsaid) < 0)
+        return true; /* what is wrong is said when it is read again */
+    const struct json *sliding = json_get(r.all, "sliding_attention");
+    if (!params_validate(c->cls, r.params, r.type) ||
+        (json_str(json_get(sliding, "rope_type"), &type) &&
+         !params_validate(c->cls, sliding, type)))
+        return false;
+    /* all of a head is rotated: by pairs; the smallest are let through */
+    const double part = r.has_partial ? r.partial : 1;
+    return hf_config_u64(c, "head_dim", &dim, NULL) <= 0 || dim <= 4 || dim % 2 == 0 ||
+           (uint64_t)((double)dim * part) != dim;
 }
 
 double rope_f64(const struct rope *r, const char *key, double absent) {
