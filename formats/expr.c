@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/expr.c - following an element through an expression, and what it says of itself. */
+#include "formats/exp.h"
 #include "formats/expr.h"
 #include "formats/merge.h"
 #include "formats/packed.h"
@@ -118,7 +119,7 @@ bool expr_step(const struct expr *e, float *x, uint64_t n) {
         return true;
     case EXPR_EXP:
         for (uint64_t i = 0; i < n; i++)
-            x[i] = (float)exp(x[i]); /* rounded once */
+            x[i] = exp_f32(x[i]);
         return true;
     case EXPR_LOG:
         for (uint64_t i = 0; i < n; i++)

@@ -109,8 +109,8 @@ FAMILIES = {
         'num_nextn_predict_layers=0|1'),
     'qwen3next': (
         'Qwen3NextForCausalLM', 'qwen3_next', 'bpe', SMALL,
-        'num_hidden_layers=4 num_key_value_heads=2 head_dim=16 linear_num_value_heads=4 '
-        'linear_num_key_heads=2 linear_key_head_dim=8 linear_value_head_dim=8 num_experts=4 '
+        'mtp_num_hidden_layers=1 num_hidden_layers=4 num_key_value_heads=2 head_dim=16 '
+        'linear_num_value_heads=4 linear_num_key_heads=2 linear_key_head_dim=8 linear_value_head_dim=8 num_experts=4 '
         'moe_intermediate_size=32 shared_expert_intermediate_size=48 num_experts_per_tok=2',
         'rms_norm_eps=1e-05|1e-06|0.0003 tie_word_embeddings=true|false head_dim=16|32 '
         'partial_rotary_factor=0.25|0.5 linear_conv_kernel_dim=3|4 '
@@ -118,15 +118,15 @@ FAMILIES = {
         'layer_types=["linear_attention","full_attention","linear_attention","full_attention"]'),
     'qwen35': (
         'Qwen3_5ForCausalLM', 'qwen3_5_text', 'bpe', SMALL,
-        'num_hidden_layers=4 num_key_value_heads=2 head_dim=16 linear_num_value_heads=4 '
-        'linear_num_key_heads=2 linear_key_head_dim=8 linear_value_head_dim=8',
+        'mtp_num_hidden_layers=1 num_hidden_layers=4 num_key_value_heads=2 head_dim=16 '
+        'linear_num_value_heads=4 linear_num_key_heads=2 linear_key_head_dim=8 linear_value_head_dim=8',
         'rms_norm_eps=1e-05|1e-06|0.0003 tie_word_embeddings=true|false head_dim=16|32 '
         'linear_conv_kernel_dim=3|4 linear_num_value_heads=2|4|8 '
         'layer_types=["linear_attention","full_attention","linear_attention","full_attention"]'),
     'qwen35moe': (
         'Qwen3_5MoeForCausalLM', 'qwen3_5_moe_text', 'bpe', SMALL,
-        'num_hidden_layers=4 num_key_value_heads=2 head_dim=16 linear_num_value_heads=4 '
-        'linear_num_key_heads=2 linear_key_head_dim=8 linear_value_head_dim=8 num_experts=4 '
+        'mtp_num_hidden_layers=1 num_hidden_layers=4 num_key_value_heads=2 head_dim=16 '
+        'linear_num_value_heads=4 linear_num_key_heads=2 linear_key_head_dim=8 linear_value_head_dim=8 num_experts=4 '
         'moe_intermediate_size=32 shared_expert_intermediate_size=48 num_experts_per_tok=2',
         'rms_norm_eps=1e-05|1e-06|0.0003 tie_word_embeddings=true|false head_dim=16|32 '
         'linear_num_value_heads=2|4|8'),

@@ -134,6 +134,31 @@ static void steps_keep_their_order(void **state) {
     assert_null(expr_identity(expr_slice(&arena, in, 0, 1)));
 }
 
+/* torch.exp of numbers where it is not the nearest one, and of some where it is. */
+static void exponentials_are_those_of_torch(void **state) {
+    (void)state;
+    static const struct {
+        float x, y;
+    } pairs[] = {
+        { 0x1.4c2006p+2f, 0x1.66bdcap+7f },
+        { 0x1.04c9ccp+1f, 0x1.eaeccep+2f },
+        { 0x1.68c3p+0f, 0x1.05f02cp+2f },
+        { 0x1.e14e2ep+3f, 0x1.9faa4ap+21f },
+        { -0x1.297e16p+2f, 0x1.39d758p-7f },
+        { -0x1.7b1428p+3f, 0x1.e0e116p-18f },
+        { -0x1.92d76cp+2f, 0x1.e41494p-10f },
+        { 0x1.73255cp+1f, 0x1.22a9dcp+4f },
+        { 0, 1 },
+    };
+    struct tensor t = matrix(1, 1, 0);
+    const struct expr *e = expr_exp(&arena, expr_tensor(&arena, &t));
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        float x = pairs[i].x;
+        assert_true(expr_step(e, &x, 1));
+        assert_true(x == pairs[i].y);
+    }
+}
+
 static struct hash128 hash(const struct expr *e) {
     const struct hash128 source = { { 1, 2, 3 } };
     struct hasher *h = hasher_new();
@@ -226,10 +251,15 @@ static void rotary_tables_are_leaves(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(steps_change_numbers),        cmocka_unit_test(heads_are_permuted),
-        cmocka_unit_test(stacks_and_slices),           cmocka_unit_test(rotary_tables_are_leaves),
-        cmocka_unit_test(steps_keep_their_order),      cmocka_unit_test(transposes_are_leaves),
-        cmocka_unit_test(keys_tell_expressions_apart), cmocka_unit_test(layout_covers_the_view),
+        cmocka_unit_test(exponentials_are_those_of_torch),
+        cmocka_unit_test(steps_change_numbers),
+        cmocka_unit_test(heads_are_permuted),
+        cmocka_unit_test(stacks_and_slices),
+        cmocka_unit_test(rotary_tables_are_leaves),
+        cmocka_unit_test(steps_keep_their_order),
+        cmocka_unit_test(transposes_are_leaves),
+        cmocka_unit_test(keys_tell_expressions_apart),
+        cmocka_unit_test(layout_covers_the_view),
     };
     return cmocka_run_group_tests(tests, NULL, fini);
 }

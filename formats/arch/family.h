@@ -72,6 +72,7 @@ enum hparam_kind {
     HP_TEXT,  /* @names itself */
     HP_F32,
     HP_BOOL,
+    HP_ELSE,    /* @names itself, a number, where config.json has not given the pair */
     HP_CALL,    /* what a value alone does not tell */
     HP_INCLUDE, /* another list */
 };
@@ -103,6 +104,8 @@ struct hparam {
     { .kind = HP_F32, .key = (k), .names = (n) }
 #define HPARAM_BOOL(k, n) \
     { .kind = HP_BOOL, .key = (k), .names = (n) }
+#define HPARAM_ELSE(k, number) \
+    { .kind = HP_ELSE, .key = (k), .names = (number) }
 #define HPARAM_CALL(c) \
     { .kind = HP_CALL, .call = (c) }
 #define HPARAM_LIST(l) \

@@ -163,8 +163,15 @@ static const struct hparam gemma2_hparams[] = {
 
 static const struct hparam gemma3_hparams[] = {
     HPARAM_LIST(hparams_text),
+    HPARAM_ELSE(".context_length", "131072"),
+    HPARAM_ELSE(".attention.head_count", "8"),
+    HPARAM_ELSE(".attention.layer_norm_rms_epsilon", "1e-6"),
+    HPARAM_ELSE(".attention.key_length", "256"),
+    HPARAM_ELSE(".attention.value_length", "256"),
+    HPARAM_ELSE(".rope.freq_base", "1e6"),
     HPARAM_CALL(add_final_cap),
     HPARAM_CALL(add_window),
+    HPARAM_ELSE(".attention.head_count_kv", "4"),
     HPARAM_END,
 };
 

@@ -25,6 +25,9 @@ int hf_config_init(struct hf_config *c, const struct json *config, struct err *e
     struct str model_type;
     if (!json_str(json_get(config, "model_type"), &model_type))
         return 0;
+    if (str_is(model_type, "mistral") && json_get(config, "layer_types"))
+        model_type =
+            STR("ministral"); /* its layers differ: transformers has another class for it */
     model_type = hf_text_type(model_type, c->text);
     c->cls = model_type.p ? hf_class_find(model_type) : NULL;
     if (!c->cls)

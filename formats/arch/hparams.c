@@ -3,6 +3,7 @@
  * most text models share. Source: conversion/base.py, TextModel.set_gguf_parameters. */
 #include "formats/arch/work.h"
 #include <errno.h>
+#include <stdlib.h>
 
 /* A list of counts, one for each block. */
 static int add_counts(struct arch_work *w, const struct hparam *hp, const struct json *list,
@@ -54,6 +55,14 @@ static int add_bool(struct arch_work *w, const struct hparam *hp) {
     return work_bool(w, hp->key, b);
 }
 
+/* A number with a fraction is one. */
+static int add_else(struct arch_work *w, const struct hparam *hp) {
+    if (work_has(w, hp->key))
+        return 0;
+    return strpbrk(hp->names, ".e") ? work_f32(w, hp->key, strtod(hp->names, NULL))
+                                    : work_u32(w, hp->key, strtoull(hp->names, NULL, 10));
+}
+
 int hparams_add_list(struct arch_work *w, const struct hparam *list) {
     int rc = 0;
     for (const struct hparam *hp = list; hp->kind != HP_END && rc >= 0; hp++)
@@ -72,6 +81,9 @@ int hparams_add_list(struct arch_work *w, const struct hparam *list) {
             break;
         case HP_BOOL:
             rc = add_bool(w, hp);
+            break;
+        case HP_ELSE:
+            rc = add_else(w, hp);
             break;
         case HP_CALL:
             rc = hp->call(w);

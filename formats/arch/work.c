@@ -69,6 +69,11 @@ void work_remove(struct arch_work *w, const char *key) {
     kv_remove(&w->form->kvs, str_from(full_key(w, key, buf)));
 }
 
+bool work_has(struct arch_work *w, const char *key) {
+    char buf[128];
+    return kv_find(&w->form->kvs, str_from(full_key(w, key, buf)));
+}
+
 int work_read_number(struct arch_work *w, const struct tensor *t, float *out) {
     uint64_t bits = 0;
     if (t->elems != 1 || t->bytes > sizeof bits || tensor_is_made(t))

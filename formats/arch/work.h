@@ -77,6 +77,7 @@ int work_str(struct arch_work *w, const char *key, struct str value);
 int work_array(struct arch_work *w, const char *key, enum kv_type type, const void *elems,
                uint64_t n);
 void work_remove(struct arch_work *w, const char *key);
+bool work_has(struct arch_work *w, const char *key);
 int work_quantization_version(struct arch_work *w);
 int work_no_memory(const struct arch_work *w);
 /* work.c: the one number of a tensor; it is read. */
