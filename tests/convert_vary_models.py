@@ -306,4 +306,36 @@ FAMILIES = {
         'num_local_experts=4 num_experts_per_tok=2 head_dim=16 num_key_value_heads=2',
         'num_key_value_heads=1|2|4 tie_word_embeddings=true|false '
         'rms_norm_eps=1e-05|1e-06|0.0003 sliding_window=64|128 head_dim=32'),
+    'mamba': (
+        'MambaForCausalLM', 'mamba', 'bpe', '',
+        'hidden_size=64 num_hidden_layers=2 state_size=8',
+        'expand=1|2 conv_kernel=3|4 time_step_rank=4|8 use_bias=true|false '
+        'layer_norm_epsilon=1e-06 tie_word_embeddings=true|false'),
+    'falcon_mamba': (
+        'FalconMambaForCausalLM', 'falcon_mamba', 'bpe', '',
+        'hidden_size=64 num_hidden_layers=2 state_size=8',
+        'expand=1|2 conv_kernel=3|4 time_step_rank=4|8 layer_norm_epsilon=1e-06 '
+        'tie_word_embeddings=true|false'),
+    'mamba2': (
+        'Mamba2ForCausalLM', 'mamba2', 'bpe', '',
+        'hidden_size=64 num_hidden_layers=2 state_size=16 num_heads=8 head_dim=16 n_groups=1',
+        'n_groups=1|2 conv_kernel=3|4 use_bias=true|false tie_word_embeddings=true|false'),
+    'jamba': (
+        'JambaForCausalLM', 'jamba', 'spm', SMALL,
+        'num_hidden_layers=4 attn_layer_period=2 attn_layer_offset=1 expert_layer_period=2 '
+        'expert_layer_offset=1 num_experts=4 mamba_d_state=8 num_key_value_heads=2',
+        'num_experts_per_tok=1|2 mamba_d_conv=3|4 mamba_dt_rank=4|8 rms_norm_eps=1e-05 '
+        'tie_word_embeddings=true|false mamba_conv_bias=true'),
+    'granitehybrid': (
+        'GraniteMoeHybridForCausalLM', 'granitemoehybrid', 'bpe', SMALL,
+        'num_hidden_layers=4 layer_types=["mamba","attention","mamba","attention"] '
+        'mamba_n_heads=8 mamba_d_head=16 mamba_d_state=16 mamba_n_groups=1 '
+        'shared_intermediate_size=64 num_local_experts=4 num_experts_per_tok=2',
+        'num_local_experts=0|4 num_key_value_heads=1|2 position_embedding_type="rope"|"nope" '
+        'embedding_multiplier=12 logits_scaling=8 tie_word_embeddings=true|false'),
+    'falcon_h1': (
+        'FalconH1ForCausalLM', 'falcon_h1', 'bpe', SMALL,
+        'mamba_d_ssm=64 mamba_n_heads=4 mamba_d_head=16 mamba_d_state=16 head_dim=16',
+        'num_key_value_heads=1|2|4 mamba_n_groups=1|2 mamba_d_conv=4 mamba_rms_norm=true|false '
+        'tie_word_embeddings=true|false'),
 }

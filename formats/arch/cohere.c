@@ -41,7 +41,8 @@ static const struct hf_class classes[] = {
       .optional = "sliding_window",
       .rope_theta = 10000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL },
-                { "head_dim", "hidden_size", "num_attention_heads", FILL_ABSENT } } },
+                { "head_dim", "hidden_size", "num_attention_heads" } },
+      .fill_when = { FILL_NULL, FILL_ABSENT } },
     { .model_type = "cohere2_moe",
       .defaults = JSON_TEXT({
           "vocab_size" : 256000,

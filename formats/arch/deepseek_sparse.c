@@ -38,7 +38,8 @@ static const struct hf_class classes[] = {
       }),
       .kinds = "head_dim=i",
       .rope_theta = 10000,
-      .fill = { { "head_dim", "qk_rope_head_dim", NULL, FILL_ALWAYS } },
+      .fill = { { "head_dim", "qk_rope_head_dim", NULL } },
+      .fill_when = { FILL_ALWAYS },
       .rename = { { "num_local_experts", "n_routed_experts" } } },
     { .model_type = "glm_moe_dsa",
       .defaults = JSON_TEXT({
@@ -71,7 +72,8 @@ static const struct hf_class classes[] = {
       }),
       .kinds = "head_dim=i",
       .rope_theta = 10000,
-      .fill = { { "head_dim", "qk_rope_head_dim", NULL, FILL_ALWAYS } },
+      .fill = { { "head_dim", "qk_rope_head_dim", NULL } },
+      .fill_when = { FILL_ALWAYS },
       .rename = { { "num_local_experts", "n_routed_experts" } } },
     { 0 },
 };

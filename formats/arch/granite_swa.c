@@ -47,7 +47,8 @@ static const struct hf_class classes[] = {
           "attention_multiplier" : 1.0,
           "sliding_window" : 128
       }),
-      .kinds = "attention_dropout=fin logits_scaling=fin residual_multiplier=fin embedding_multiplier=fin "
+      .kinds = "attention_dropout=fin logits_scaling=fin residual_multiplier=fin "
+               "embedding_multiplier=fin "
                "attention_multiplier=fin",
       .optional = "num_local_experts num_experts_per_tok logits_scaling residual_multiplier "
                   "embedding_multiplier attention_multiplier sliding_window",

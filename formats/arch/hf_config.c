@@ -111,7 +111,7 @@ static bool fill(const struct hf_config *c, const char *name, struct hf_value *o
     for (size_t i = 0; c->cls && i < sizeof c->cls->fill / sizeof *c->cls->fill; i++) {
         uint64_t from, by = 1;
         if (!c->cls->fill[i].key || strcmp(c->cls->fill[i].key, name) != 0 ||
-            !is_due(c, c->cls->fill[i].when, name, out->json))
+            !is_due(c, c->cls->fill_when[i], name, out->json))
             continue;
         if (hf_config_u64(c, c->cls->fill[i].from, &from, NULL) <= 0 ||
             (c->cls->fill[i].by && hf_config_u64(c, c->cls->fill[i].by, &by, NULL) <= 0) || !by)

@@ -30,8 +30,8 @@ struct hf_class {
     const char *rope_numbers; /* that any scaling's parameters must have; or NULL */
     struct {
         const char *key, *from, *by; /* @key is computed: @from, or @from / @by */
-        enum fill_when when;
     } fill[3];
+    enum fill_when fill_when[3]; /* of each */
     struct {
         const char *from, *to; /* attribute_map: @from in config.json is stored as @to */
     } rename[8];

@@ -83,7 +83,7 @@ int mamba2_tensor(struct arch_work *w, const struct tensor *t, const struct tens
     const uint64_t rows = by_group ? groups : t->elems, dims[2] = { rows, t->elems / rows };
     const struct expr *e = expr_tensor_as(a, t, dims[1]);
     if (strcmp(rule->second, MAMBA2_EXP) == 0)
-        e = expr_mul(a, expr_exp(a, e), -1);
+        e = op_decay(a, e, t->dtype);
     return work_target(w, name_build(a, rule->gguf, match), dims, 2, e);
 }
 

@@ -287,7 +287,7 @@ static int own_linear(struct arch_work *w, const struct tensor *t, const struct 
                        "tensor %.*s: its rows are not those of config.json's heads",
                        STR_ARG(t->name));
     if (how == linear_decay)
-        e = expr_mul(a, expr_exp(a, e), -1);
+        e = op_decay(a, e, t->dtype);
     return work_target(w, name_build(a, rule->gguf, match), dims, n, e);
 }
 

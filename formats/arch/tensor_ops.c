@@ -240,11 +240,16 @@ int op_end_experts(struct arch_work *w) {
     return rc;
 }
 
+const struct expr *op_decay(struct arena *a, const struct expr *e, enum dtype stored) {
+    e = expr_exp(a, e);
+    return expr_mul(a, stored == DTYPE_F16 ? expr_round(a, e, DTYPE_F16) : e, -1);
+}
+
 static int op_neg_exp(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                       const struct name_match *match) {
     struct arena *a = w->form->arena;
     return work_target(w, name_build(a, rule->gguf, match), t->dims, t->n_dims,
-                       expr_mul(a, expr_exp(a, expr_tensor(a, t)), -1));
+                       op_decay(a, expr_tensor(a, t), t->dtype));
 }
 
 /* 1: the bytes of both are the same. Reads no more than up to the first difference. */

@@ -102,6 +102,9 @@ struct str name_build(struct arena *a, const char *pattern, const struct name_ma
 /* tensor_ops.c */
 int op_to_gguf(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                const struct name_match *match);
+/* tensor_ops.c: a decay, of whose logarithm @e has the values, which are stored as @stored: minus its
+ * exponential, of f16 in f16. */
+const struct expr *op_decay(struct arena *a, const struct expr *e, enum dtype stored);
 
 /* The experts' tensors of which a block has not all kinds, as adapters may: what there is of each. */
 int op_end_experts(struct arch_work *w);
