@@ -25,7 +25,7 @@ import compare_tokenizers
 import golden_tokenizers
 import tokenizer_folders
 from convert_vary import PRE, Upstream
-from tokenizer_folders import KINDS
+from tokenizer_folders import KINDS, OLDER
 
 LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
           r"|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -143,7 +143,7 @@ def make(out, kind, seed, bases):
     arch = r.choice(KINDS[kind])
     folder = f"{out}/{kind}-{seed}"
     os.makedirs(folder)
-    spec, n = (None, write_spm(folder, arch, r, bases)) if kind == "spm" else (bases.json(kind, r), 0)
+    spec, n = (None, write_spm(folder, arch, r, bases)) if kind == "spm" else (bases.json(OLDER.get(kind, kind), r), 0)
     tokenizer_folders.make(folder, kind, arch, r, spec, n)
     return folder
 

@@ -16,7 +16,8 @@ import tokenizer_folders
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = os.path.join(HERE, "data", "token_folders.tsv")
-BASES = {"bpe": ["words", "added"], "fallback": ["byte-fallback"], "wordpiece": ["wordpiece-words"]}
+BASES = {"bpe": ["words", "added"], "fallback": ["byte-fallback"], "wordpiece": ["wordpiece-words"],
+         "pairs": ["words"], "lines": ["wordpiece-words"]}
 EACH = 24
 
 

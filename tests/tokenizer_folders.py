@@ -40,7 +40,11 @@ KINDS = {  # of tokenizer: architectures
     "wordpiece": ["bert"],
     "unigram": ["xlmr"],
     "spm": ["llama", "mistral", "gemma", "phi3", "t5", "xlmr"],
+    "pairs": ["gpt2", "qwen2", "qwen3", "cohere", "starcoder2"],
+    "lines": ["bert"],
 }
+# Kinds that have files from before tokenizer.json, of the tokenizers of another.
+OLDER = {"pairs": "bpe", "lines": "wordpiece"}
 CLASSES = {
     "bpe": ["PreTrainedTokenizerFast", "TokenizersBackend", "GPT2Tokenizer", "GPT2TokenizerFast", "Qwen2Tokenizer",
             "Qwen2TokenizerFast", "LlamaTokenizerFast", "LlamaTokenizer", "CohereTokenizerFast",
@@ -52,6 +56,10 @@ CLASSES = {
                   "ElectraTokenizer"],
     "unigram": ["XLMRobertaTokenizer", "XLMRobertaTokenizerFast", "PreTrainedTokenizerFast"],
     "spm": ["LlamaTokenizer", "T5Tokenizer", "GemmaTokenizer", "XLMRobertaTokenizer"],
+    # others find no file, and go on with nothing but the special tokens
+    "pairs": ["GPT2Tokenizer", "GPT2TokenizerFast", "Qwen2Tokenizer", "Qwen2TokenizerFast", "CohereTokenizerFast",
+              "GPTNeoXTokenizerFast", "CodeGenTokenizer", "NoSuchTokenizer"],
+    "lines": ["BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "ElectraTokenizer"],
 }
 ADDED = ["<|im_%d|>", "<extra %d>", "\u2581x%d", "<pad%d>", "\n%d", "\u00e9%d", "<unused%d>", "[@B%d]", "  %d",
          "<\uff5ct%d\uff5c>", "\u0120w%d", "%d .", "<0x4%d>", "don't%d", "<mask>", "<pad>", "##x%d", "\u4f60%d", "[MASK%d]"]
@@ -117,13 +125,14 @@ def token(r, text):
 
 
 def tokenizer_config(kind, r, n):
-    special = ["[CLS]", "[SEP]", "[UNK]", "[PAD]", "[SEP]", "[CLS]", "[MASK]"] if kind == "wordpiece" else \
+    pieces = kind in ("wordpiece", "lines")
+    special = ["[CLS]", "[SEP]", "[UNK]", "[PAD]", "[SEP]", "[CLS]", "[MASK]"] if pieces else \
         ["<s>", "</s>", "<unk>", r.choice(["<pad>", "</s>"]), "</s>", "<s>", "<mask>"]
     config = {}
     if r.random() < .85:
         config["tokenizer_class"] = r.choice(CLASSES[kind])
     for name, text in zip(NAMED, special):
-        if r.random() < (.7 if name in ("bos", "eos", "unk") or kind == "wordpiece" else .15):
+        if r.random() < (.7 if name in ("bos", "eos", "unk") or pieces else .15):
             config[name + "_token"] = token(r, text)
     for key in ("add_bos_token", "add_eos_token", "add_prefix_space", "legacy", "clean_up_tokenization_spaces",
                 "add_sep_token", "do_lower_case", "tokenize_chinese_chars", "strip_accents"):
@@ -181,13 +190,27 @@ def write_weights(folder, name, rows):
         f.write(len(header).to_bytes(8, "little") + header + bytes(rows * 128))
 
 
+def write_older(folder, model):
+    """vocab.json and merges.txt, or vocab.txt."""
+    if model["type"] == "BPE":
+        write_json(folder + "/vocab.json", model["vocab"])
+        lines = ["#version: 0.2"] + [m if isinstance(m, str) else " ".join(m) for m in model["merges"]]
+    else:
+        lines = sorted(model["vocab"], key=model["vocab"].get)
+    with open(folder + ("/merges.txt" if model["type"] == "BPE" else "/vocab.txt"), "w", encoding="utf-8") as f:
+        f.writelines(line + "\n" for line in lines)
+
+
 def make(folder, kind, arch, r, spec, n):
     """Fills the folder. @spec: what tokenizer.json is varied from; None: its tokenizer, of @n tokens, is
     there."""
     of_class, model_type, config, embedding = MODELS[arch]
     if spec:
         n = vary_file(spec, r)
-        write_json(folder + "/tokenizer.json", spec)
+        if kind in OLDER:
+            write_older(folder, spec["model"])
+        else:
+            write_json(folder + "/tokenizer.json", spec)
     size = n + r.choice([0, 5, 20, 64] if spec else [0, 0, 5, -7, 64])
     config = dict(config) | {"architectures": [of_class], "model_type": model_type}
     if r.random() < .9:

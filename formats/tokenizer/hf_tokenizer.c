@@ -3,6 +3,7 @@
  * tokenization_utils_base.py and tokenization_utils_tokenizers.py. */
 #include "formats/tokenizer/hf_tokenizer.h"
 #include "formats/buffer.h"
+#include "formats/tokenizer/vocab_files.h"
 #include <errno.h>
 
 /* {NAME} or {NAME|DEFAULT} at @p; the length, or 0 where it is a brace of JSON. */
@@ -53,6 +54,35 @@ static int make_own(struct hf_tokenizer *t, const struct arch_work *w) {
     return rc;
 }
 
+/* Before or behind a text: the token with a role, if tokenizer_config.json wants it there. */
+static void add_end(struct buffer *b, const struct hf_tokenizer *t, const struct json *config,
+                    const char *wanted, const char *name) {
+    const struct role *role = roles_find(&t->roles, str_from(name));
+    bool is_wanted = false;
+    if (!json_bool(json_get(config, wanted), &is_wanted) || !is_wanted || !role)
+        return;
+    buffer_z(b, "{\"SpecialToken\":{\"id\":");
+    buffer_json(b, role->token.text);
+    buffer_z(b, "}},");
+}
+
+/* What stands around a text where no tokenizer.json says it (update_post_processor). */
+static int make_around(struct hf_tokenizer *t, const struct arch_work *w) {
+    const struct json *config = w->folder->tokenizer_config;
+    struct buffer b = { 0 };
+    buffer_z(&b, "{\"type\":\"TemplateProcessing\",\"single\":[");
+    add_end(&b, t, config, "add_bos_token", "bos_token");
+    buffer_z(&b, "{\"Sequence\":{\"id\":\"A\"}},");
+    add_end(&b, t, config, "add_eos_token", "eos_token");
+    b.n -= !b.failed; /* the last comma */
+    buffer_z(&b, "]}");
+    int rc =
+        b.failed ? work_no_memory(w) : json_parse(&t->around, (struct str){ b.p, b.n }, w->err);
+    buffer_fini(&b);
+    t->processor = t->around;
+    return rc;
+}
+
 static int check_model(const struct hf_tokenizer *t, const struct arch_work *w) {
     struct str type = STR("of no type");
     (void)json_str(json_get(json_get(t->file, "model"), "type"), &type);
@@ -67,6 +97,12 @@ int hf_tokenizer_open(struct hf_tokenizer *t, const struct arch_work *w, struct 
     const struct json *config = w->folder->tokenizer_config;
     *t = (struct hf_tokenizer){ 0 };
     int rc = folder_json(w->folder, "tokenizer.json", FOLDER_MAX_TOKENIZER, &t->file, w->err);
+    if (rc < 0)
+        return rc;
+    t->by = token_class_find(w->folder->config, config, t->file);
+    const bool older = !t->file;
+    if (older)
+        rc = vocab_files_read(&t->file, t->by, w);
     if (rc < 0 || !t->file)
         return rc;
     const bool old = !json_get(config, "added_tokens_decoder");
@@ -74,7 +110,6 @@ int hf_tokenizer_open(struct hf_tokenizer *t, const struct arch_work *w, struct 
         rc = folder_json(w->folder, "special_tokens_map.json", FOLDER_MAX_CONFIG, &t->map, w->err);
     if (rc == 0 && old)
         rc = folder_json(w->folder, "added_tokens.json", FOLDER_MAX_CONFIG, &t->texts, w->err);
-    t->by = token_class_find(w->folder->config, config, t->file);
     if (rc == 0)
         rc = roles_read(&t->roles, t->by, config, t->map, a, w->err);
     if (rc == 0 && t->by)
@@ -86,7 +121,7 @@ int hf_tokenizer_open(struct hf_tokenizer *t, const struct arch_work *w, struct 
     t->processor = json_get(t->steps, "post_processor");
     if (t->own && !t->processor)
         t->processor = json_get(t->file, "post_processor");
-    return rc;
+    return rc == 0 && older && t->by->files == FILES_PAIRS ? make_around(t, w) : rc;
 }
 
 void hf_tokenizer_close(struct hf_tokenizer *t) {
@@ -94,6 +129,7 @@ void hf_tokenizer_close(struct hf_tokenizer *t) {
     json_free(t->map);
     json_free(t->texts);
     json_free(t->own);
+    json_free(t->around);
 }
 
 int hf_tokenizer_added(const struct hf_tokenizer *t, struct added *out, const struct arch_work *w,

@@ -7,9 +7,10 @@
 #include "formats/tokenizer/text_encoder.h"
 
 struct hf_tokenizer {
-    struct json *file;            /* tokenizer.json; NULL: there is none */
+    struct json *file;            /* tokenizer.json, or what older files say; NULL: neither */
     struct json *map, *texts;     /* special_tokens_map.json, added_tokens.json, where they count */
     struct json *own;             /* what the class has instead of the file's steps */
+    struct json *around;          /* the post-processor where there is no tokenizer.json */
     const struct json *steps;     /* normalizer, pre_tokenizer, decoder */
     const struct json *settings;  /* of the model: unk_token and so forth */
     const struct json *processor; /* post_processor */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/tokenizer/json_vocab.c - tokenizer.json with a model of type BPE or WordPiece.
- * Source: conversion/base.py, get_vocab_base and _set_vocab_gpt2; conversion/bert.py. */
+ * formats/tokenizer/json_vocab.c - tokenizer.json with a model of type BPE or WordPiece, or the
+ * older files (vocab_files.h). Source: conversion/base.py, get_vocab_base and _set_vocab_gpt2;
+ * conversion/bert.py. */
 #include "formats/tokenizer/token_decode.h"
 #include "formats/tokenizer/hf_tokenizer.h"
 #include "formats/tokenizer/pre_name.h"
@@ -156,5 +157,5 @@ static int wordpiece_add(struct arch_work *w) {
     return add_kind(w, &models[1]);
 }
 
-const struct tokenizer_kind tokenizer_gpt2 = { FILE_NAME, gpt2_add };
-const struct tokenizer_kind tokenizer_wordpiece = { FILE_NAME, wordpiece_add };
+const struct tokenizer_kind tokenizer_gpt2 = { FILE_NAME ", vocab.json with merges.txt", gpt2_add };
+const struct tokenizer_kind tokenizer_wordpiece = { FILE_NAME ", vocab.txt", wordpiece_add };

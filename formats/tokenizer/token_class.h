@@ -12,6 +12,13 @@ enum roles_again {
     ROLES_AS_SPECIAL /* they are added with their flags, as special ones */
 };
 
+/* What the class reads where there is no tokenizer.json. */
+enum vocab_files {
+    FILES_NONE,  /* or SentencePiece's, which are read elsewhere */
+    FILES_PAIRS, /* vocab.json and merges.txt */
+    FILES_LINES  /* vocab.txt */
+};
+
 struct token_class {
     const char *names; /* without "Fast", separated by spaces */
     const char *model; /* "type" of the models that it reads */
@@ -24,6 +31,7 @@ struct token_class {
         const char *role, *text;
     } own[8]; /* tokens with a role where no file says; NULL behind the last */
     enum roles_again again;
+    enum vocab_files files;
 };
 
 /* The class for a folder: of its config.json, tokenizer_config.json (NULL: absent) and
