@@ -16,7 +16,7 @@ enum {
     SLICE_NS = 4000000, /* a slice is to take that long: whether anybody is left is asked before */
     TURN_NS = 16000000, /* then others have their turn */
     AHEAD_QUEUED = 4,   /* jobs a worker */
-    BATCH_MAX = 32,     /* chunks */
+    BATCH_MAX = 32      /* chunks that a GPU makes together */
 };
 
 static const char NO_MEMORY[] = "no memory for a chunk";
@@ -30,9 +30,9 @@ struct making {
     struct chunk *chunk;
     struct strip *strip; /* that it is made from, or NULL */
     bool wide;           /* those behind it will be wanted too */
-    uint32_t done; /* bytes */
-    uint64_t ns;   /* that they took */
-    uint32_t slice; /* bytes that were made last */
+    uint32_t done;       /* bytes */
+    uint64_t ns;         /* that they took */
+    uint32_t slice;      /* bytes that were made last */
     uint64_t slice_ns;
 };
 

@@ -6,6 +6,20 @@
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
 
+#define MISTRAL_DEFAULTS                    \
+    JSON_TEXT({                             \
+        "vocab_size" : 32000,               \
+        "hidden_size" : 4096,               \
+        "intermediate_size" : 14336,        \
+        "num_hidden_layers" : 32,           \
+        "num_attention_heads" : 32,         \
+        "num_key_value_heads" : 8,          \
+        "max_position_embeddings" : 131072, \
+        "rms_norm_eps" : 1e-6,              \
+        "head_dim" : null,                  \
+        "sliding_window" : 4096             \
+    })
+
 static const struct hf_class classes[] = {
     { .model_type = "llama",
       .defaults = JSON_TEXT({
@@ -38,34 +52,12 @@ static const struct hf_class classes[] = {
       .rope_theta = 2000000,
       .fill = { { "num_key_value_heads", "num_attention_heads", NULL } } },
     { .model_type = "mistral",
-      .defaults = JSON_TEXT({
-          "vocab_size" : 32000,
-          "hidden_size" : 4096,
-          "intermediate_size" : 14336,
-          "num_hidden_layers" : 32,
-          "num_attention_heads" : 32,
-          "num_key_value_heads" : 8,
-          "max_position_embeddings" : 131072,
-          "rms_norm_eps" : 1e-6,
-          "head_dim" : null,
-          "sliding_window" : 4096
-      }),
+      .defaults = MISTRAL_DEFAULTS,
       .optional = "sliding_window",
       .rope_theta = 10000,
       .fill = { { "head_dim", "hidden_size", "num_attention_heads" } } },
     { .model_type = "ministral",
-      .defaults = JSON_TEXT({
-          "vocab_size" : 32000,
-          "hidden_size" : 4096,
-          "intermediate_size" : 14336,
-          "num_hidden_layers" : 32,
-          "num_attention_heads" : 32,
-          "num_key_value_heads" : 8,
-          "max_position_embeddings" : 131072,
-          "rms_norm_eps" : 1e-6,
-          "head_dim" : null,
-          "sliding_window" : 4096
-      }),
+      .defaults = MISTRAL_DEFAULTS,
       .optional = "sliding_window",
       .rope_theta = 10000 },
     { .model_type = "mixtral",

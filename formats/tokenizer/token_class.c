@@ -101,6 +101,13 @@ static const char *bert_steps(const struct json *config) {
                                                           "," SPECIAL("sep_token", "3")) "}";
 }
 
+/* Of RoBERTa, and of those that took them from it. */
+#define ROBERTA_ROLES                                                                 \
+    { "bos_token", "<s>" }, { "eos_token", "</s>" }, { "sep_token", "</s>" },         \
+        { "cls_token", "<s>" }, { "unk_token", "<unk>" }, { "pad_token", "<pad>" }, { \
+        "mask_token", "<mask>"                                                        \
+    }
+
 static const struct token_class classes[] = {
     { .names = "LlamaTokenizer Phi3Tokenizer",
       .model = "BPE",
@@ -152,22 +159,8 @@ static const struct token_class classes[] = {
     { .names = "RobertaTokenizer BartTokenizer LEDTokenizer LongformerTokenizer MvpTokenizer",
       .model = "BPE",
       .steps = roberta_steps,
-      .own = { { "bos_token", "<s>" },
-               { "eos_token", "</s>" },
-               { "sep_token", "</s>" },
-               { "cls_token", "<s>" },
-               { "unk_token", "<unk>" },
-               { "pad_token", "<pad>" },
-               { "mask_token", "<mask>" } } },
-    { .names = "XLMRobertaTokenizer",
-      .model = "Unigram",
-      .own = { { "bos_token", "<s>" },
-               { "eos_token", "</s>" },
-               { "sep_token", "</s>" },
-               { "cls_token", "<s>" },
-               { "unk_token", "<unk>" },
-               { "pad_token", "<pad>" },
-               { "mask_token", "<mask>" } } },
+      .own = { ROBERTA_ROLES } },
+    { .names = "XLMRobertaTokenizer", .model = "Unigram", .own = { ROBERTA_ROLES } },
     { .names =
           "BertTokenizer DistilBertTokenizer ConvBertTokenizer ElectraTokenizer LayoutLMTokenizer "
           "LxmertTokenizer MobileBertTokenizer SqueezeBertTokenizer",
