@@ -67,7 +67,7 @@ struct str model_file_name(const char *path) {
  * damaged; others are just not ours. */
 static int find_container(const struct container **out, struct root *root, const char *path,
                           struct err *err) {
-    uint8_t head[32];
+    uint8_t head[SNIFF_BYTES];
     struct source *s;
     int ret = source_open(&s, root, path, err);
     if (ret < 0)

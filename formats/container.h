@@ -14,6 +14,8 @@ enum container_kind {
     CONTAINER_COUNT,
 };
 
+enum { SNIFF_BYTES = 32 }; /* that every sniff() is content with */
+
 struct container {
     enum container_kind kind;
     const char *name;                             /* "gguf" */

@@ -119,7 +119,7 @@ static bool classify_file(const char *entry, struct found_model *out) {
 /* Much is called .bin or .ckpt that no PyTorch has written. */
 static bool is_torch(struct root *root, const char *path) {
     const struct str name = str_from(path);
-    uint8_t head[16];
+    uint8_t head[SNIFF_BYTES];
     if (!str_ends(name, STR(".bin")) && !str_ends(name, STR(".ckpt")))
         return true;
     auto_close int fd = root_openat(root, path, O_RDONLY | O_CLOEXEC);

@@ -3,11 +3,16 @@
 several builds, may share a folder: $WEIGHTFS_TEST_MODELS, where it is set, is that of all."""
 import contextlib
 import fcntl
+import functools
 import io
+import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
+
+from torches import pythons
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CORPUS = os.path.join(HERE, "data", "corpus")
@@ -23,6 +28,29 @@ def shared_folder(own):
     return out
 
 
+@functools.cache
+def torch_python():
+    """The program of a Python that has torch, or None."""
+    return next(iter(pythons().values()), None)
+
+
+def needs_torch(name):
+    """Its weights are an archive of torch.save's, which are not checked in."""
+    if os.path.isdir(os.path.join(READY, name)):
+        return False
+    with open(os.path.join(CORPUS, "recipes", name, "tensors.json"), encoding="utf-8") as f:
+        return any(part["file"].endswith(".bin") for part in json.load(f)["files"])
+
+
+def run_make(name, out):
+    if needs_torch(name):
+        maker = [torch_python(), "-B", "-s", os.path.join(CORPUS, "make.py")]
+        subprocess.run([*maker, out, name], check=True, capture_output=True)
+        return
+    with contextlib.redirect_stdout(io.StringIO()):
+        make.make(name, out)
+
+
 def provide(out, name):
     """The folder in which the model @name lies, which is made below @out where it is not checked
     in. Whole or not at all, and once, whoever else wants it."""
@@ -33,8 +61,7 @@ def provide(out, name):
         if not os.path.isdir(os.path.join(out, name)):
             half = tempfile.mkdtemp(prefix=".half-", dir=out)
             try:
-                with contextlib.redirect_stdout(io.StringIO()):
-                    make.make(name, half)
+                run_make(name, half)
                 os.rename(os.path.join(half, name), os.path.join(out, name))
             finally:
                 shutil.rmtree(half)

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 
-from corpus_models import CORPUS, READY, provide, shared_folder
+from corpus_models import CORPUS, READY, needs_torch, provide, shared_folder, torch_python
 
 # What a view says of types that have no kernel yet.
 MISSING = ("cannot be written yet", "is not a type", "cannot be converted")
@@ -212,7 +212,7 @@ def check_model(model, rows, options, totals):
 
 
 def can_be_made(name):
-    """Its tokenizer lies in the corpus, and its weights need no torch."""
+    """Its tokenizer lies in the corpus, and torch is there if its weights need that."""
     if os.path.isdir(os.path.join(READY, name)):
         return True
     try:
@@ -222,7 +222,7 @@ def can_be_made(name):
         return False
     links = spec.get("links", {}).values()
     return (all(os.path.exists(os.path.join(CORPUS, "tokenizers", to)) for to in links) and
-            not any(f["file"].endswith(".bin") for f in spec["files"]))
+            (torch_python() or not needs_torch(name)))
 
 
 def main():

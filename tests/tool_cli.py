@@ -364,6 +364,11 @@ class Cli(unittest.TestCase):
                           "external.onnx@auto.data", "external.onnx@fp32",
                           "external.onnx@fp32.data", "tinylm.onnx@fp32", "tinylm.onnx@fp32.data"])
 
+    def test_ls_knows_archives_by_their_first_bytes(self):
+        names = self.run_program("ls", "--names", "--views", "none", MODELS.parent / "torch")
+        self.assertEqual(set(names.stdout.decode().split()) & {"legacy.bin", "protocol4.bin", "nested.ckpt"},
+                         {"legacy.bin", "protocol4.bin", "nested.ckpt"})
+
     def test_mistakes_are_told_in_a_line(self):
         for args, status in (
             (["convert"], 1),
