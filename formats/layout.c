@@ -7,6 +7,9 @@
 /* Tensors below this are converted whenever they are read: finding them would cost as much. */
 enum { CACHE_MIN_BYTES = 64 << 10 };
 
+/* So few extents lie between the parts of one matrix, most. */
+enum { BESIDE_EXTENTS = 4 };
+
 static struct extent *append(struct layout *l, uint64_t len, enum extent_kind kind,
                              struct err *err) {
     uint64_t end;
@@ -59,6 +62,27 @@ int layout_copy(struct layout *l, uint32_t src, uint64_t off, uint64_t len, stru
     return 0;
 }
 
+/* Do both go through one matrix that is turned over, row by row alike? */
+static bool turn_alike(const struct conversion *a, const struct conversion *b) {
+    struct expr_run x, y;
+    expr_run(a->expr, 0, 1, &x);
+    expr_run(b->expr, 0, 1, &y);
+    return a->cached && b->cached && x.leaf->op == EXPR_TRANSPOSE && x.leaf == y.leaf &&
+           x.leaf_elem == y.leaf_elem && a->expr->rows == b->expr->rows;
+}
+
+/* The last extent is @c. */
+static void join_beside(struct layout *l, const struct conversion *c) {
+    for (uint32_t i = l->n - 1; i > 0 && l->n - i < BESIDE_EXTENTS; i--) {
+        const struct extent *x = &l->extents[i - 1];
+        if (x->kind != EXTENT_CONVERT || !turn_alike(x->convert, c))
+            continue;
+        if (x->convert->bytes > c->bytes)
+            x->convert->beside = c;
+        return;
+    }
+}
+
 int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum dtype to,
                   const struct layout_how *how, struct err *err) {
     static const struct layout_how as_they_are = { NULL, false };
@@ -86,6 +110,7 @@ int layout_tensor(struct layout *l, struct str name, const struct expr *e, enum 
     x->convert = c;
     if (c->cached)
         l->convert += bytes;
+    join_beside(l, c);
     return 0;
 }
 

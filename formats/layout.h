@@ -19,6 +19,8 @@ struct conversion {
     struct scaling *scaling; /* NULL, or what the type's numbers depend on: this is its */
     enum scaling_part part;  /* ... part */
     bool cached;             /* false where making the bytes costs no more than finding them */
+    const struct conversion *beside; /* a smaller one behind it that turns the same matrix over: the
+                                      * scales of levels; or NULL */
     struct hash128 key;      /* filled by layout_hash */
 };
 

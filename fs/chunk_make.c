@@ -16,7 +16,9 @@ enum {
     SLICE_NS = 4000000, /* a slice is to take that long: whether anybody is left is asked before */
     TURN_NS = 16000000, /* then others have their turn */
     AHEAD_QUEUED = 4,   /* jobs a worker */
-    BATCH_MAX = 32      /* chunks that a GPU makes together */
+    BESIDE_QUEUED = 16,
+    BESIDE_MOST = 32 << 20, /* bytes of a conversion: then what was made beside it is still kept */
+    BATCH_MAX = 32          /* chunks that a GPU makes together */
 };
 
 static const char NO_MEMORY[] = "no memory for a chunk";
@@ -30,6 +32,7 @@ struct making {
     struct chunk *chunk;
     struct strip *strip; /* that it is made from, or NULL */
     bool wide;           /* those behind it will be wanted too */
+    bool beside;         /* made because what it needs is in memory, whoever wants it */
     uint32_t done;       /* bytes */
     uint64_t ns;         /* that they took */
     uint32_t slice;      /* bytes that were made last */
@@ -86,7 +89,38 @@ static void making_free(struct making *m) {
 
 static bool is_wanted(const struct making *m) {
     const struct chunk_key key = key_of(m);
-    return (m->interest && !m->interest->ended) || flight_wanted(m->view->engine->flight, &key);
+    return m->beside || (m->interest && !m->interest->ended) ||
+           flight_wanted(m->view->engine->flight, &key);
+}
+
+static void run_ahead(struct job *j);
+
+/* Chunks of @c that end with rows (from, to] of @m's conversion. */
+static void push_beside(const struct making *m, const struct conversion *c, uint64_t from,
+                        uint64_t to) {
+    const uint64_t row = c->bytes / c->expr->rows, stride = chunk_stride(c);
+    const uint64_t end = to == c->expr->rows ? chunk_count(c) : to * row / stride;
+    struct workers *w = m->view->engine->workers;
+    for (uint64_t i = from * row / stride; i < end; i++) {
+        const bool room = workers_queued(w, JOB_AHEAD) < BESIDE_QUEUED * workers_threads(w);
+        struct making *b = room ? making_new(m->view, c, i, NULL, run_ahead) : NULL;
+        if (!b)
+            return;
+        b->beside = b->wide = true;
+        workers_push(w, JOB_AHEAD, &b->job);
+    }
+}
+
+/* The strip that @m was made from has the numbers of what lies beside, too: else all of the matrix
+ * would be read again for it. */
+static void make_beside(const struct making *m) {
+    const struct conversion *c = m->c;
+    if (!c->beside || !m->wide || m->beside || c->bytes > BESIDE_MOST)
+        return;
+    const uint64_t row = c->bytes / c->expr->rows, off = m->index * chunk_stride(c);
+    const uint64_t from = off / row, to = (off + m->chunk->len) / row;
+    for (const struct conversion *b = c->beside; b; b = b->beside)
+        push_beside(m, b, from, to);
 }
 
 /* Everybody who waits is served, or told why not. */
@@ -98,6 +132,7 @@ static void land(struct making *m, int rc, const char *why) {
     if (rc == 0) {
         e->stats.converted_chunks++;
         e->stats.converted_bytes += m->chunk->len;
+        make_beside(m);
     }
     flight_land(e->flight, &key, rc == 0 ? m->chunk : NULL, rc, why);
     if (rc == 0)

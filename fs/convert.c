@@ -134,6 +134,7 @@ struct sink {
     uint8_t *dst;
     uint64_t elem;   /* of the target: the tile's first */
     uint64_t filled; /* elements in the tile */
+    const float *x;  /* the tile, or what was read where that is as good */
 };
 
 static int load_slice(struct convert *cv, uint64_t slice) {
@@ -144,11 +145,13 @@ static int load_slice(struct convert *cv, uint64_t slice) {
     return rc;
 }
 
-/* Elements [elem, elem + n) of the target, in the tile, row by row. */
-static int encode_weighted(struct convert *cv, uint64_t elem, uint64_t n, uint8_t *dst) {
+/* What is in the tile, row by row. */
+static int encode_weighted(struct convert *cv, const struct sink *s) {
     const struct dtype_info *d = &dtype_info[cv->c->to];
     const struct importance *w = cv->c->importance;
-    const float *x = cv->tile;
+    const float *x = s->x;
+    uint64_t elem = s->elem, n = s->filled;
+    uint8_t *dst = s->dst;
     int rc = 0;
     while (n > 0 && rc == 0) {
         const uint64_t row = elem / w->cols, col = elem % w->cols, slice = row / w->rows;
@@ -181,8 +184,8 @@ static int encode_tile(struct convert *cv, const struct sink *s) {
     if (encode_on_gpu(cv, s))
         return 0;
     if (cv->weights)
-        return encode_weighted(cv, s->elem, s->filled, s->dst);
-    if (codec_encode(cv->k, cv->c->to, s->dst, cv->tile, s->filled) < 0)
+        return encode_weighted(cv, s);
+    if (codec_encode(cv->k, cv->c->to, s->dst, s->x, s->filled) < 0)
         return convert_fail(cv, -ENOTSUP, "no encoder for its type");
     return 0;
 }
@@ -192,8 +195,8 @@ static int flush_tile(struct convert *cv, struct sink *s) {
     if (s->filled == 0)
         return 0;
     const bool suspect =
-        (cv->c->strict || dtype_is_quantized(cv->c->to)) && !are_small(cv->tile, s->filled);
-    if (suspect && !cv->k->f32_all_finite(cv->tile, s->filled))
+        (cv->c->strict || dtype_is_quantized(cv->c->to)) && !are_small(s->x, s->filled);
+    if (suspect && !cv->k->f32_all_finite(s->x, s->filled))
         return convert_fail(cv, -EDOM, "holds a NaN or an infinity");
     int rc = encode_tile(cv, s);
     if (rc == 0 && suspect && cv->c->strict)
@@ -201,7 +204,32 @@ static int flush_tile(struct convert *cv, struct sink *s) {
     s->elem += s->filled;
     s->dst += s->filled / d->block_elems * d->block_bytes;
     s->filled = 0;
+    s->x = cv->tile;
     return rc;
+}
+
+/* Are @n elements that were read, from @elem on, floats that a codec may have as they lie? */
+static bool is_ready(const struct convert *cv, const struct expr_run *run, const struct sink *s,
+                     uint64_t n) {
+    return run->n_steps == 0 && s->filled == 0 && !cv->queue && !cv->weights &&
+           n % dtype_info[cv->c->to].block_elems == 0 && !expr_leaf_values(run->leaf, 0, 0, NULL) &&
+           expr_leaf_type(run->leaf) == DTYPE_F32;
+}
+
+/* @n more elements, from @elem of the leaf on, of what was read from @first on. */
+static int fill_tile(struct convert *cv, const struct expr_run *run, struct sink *s, uint64_t first,
+                     uint64_t elem, uint64_t n) {
+    float *x = cv->tile + s->filled;
+    if (is_ready(cv, run, s, n)) {
+        s->x = (const float *)(const void *)cv->at + (elem - first);
+        s->filled = n;
+        return flush_tile(cv, s);
+    }
+    if (convert_decode(cv, run, first, elem, n, x) < 0)
+        return convert_fail(cv, -ENOTSUP, "no decoder for the type of its source");
+    const int rc = apply_steps(cv, run, x, n);
+    s->filled += n;
+    return rc == 0 && s->filled == cv->tile_elems ? flush_tile(cv, s) : rc;
 }
 
 static int convert_run(struct convert *cv, const struct expr_run *run, struct sink *s) {
@@ -218,14 +246,7 @@ static int convert_run(struct convert *cv, const struct expr_run *run, struct si
                 n = TILE_ELEMS;
             if (n > (uint64_t)held)
                 n = (uint64_t)held;
-            float *x = cv->tile + s->filled;
-            int rc = convert_decode(cv, run, first, elem, n, x);
-            if (rc < 0)
-                return convert_fail(cv, rc, "no decoder for the type of its source");
-            rc = apply_steps(cv, run, x, n);
-            s->filled += n;
-            if (rc == 0 && s->filled == cv->tile_elems)
-                rc = flush_tile(cv, s);
+            int rc = fill_tile(cv, run, s, first, elem, n);
             if (rc < 0)
                 return rc;
             elem += n;
@@ -236,7 +257,7 @@ static int convert_run(struct convert *cv, const struct expr_run *run, struct si
 }
 
 static int compute_elems(struct convert *cv, uint64_t elem, uint64_t count, uint8_t *dst) {
-    struct sink s = { dst, elem, 0 };
+    struct sink s = { dst, elem, 0, cv->tile };
     while (count > 0) {
         struct expr_run run;
         expr_run(cv->c->expr, elem, cv->end > elem + count ? cv->end - elem : count, &run);

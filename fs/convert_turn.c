@@ -10,11 +10,13 @@
 
 enum {
     NARROW_BYTES = 8 << 20, /* of a strip for what is asked for alone */
-    WIDE_BYTES = 16 << 20,  /* of one from which a reader who goes on is served */
-    WIDE_ROW = 4 << 10,     /* bytes of a row that are worth a read */
+    WIDE_BYTES = 36 << 20,  /* of one from which a reader who goes on is served */
+    WIDE_ROW = 8 << 10,     /* bytes of a row that are worth a read */
     WHOLE_ROW = 4 << 10,    /* rows that short are read whole, many at once */
     ROWS_BYTES = 256 << 10, /* of rows that are read before they are turned: second-level cache */
-    ROWS_MIN = 16           /* elements of a line that are written at once: a line of cache */
+    ROWS_MIN = 16,          /* elements of a line that are written at once: a line of cache */
+    CACHE_LINE = 64,
+    SHORT_LINE = 1 << 10 /* bytes */
 };
 
 /* One thread that fills a strip. */
@@ -22,11 +24,11 @@ struct turning {
     struct convert *cv;
     const struct expr *in;
     const struct dtype_info *stored_as;
-    enum dtype type;        /* of what is stored */
-    uint64_t first, count;  /* columns that are read: whole blocks */
-    uint32_t elem_bytes;    /* in the strip */
-    uint8_t *rows, *turned; /* of one block of the strip: as they are read, turned over */
-    uint8_t *stored;        /* blocks that are to be decoded */
+    enum dtype type;       /* of what is stored */
+    uint64_t first, count; /* columns that are read: whole blocks */
+    uint32_t elem_bytes;   /* in the strip */
+    uint8_t *rows;         /* of one block of the strip, as they are read */
+    uint8_t *stored;       /* blocks that are to be decoded */
 };
 
 static bool has_blocks(const struct turning *t) {
@@ -109,12 +111,9 @@ static int read_rows(struct turning *t, uint64_t row, uint64_t n) {
 /* The @n rows that were read into lines of the strip, from their element @row on; @skip bytes of
  * each row are not of it. */
 static void turn_rows(struct turning *t, struct strip *s, uint64_t row, uint64_t n, uint64_t skip) {
-    const uint64_t size = s->place.elem_bytes, lines = s->place.lines;
-    for (uint64_t i = 0; i < n && lines < t->count; i++) /* side by side, for the kernel */
-        memmove(t->rows + i * lines * size, t->rows + i * t->count * size + skip, lines * size);
-    t->cv->k->transpose(t->turned, t->rows, n, lines, size);
-    for (uint64_t i = 0; i < lines; i++)
-        memcpy(s->data + (i * s->place.rows + row) * size, t->turned + i * n * size, n * size);
+    const struct strip_place *at = &s->place;
+    t->cv->k->transpose(s->data + row * at->elem_bytes, at->step, t->rows + skip,
+                        t->count * at->elem_bytes, n, at->lines, at->elem_bytes);
 }
 
 static int fill_rows(void *user, struct strip *s, uint64_t row, uint64_t n) {
@@ -174,6 +173,12 @@ static bool place_wide(struct strip_place *at, uint64_t elem) {
     return true;
 }
 
+/* Lines of a power of two of bytes would fall into few sets of the cache. Short ones stay close. */
+static uint64_t step_of(const struct strip_place *at) {
+    const uint64_t line = at->rows * at->elem_bytes;
+    return line < SHORT_LINE ? line : ((line + CACHE_LINE - 1) / CACHE_LINE | 1) * CACHE_LINE;
+}
+
 static struct strip *new_strip(struct convert *cv, struct turning *t, const struct expr *leaf,
                                uint64_t elem) {
     struct strip_place at = { .owner = cv->owner, .leaf = leaf, .elem_bytes = t->elem_bytes };
@@ -182,6 +187,7 @@ static struct strip *new_strip(struct convert *cv, struct turning *t, const stru
     if (cv->demand->wide && cv->owner && place_wide(&at, elem)) {
         plan_rows(t, &at);
         at.block_rows = rows_at_once(t);
+        at.step = step_of(&at);
         s = strip_new(cv->strips, &at, line, row, false);
     }
     if (s)
@@ -189,18 +195,18 @@ static struct strip *new_strip(struct convert *cv, struct turning *t, const stru
     place_narrow(cv, &at, elem);
     plan_rows(t, &at);
     at.block_rows = rows_at_once(t);
+    at.step = step_of(&at);
     return strip_new(cv->strips, &at, line, row, true);
 }
 
 static int fill_strip(struct turning *t, struct strip *s) {
     plan_rows(t, &s->place);
     const uint64_t rows = s->place.block_rows, bytes = rows * t->count * t->elem_bytes;
-    void *scratch = malloc(2 * bytes + (has_blocks(t) ? rows * stored_bytes(t, t->count) : 0));
+    void *scratch = malloc(bytes + (has_blocks(t) ? rows * stored_bytes(t, t->count) : 0));
     if (!scratch)
         return convert_fail(t->cv, -ENOMEM, "no memory to convert it");
     t->rows = scratch;
-    t->turned = t->rows + bytes;
-    t->stored = t->turned + bytes;
+    t->stored = t->rows + bytes;
     const struct strip_filler f = { fill_rows, is_wanted, t };
     int rc = strip_fill(t->cv->strips, s, &f);
     free(scratch);
@@ -243,9 +249,9 @@ int64_t convert_strip(struct convert *cv, const struct expr *leaf, uint64_t elem
             return rc;
     }
     const struct strip_place *at = &cv->strip->place;
-    const uint64_t first = (line - at->line) * at->rows + row - at->row;
-    const uint64_t lines = at->rows == leaf->cols ? at->lines : line - at->line + 1;
-    const uint64_t held = lines * at->rows - first;
-    cv->at = cv->strip->data + first * at->elem_bytes;
+    const bool close = at->rows == leaf->cols && at->step == at->rows * at->elem_bytes;
+    const uint64_t lines = close ? at->lines - (line - at->line) : 1;
+    const uint64_t held = lines * at->rows - (row - at->row);
+    cv->at = cv->strip->data + (line - at->line) * at->step + (row - at->row) * at->elem_bytes;
     return (int64_t)(held < count ? held : count);
 }

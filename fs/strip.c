@@ -126,7 +126,7 @@ struct strip *strip_find(struct strips *p, const void *owner, const struct expr 
 
 /* The memory of one that has gone, which need not be zeroed again, or new. */
 static bool give_memory(struct strip *s, struct strip *gone) {
-    const uint64_t bytes = s->place.lines * s->place.rows * s->place.elem_bytes;
+    const uint64_t bytes = s->place.lines * s->place.step;
     for (struct strip *g = gone; g; g = g->older) {
         if (g->bytes < bytes || g->bytes / 2 > bytes)
             continue;
@@ -154,7 +154,7 @@ static struct strip *keep(struct strips *p, struct strip *s, struct strip **gone
     struct strip *other = find(p, at->owner, at->leaf, line, row);
     if (other)
         return other;
-    *gone = make_room(p, at->lines * at->rows * at->elem_bytes);
+    *gone = make_room(p, at->lines * at->step);
     if (!give_memory(s, *gone))
         return NULL;
     if (p->kept + s->bytes <= p->keep)

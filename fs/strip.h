@@ -14,6 +14,7 @@ struct strip_place {
     const struct expr *leaf; /* the TRANSPOSE */
     uint64_t line, lines;    /* rows of the TRANSPOSE, within one group */
     uint64_t row, rows;      /* elements of each of them */
+    uint64_t step;           /* bytes from a line to the next */
     uint32_t elem_bytes;
     uint32_t block_rows; /* that are filled at once */
 };
@@ -21,7 +22,7 @@ struct strip_place {
 /* Counted by who uses it; the numbers do not change once it is full. */
 struct strip {
     struct strip_place place;
-    uint8_t *data; /* lines of rows elements */
+    uint8_t *data; /* lines of rows elements, step apart */
     struct strip *older, *newer;
     uint64_t bytes;                /* of data, or more */
     uint32_t users, begun, filled; /* the last two are blocks */

@@ -44,7 +44,8 @@ struct levels8 {
 struct kernels {
     unsigned cpu; /* the mask it was filled for; first, so that no block_kernel has offset 0 */
     /* The matrix [rows][cols] at @src as [cols][rows] at @dst; @elem_bytes is 1, 2, 4 or 8. */
-    void (*transpose)(void *dst, const void *src, size_t rows, size_t cols, size_t elem_bytes);
+    void (*transpose)(void *dst, size_t dst_step, const void *src, size_t src_step, size_t rows,
+                      size_t cols, size_t elem_bytes);
     /* x[j] += scale * (b[0] * a[j] + b[1] * a[stride + j] + ...), @rank products in this order, in
      * f64 and rounded once: a row of a matrix to which the product of two others is added. */
     void (*product_add)(float *x, const float *b, const float *a, size_t stride, size_t rank,

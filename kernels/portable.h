@@ -10,7 +10,8 @@ bool f32_all_finite_c(const float *src, size_t elems);
 void clamp_c(float *x, size_t n, float least, float most);
 void extremes_c(const float *x, size_t n, float *low, float *high);
 void levels8_c(uint8_t *dst, const float *x, size_t n, const struct levels8 *to);
-void transpose_c(void *dst, const void *src, size_t rows, size_t cols, size_t elem_bytes);
+void transpose_c(void *dst, size_t dst_step, const void *src, size_t src_step, size_t rows,
+                 size_t cols, size_t elem_bytes);
 
 block_decode_fn f64_decode_c, f16_decode_c, bf16_decode_c, f8_e4m3_decode_c, f8_e5m2_decode_c;
 block_encode_fn f16_encode_c, bf16_encode_c;

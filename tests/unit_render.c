@@ -100,6 +100,7 @@ static void make_layout(struct view *v) {
         assert_ok(layout_tensor(l, STR("slice"), expr_slice(a, swapped, 5, 7), to[i], NULL, err));
         const struct expr *turned = expr_transpose(a, swapped, 256);
         assert_ok(layout_tensor(l, STR("turned"), turned, to[i], NULL, err));
+        assert_ok(layout_tensor(l, STR("turned too"), turned, DTYPE_Q4_0, NULL, err));
         assert_ok(
             layout_tensor(l, STR("turned rows"), expr_slice(a, turned, 5, 700), to[i], NULL, err));
         assert_ok(layout_tensor(l, STR("norm"), expr_round(a, expr_add(a, pair[0], 1), DTYPE_BF16),
@@ -316,6 +317,36 @@ static void with_a_cache_that_is_too_small(void **state) {
     close_fixture(f);
 }
 
+/* What a reader will want next, of a matrix that was turned over for him. */
+static void what_lies_beside_is_made_too(void **state) {
+    (void)state;
+    struct fixture *f = open_fixture("", 0);
+    const struct layout *l = &f->view->layout;
+    struct interest *who = interest_new();
+    uint32_t i = 0;
+    while (l->extents[i].kind != EXTENT_CONVERT || l->extents[i].convert->to != DTYPE_F32 ||
+           !l->extents[i].convert->beside)
+        i++;
+    const struct extent *x = &l->extents[i];
+    const struct conversion *beside = x->convert->beside;
+    while (l->extents[i].kind != EXTENT_CONVERT || l->extents[i].convert != beside)
+        i++;
+    for (uint64_t at = x->off; at < x->off + x->len; usleep(1000))
+        at = render_ahead(f->view, at, x->off + x->len - at, who);
+    for (uint64_t j = 0; j < chunk_count(beside); j++) {
+        const struct chunk_key key = { beside->key, j };
+        struct chunk *c = NULL;
+        for (int tries = 0; tries < 10000 && !(c = flight_peek(f->engine->flight, &key)); tries++)
+            usleep(1000);
+        assert_non_null(c);
+        assert_memory_equal(chunk_data(c), want + l->extents[i].off + j * chunk_stride(beside),
+                            c->len);
+        chunk_unref(c);
+    }
+    interest_unref(who);
+    close_fixture(f);
+}
+
 static void a_source_that_changes(void **state) {
     (void)state;
     struct fixture *f = open_fixture("", 0);
@@ -344,6 +375,7 @@ int main(void) {
         TEST(without_a_cache),
         TEST(with_a_cache),
         TEST(with_a_cache_that_is_too_small),
+        TEST(what_lies_beside_is_made_too),
         TEST(a_source_that_changes),
     };
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

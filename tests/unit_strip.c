@@ -35,6 +35,7 @@ static struct strip_place place(uint64_t line) {
                                  .line = line,
                                  .lines = LINES,
                                  .rows = ROWS,
+                                 .step = ROWS * 4,
                                  .elem_bytes = 4,
                                  .block_rows = BLOCK };
 }

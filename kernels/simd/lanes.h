@@ -73,7 +73,8 @@ block_encode_fn LANES(nb4x32_f16_encode), LANES(nb4x32_f16_scale_encode);
 void LANES(clamp)(float *x, size_t n, float least, float most);
 void LANES(extremes)(const float *x, size_t n, float *low, float *high);
 void LANES(levels8)(uint8_t *dst, const float *x, size_t n, const struct levels8 *to);
-void LANES(transpose)(void *dst, const void *src, size_t rows, size_t cols, size_t elem_bytes);
+void LANES(transpose)(void *dst, size_t dst_step, const void *src, size_t src_step, size_t rows,
+                      size_t cols, size_t elem_bytes);
 
 INLINE vm vf_gt(vf a, vf b) {
     return vf_lt(b, a);

@@ -14,8 +14,8 @@ INLINE void store_u32(void *p, vi v) {
 
 /* The tiles of a square; those at the matrix' ends overlap the ones before rather than to leave a
  * rest: the same elements go to the same places. */
-INLINE void turn(uint8_t *dst, const uint8_t *src, size_t rows, size_t cols, size_t size,
-                 vi (*load)(const void *), void (*store)(void *, vi)) {
+INLINE void turn(uint8_t *dst, size_t dst_step, const uint8_t *src, size_t src_step, size_t rows,
+                 size_t cols, size_t size, vi (*load)(const void *), void (*store)(void *, vi)) {
     for (size_t r0 = 0; r0 < rows; r0 += SQUARE)
         for (size_t c0 = 0; c0 < cols; c0 += SQUARE)
             for (size_t c1 = c0; c1 < c0 + SQUARE && c1 < cols; c1 += VL)
@@ -24,20 +24,21 @@ INLINE void turn(uint8_t *dst, const uint8_t *src, size_t rows, size_t cols, siz
                     const size_t c = c1 + VL <= cols ? c1 : cols - VL;
                     vi tile[VL];
                     UNROLL for (size_t k = 0; k < VL; k++) tile[k] =
-                        load(src + ((r + k) * cols + c) * size);
+                        load(src + (r + k) * src_step + c * size);
                     vi_transpose(tile);
                     UNROLL for (size_t k = 0; k < VL; k++)
-                        store(dst + ((c + k) * rows + r) * size, tile[k]);
+                        store(dst + (c + k) * dst_step + r * size, tile[k]);
                 }
 }
 
-void LANES(transpose)(void *dst, const void *src, size_t rows, size_t cols, size_t elem_bytes) {
+void LANES(transpose)(void *dst, size_t dst_step, const void *src, size_t src_step, size_t rows,
+                      size_t cols, size_t elem_bytes) {
     if (rows < VL || cols < VL)
-        transpose_c(dst, src, rows, cols, elem_bytes);
+        transpose_c(dst, dst_step, src, src_step, rows, cols, elem_bytes);
     else if (elem_bytes == 4)
-        turn(dst, src, rows, cols, 4, load_u32, store_u32);
+        turn(dst, dst_step, src, src_step, rows, cols, 4, load_u32, store_u32);
     else if (elem_bytes == 2)
-        turn(dst, src, rows, cols, 2, vi_load_u16, vi_store_u16);
+        turn(dst, dst_step, src, src_step, rows, cols, 2, vi_load_u16, vi_store_u16);
     else
-        transpose_c(dst, src, rows, cols, elem_bytes);
+        transpose_c(dst, dst_step, src, src_step, rows, cols, elem_bytes);
 }
