@@ -161,6 +161,7 @@ static int hash_scaling(struct scaling *s, const struct hash128 *source_hash, st
         return err_set(err, -ENOMEM, "no memory for the layout");
     hasher_bytes(h, "scale", 5);
     hasher_u64(h, s->kind);
+    hasher_u64(h, s->groups);
     hasher_u64(h, s->channels);
     expr_hash(s->expr, h, source_hash);
     s->key = hasher_end(h);
@@ -184,6 +185,7 @@ int layout_hash(struct layout *l, const struct hash128 *source_hash, struct err 
         if (c->scaling) {
             hasher_bytes(h, "scaling", 7);
             hasher_u64(h, c->scaling->kind);
+            hasher_u64(h, c->scaling->groups);
             hasher_u64(h, c->scaling->channels);
         }
         if (c->importance)

@@ -3,15 +3,27 @@
 #include "formats/scaling.h"
 
 struct scaling *scaling_new(struct arena *a, const struct expr *e, enum linear8 kind,
-                            bool per_column) {
+                            uint64_t groups, bool per_column) {
     struct scaling *s = e ? arena_new(a, struct scaling) : NULL;
     if (!s)
         return NULL;
     s->expr = e;
     s->kind = kind;
-    s->channels = per_column ? e->cols : 1;
+    s->groups = groups;
+    s->channels = groups * (per_column ? e->cols : 1);
     s->scale = arena_array(a, float, s->channels);
     return s->scale ? s : NULL;
+}
+
+uint64_t scaling_run(const struct scaling *s, uint64_t at, uint64_t n, uint64_t *channel) {
+    const uint64_t cols = s->expr->cols, elems = s->expr->rows / s->groups * cols;
+    const uint64_t group = at / elems, left = elems - at % elems;
+    if (s->channels > s->groups) {
+        *channel = group * cols + at % cols;
+        return 1;
+    }
+    *channel = group;
+    return n < left ? n : left;
 }
 
 uint64_t scaling_bytes(const struct scaling *s, enum scaling_part part) {

@@ -12,16 +12,20 @@ enum scaling_part { SCALING_LEVELS, SCALING_SCALE, SCALING_ZERO };
 struct scaling {
     const struct expr *expr;
     enum linear8 kind;
-    uint64_t channels;  /* scales: 1, or one for each column of the expression */
+    uint64_t groups;    /* of as many rows, whose scales are their own */
+    uint64_t channels;  /* scales: one a group, or one for each column of each group */
     struct hash128 key; /* of the fact; filled by layout_hash */
     _Atomic bool known; /* then the rest is set, and does not change; fs/scale.c */
     float *scale;       /* of each channel; room from the layout's arena */
     uint8_t zero;       /* of all */
 };
 
-/* In @a; NULL: no memory. */
+/* In @a; NULL: no memory. @groups divides the rows of @e. */
 struct scaling *scaling_new(struct arena *a, const struct expr *e, enum linear8 kind,
-                            bool per_column);
+                            uint64_t groups, bool per_column);
+
+/* Of the numbers from @at on, how many share a scale, at most @n; *channel: which. */
+uint64_t scaling_run(const struct scaling *s, uint64_t at, uint64_t n, uint64_t *channel);
 
 /* Bytes of a part. */
 uint64_t scaling_bytes(const struct scaling *s, enum scaling_part part);

@@ -69,12 +69,9 @@ static int find_extremes(struct view *v, const struct conversion *c, float *x, f
             return rc;
         if (!kernels->f32_all_finite(x, n))
             return err_set(err, -EDOM, "%.*s: holds a NaN or an infinity", STR_ARG(c->name));
-        if (s->channels == 1)
-            kernels->extremes(x, n, low, high);
-        for (uint64_t i = 0; s->channels > 1 && i < n; i++) {
-            const uint64_t k = (at + i) % s->channels;
-            low[k] = x[i] < low[k] ? x[i] : low[k];
-            high[k] = x[i] > high[k] ? x[i] : high[k];
+        for (uint64_t i = 0, k, run; i < n; i += run) {
+            run = scaling_run(s, at + i, n - i, &k);
+            kernels->extremes(x + i, run, &low[k], &high[k]);
         }
     }
     return 0;
@@ -110,11 +107,10 @@ static int make_levels(struct view *v, const struct conversion *c, uint64_t off,
         int rc = convert_floats(v->model, kernels, c->name, s->expr, off, n, x, err);
         if (rc < 0)
             return rc;
-        if (s->channels == 1)
-            linear8_levels(kernels, s->kind, s->scale[0], s->zero, x, n, dst);
-        for (uint64_t i = 0; s->channels > 1 && i < n; i++)
-            linear8_levels(kernels, s->kind, s->scale[(off + i) % s->channels], s->zero, &x[i], 1,
-                           &dst[i]);
+        for (uint64_t i = 0, k, run; i < n; i += run) {
+            run = scaling_run(s, off + i, n - i, &k);
+            linear8_levels(kernels, s->kind, s->scale[k], s->zero, x + i, run, dst + i);
+        }
         off += n;
         dst += n;
         len -= n;

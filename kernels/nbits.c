@@ -55,7 +55,9 @@ static struct fit fit_block(const struct nbits *s, const float *x, int n) {
     return f;
 }
 
-/* What is padding stays zero. */
+/* What is padding stays zero; but of 4 bits, what shares a byte with the last number is the level
+ * that did so in the byte before. (Of a block of one number, the second of a pair of blocks, it is
+ * there that of the block before; here zero.) */
 static void levels(uint8_t *dst, const struct nbits *s, const float *x, int n) {
     const struct fit f = fit_block(s, x, n);
     const float scale = s->half ? f32_from_f16(f16_from_f32(f.scale)) : f.scale;
@@ -63,6 +65,8 @@ static void levels(uint8_t *dst, const struct nbits *s, const float *x, int n) {
     uint8_t level[MAX_BLOCK] = { 0 };
     for (int i = 0; i < n; i++)
         level[i] = (uint8_t)to_level(x[i] * inverse + f.zero, top);
+    if (s->bits == 4 && n % 2 && n > 1)
+        level[n] = level[n - 2];
     if (s->bits == 8)
         memcpy(dst, level, s->block);
     for (uint32_t i = 0; s->bits == 4 && i < s->block / 2; i++)

@@ -188,9 +188,14 @@ Onnx__NodeProto *onnx_add_node(struct onnx_graph *g, const char *domain, const c
     return g->failed ? NULL : n;
 }
 
-bool onnx_is_op(const Onnx__NodeProto *n, const char *op) {
+bool onnx_is_op_of(const Onnx__NodeProto *n, const char *domain, const char *op) {
     const bool standard = !n->domain || !*n->domain || strcmp(n->domain, "ai.onnx") == 0;
-    return standard && n->op_type && strcmp(n->op_type, op) == 0;
+    const bool fits = *domain ? !standard && strcmp(n->domain, domain) == 0 : standard;
+    return fits && n->op_type && strcmp(n->op_type, op) == 0;
+}
+
+bool onnx_is_op(const Onnx__NodeProto *n, const char *op) {
+    return onnx_is_op_of(n, "", op);
 }
 
 void onnx_set_op(Onnx__NodeProto *n, const char *domain, const char *op) {

@@ -62,7 +62,8 @@ void onnx_attr_float(struct onnx_graph *g, Onnx__NodeProto *n, const char *name,
 void onnx_attr_ints(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, const int64_t *v,
                     size_t count);
 void onnx_attr_string(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, const char *v);
-/* Of a node of the standard domain. */
+/* @domain: "" for the standard one, as of the second. */
+bool onnx_is_op_of(const Onnx__NodeProto *n, const char *domain, const char *op);
 bool onnx_is_op(const Onnx__NodeProto *n, const char *op);
 void onnx_set_op(Onnx__NodeProto *n, const char *domain, const char *op);
 void onnx_set_name(Onnx__NodeProto *n, const char *name);

@@ -24,10 +24,17 @@ static const struct expr *turn(struct arena *a, const struct expr *e, uint64_t k
     return expr_transpose(a, e, k);
 }
 
-static bool is_matrix(const struct onnx_weight *w) {
-    return w && w->n_dims == 2 && w->dims[0] && w->dims[1] &&
-           ((w->type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT && w->to == DTYPE_F32) ||
-            (w->type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 && w->to == DTYPE_F16));
+/* A matrix; or one in further dimensions of 1, if what it is multiplied by has as many: else the
+ * product would lack some. (There the tool adds nodes that give them back; here it stays.) */
+static bool is_matrix(const struct onnx_graph *g, const struct onnx_weight *w, const char *by) {
+    const bool half = w && w->type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
+    if (!w || w->n_dims < 2 || w->to != (half ? DTYPE_F16 : DTYPE_F32) ||
+        (!half && w->type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT))
+        return false;
+    for (uint32_t i = 0; i < w->n_dims; i++)
+        if (i + 2 < w->n_dims ? w->dims[i] != 1 : !w->dims[i])
+            return false;
+    return w->n_dims == 2 || onnx_declared_rank(g->model->graph, by) >= w->n_dims;
 }
 
 static int quantize_node(void *user, Onnx__NodeProto *n) {
@@ -36,14 +43,15 @@ static int quantize_node(void *user, Onnx__NodeProto *n) {
     if (!onnx_is_op(n, "MatMul") || n->n_input != 2)
         return 0;
     struct onnx_val *b = onnx_values_find(&p->values, n->input[1]);
-    if (!b || !is_matrix(b->weight))
+    if (!b || !is_matrix(g, b->weight, n->input[0]))
         return 0;
     const struct onnx_weight *w = b->weight;
+    const uint64_t rows = w->dims[w->n_dims - 2], cols = w->dims[w->n_dims - 1];
     struct nbits how = *p->how;
     how.half = w->to == DTYPE_F16;
     const struct onnx_blocks parts = onnx_name_blocks(g, w->name, &how);
     if (!b->flags++) {
-        const struct expr *e = turn(g->arena, w->expr, w->dims[0]);
+        const struct expr *e = turn(g->arena, w->expr, rows);
         if (!e || !onnx_add_blocks(g, &parts, e, &how))
             return err_set(p->err, -ENOTSUP, "%s: its numbers cannot be laid out in blocks",
                            w->name);
@@ -54,7 +62,7 @@ static int quantize_node(void *user, Onnx__NodeProto *n) {
     onnx_set_op(n, "com.microsoft", "MatMulNBits");
     if (n->name && *n->name)
         onnx_set_name(n, onnx_text(g, "%s_Q%u", n->name, how.bits));
-    onnx_blocks_attrs(g, n, w->dims[0], w->dims[1], &how);
+    onnx_blocks_attrs(g, n, rows, cols, &how);
     return 0;
 }
 

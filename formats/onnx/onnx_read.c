@@ -60,11 +60,16 @@ static const Onnx__TensorProto *find_tensor(const struct reader *r, const struct
     return t;
 }
 
+/* Of a Constant: a number or a few, as operators take them; a matrix is a weight, small or not. */
+static bool is_parameter(const struct onnx_payload *at, const Onnx__TensorProto *t) {
+    return at->in_node && at->len <= ONNX_KEEP_BYTES && (!t || t->n_dims < 2);
+}
+
 static int read_weight(struct reader *r, const struct onnx_payload *at) {
     const char *name = NULL;
-    if (at->in_node && at->len <= ONNX_KEEP_BYTES)
-        return 0;
     const Onnx__TensorProto *t = find_tensor(r, at, &name);
+    if (is_parameter(at, t))
+        return 0;
     if (!t)
         return err_set(r->err, -ENOTSUP,
                        "node %u holds a tensor of %llu bytes that is no Constant's", at->index,

@@ -125,6 +125,11 @@ int onnx_values_init(struct onnx_values *v, struct onnx_graph *g, struct err *er
 
 /* --- what is not used --- */
 
+static bool is_used(const struct onnx_values *v, const char *name) {
+    const struct onnx_val *x = onnx_values_find(v, name);
+    return x && x->uses && !x->producer;
+}
+
 int onnx_drop_unused(struct onnx_graph *g, struct err *err) {
     struct onnx_values v;
     Onnx__GraphProto *graph = g->model->graph;
@@ -132,15 +137,13 @@ int onnx_drop_unused(struct onnx_graph *g, struct err *err) {
     if (rc < 0)
         return rc;
     size_t n = 0;
-    for (size_t i = 0; i < graph->n_initializer; i++) {
-        const struct onnx_val *x = onnx_values_find(&v, graph->initializer[i]->name);
-        if (x && x->uses)
+    for (size_t i = 0; i < graph->n_initializer; i++)
+        if (is_used(&v, graph->initializer[i]->name))
             graph->initializer[n++] = graph->initializer[i];
-    }
     graph->n_initializer = n;
     n = 0;
     for (size_t i = 0; i < g->n_weights; i++)
-        if (onnx_values_find(&v, g->weights[i]->name)->uses)
+        if (is_used(&v, g->weights[i]->name))
             g->weights[n++] = g->weights[i];
     g->n_weights = n;
     return 0;
