@@ -34,7 +34,7 @@ static const char **hide_ends(struct onnx_values *v, Onnx__ValueInfoProto *const
     const char **own = arena_array(v->g->arena, const char *, n + 1);
     for (size_t i = 0; own && i < n; i++) {
         const Onnx__TypeProto__Tensor *t = ends[i]->type ? ends[i]->type->tensor_type : NULL;
-        struct onnx_val *x = onnx_values_add(v, ends[i]->name);
+        struct onnx_val *x = ends[i]->name ? onnx_values_add(v, ends[i]->name) : NULL;
         own[i] = NULL;
         if (!x || !t || t->elem_type != type)
             continue;
