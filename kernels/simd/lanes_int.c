@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  * kernels/simd/lanes_int.c - encoders of the blocks of 32 with one scale: q4_0 q4_1 q5_0 q5_1 q8_0.
- * VL blocks at a time: first their extremes, one block a lane, then block by block the levels. */
+ * A group at a time: first the blocks' extremes, one block a lane, then block by block the levels.
+ */
 #include "kernels/scalar.h"
 #include "kernels/simd/lanes.h"
 
-enum { ELEMS = 32, VECS = ELEMS / VL, HALF_VECS = VECS / 2 };
+/* The blocks of a group are more than VL: the levels of the first are made while the scales of the
+ * last, two divisions one after the other, are on their way. */
+enum { ELEMS = 32, VECS = ELEMS / VL, HALF_VECS = VECS / 2, GROUP = 2 * VL };
 
-/* Of VL blocks, each in its lane, or in its element once stored. */
 struct scales {
-    half d[VL], min[VL];
-    float inverse[VL], offset[VL];
+    half d[GROUP], min[GROUP];
+    float inverse[GROUP], offset[GROUP];
 };
 
 /* One row a block: its VECS vectors put together. */
@@ -70,41 +72,65 @@ INLINE bool blocks_absmax(const float *src, vf *out) {
     return true;
 }
 
-/* False: a block has what is not finite, or an infinite inverse; the portable code knows what to
- * make of them. */
-INLINE bool scales_symmetric(struct scales *s, const float *src, float divisor) {
-    vf absmax;
-    if (!blocks_absmax(src, &absmax))
-        return false;
-    const vf d = absmax / divisor, inverse = vf_inverse_or_0(d);
-    vf_store_f16(s->d, d);
-    vf_store(s->inverse, inverse);
-    return !vm_any(vf_eq(vf_abs(inverse), vf_set1(__builtin_inff())));
-}
-
-/* A NaN may be lost here; the levels show it. Where the minimum is zero, its sign is that of the
- * first zero, which must be looked for. */
-INLINE void scales_affine(struct scales *s, const float *src, float divisor) {
+/* first_minmax() of each block. A NaN may be lost here; the levels show it. Where the minimum is
+ * zero, its sign is that of the first zero, which must be looked for. */
+INLINE void blocks_minmax(const float *src, vf *min, vf *max) {
     vi low, high;
     blocks_extremes(src, op_fmin, op_fmax, &low, &high);
-    vf min = (vf)low, max = (vf)high;
-    uint32_t zeros = vm_bits(vf_eq(min, vf_set1(0)));
+    *min = (vf)low;
+    *max = (vf)high;
+    uint32_t zeros = vm_bits(vf_eq(*min, vf_set1(0)));
     if (__builtin_expect(zeros != 0, 0)) {
         float lane_min[VL], lane_max[VL];
-        vf_store(lane_min, min);
-        vf_store(lane_max, max);
+        vf_store(lane_min, *min);
+        vf_store(lane_max, *max);
         for (; zeros; zeros &= zeros - 1) {
             const int k = __builtin_ctz(zeros);
             first_minmax(src + ELEMS * k, ELEMS, &lane_min[k], &lane_max[k]);
         }
-        min = vf_load(lane_min);
-        max = vf_load(lane_max);
+        *min = vf_load(lane_min);
+        *max = vf_load(lane_max);
     }
-    const vf d = (max - min) / divisor;
-    vf_store_f16(s->d, d);
-    vf_store_f16(s->min, min);
-    vf_store(s->offset, min);
-    vf_store(s->inverse, vf_inverse_or_0(d));
+}
+
+/* The scale of VL blocks from @k on, and its inverse. False: that is infinite. */
+INLINE bool scales_store(struct scales *s, int k, vf d) {
+    const vf inverse = vf_inverse_or_0(d);
+    vf_store_f16(s->d + k, d);
+    vf_store(s->inverse + k, inverse);
+    return !vm_any(vf_eq(vf_abs(inverse), vf_set1(__builtin_inff())));
+}
+
+/* False: a block has what is not finite, or an infinite inverse; the portable code knows what to
+ * make of them. */
+INLINE bool scales_symmetric(struct scales *s, const float *src, float divisor) {
+    for (int k = 0; k < GROUP; k += VL) {
+        vf absmax;
+        if (!blocks_absmax(src + ELEMS * k, &absmax) || !scales_store(s, k, absmax / divisor))
+            return false;
+    }
+    return true;
+}
+
+/* The same of magnitudes, which as integers are in the order of the numbers, NaN last. */
+INLINE bool scales_magnitude(struct scales *s, const float *src, float divisor) {
+    for (int k = 0; k < GROUP; k += VL) {
+        const vf absmax = (vf)reduce_blocks(src + ELEMS * k, op_max, 0x7fffffff);
+        if (vm_any(vm_not(vf_lt(absmax, vf_set1(__builtin_inff())))) ||
+            !scales_store(s, k, absmax / divisor))
+            return false;
+    }
+    return true;
+}
+
+INLINE void scales_affine(struct scales *s, const float *src, float divisor) {
+    for (int k = 0; k < GROUP; k += VL) {
+        vf min, max;
+        blocks_minmax(src + ELEMS * k, &min, &max);
+        scales_store(s, k, (max - min) / divisor);
+        vf_store_f16(s->min + k, min);
+        vf_store(s->offset + k, min);
+    }
 }
 
 /* Whether all levels were numbers: a NaN, an infinity or an infinite inverse gives a negative one.
@@ -158,7 +184,7 @@ static bool q4_0_group(void *dst, const float *src) {
     struct scales s;
     if (!scales_symmetric(&s, src, -8))
         return false;
-    for (int k = 0; k < VL; k++) {
+    for (int k = 0; k < GROUP; k++) {
         vi q[VECS];
         levels_symmetric(q, &s, src, k, 8.5f, 15);
         b[k].d = s.d[k];
@@ -172,7 +198,7 @@ static bool q5_0_group(void *dst, const float *src) {
     struct scales s;
     if (!scales_symmetric(&s, src, -16))
         return false;
-    for (int k = 0; k < VL; k++) {
+    for (int k = 0; k < GROUP; k++) {
         vi q[VECS];
         levels_symmetric(q, &s, src, k, 16.5f, 31);
         b[k].d = s.d[k];
@@ -186,7 +212,7 @@ static bool q4_1_group(void *dst, const float *src) {
     struct scales s;
     vi seen = { 0 };
     scales_affine(&s, src, 15);
-    for (int k = 0; k < VL; k++) {
+    for (int k = 0; k < GROUP; k++) {
         vi q[VECS];
         levels_affine(q, &seen, &s, src, k);
         clamp_levels(q, 15);
@@ -202,7 +228,7 @@ static bool q5_1_group(void *dst, const float *src) {
     struct scales s;
     vi seen = { 0 };
     scales_affine(&s, src, 31);
-    for (int k = 0; k < VL; k++) {
+    for (int k = 0; k < GROUP; k++) {
         vi q[VECS];
         levels_affine(q, &seen, &s, src, k);
         b[k].d = s.d[k];
@@ -214,43 +240,35 @@ static bool q5_1_group(void *dst, const float *src) {
 
 static bool q8_0_group(void *dst, const float *src) {
     struct q8_0 *b = dst;
-    half d_bits[VL];
-    float inverses[VL];
-    /* As integers, magnitudes are in the order of the numbers, infinity and NaN last. */
-    const vi absmax = reduce_blocks(src, op_max, 0x7fffffff);
-    const vf d = (vf)absmax / 127.0f, inverse = vf_inverse_or_0(d);
-    const vm finite = vm_and(vf_lt((vf)absmax, vf_set1(__builtin_inff())),
-                             vf_lt(inverse, vf_set1(__builtin_inff())));
-    if (vm_any(vm_not(finite)))
+    struct scales s;
+    if (!scales_magnitude(&s, src, 127))
         return false;
-    vf_store_f16(d_bits, d);
-    vf_store(inverses, inverse);
-    for (int k = 0; k < VL; k++) {
+    for (int k = 0; k < GROUP; k++) {
         vi q[VECS];
         UNROLL for (int i = 0; i < VECS; i++) q[i] =
-            vi_round_away(vf_load(src + ELEMS * k + VL * i) * inverses[k]);
-        b[k].d = d_bits[k];
+            vi_round_away(vf_load(src + ELEMS * k + VL * i) * s.inverse[k]);
+        b[k].d = s.d[k];
         vi_store32_s8(b[k].qs, q);
     }
     return true;
 }
 
 void LANES(q4_0_encode)(void *dst, const float *src, size_t blocks) {
-    encode_groups(dst, src, blocks, ELEMS, sizeof(struct q4_0), VL, q4_0_group, q4_0_encode_c);
+    encode_groups(dst, src, blocks, ELEMS, sizeof(struct q4_0), GROUP, q4_0_group, q4_0_encode_c);
 }
 
 void LANES(q4_1_encode)(void *dst, const float *src, size_t blocks) {
-    encode_groups(dst, src, blocks, ELEMS, sizeof(struct q4_1), VL, q4_1_group, q4_1_encode_c);
+    encode_groups(dst, src, blocks, ELEMS, sizeof(struct q4_1), GROUP, q4_1_group, q4_1_encode_c);
 }
 
 void LANES(q5_0_encode)(void *dst, const float *src, size_t blocks) {
-    encode_groups(dst, src, blocks, ELEMS, sizeof(struct q5_0), VL, q5_0_group, q5_0_encode_c);
+    encode_groups(dst, src, blocks, ELEMS, sizeof(struct q5_0), GROUP, q5_0_group, q5_0_encode_c);
 }
 
 void LANES(q5_1_encode)(void *dst, const float *src, size_t blocks) {
-    encode_groups(dst, src, blocks, ELEMS, sizeof(struct q5_1), VL, q5_1_group, q5_1_encode_c);
+    encode_groups(dst, src, blocks, ELEMS, sizeof(struct q5_1), GROUP, q5_1_group, q5_1_encode_c);
 }
 
 void LANES(q8_0_encode)(void *dst, const float *src, size_t blocks) {
-    encode_groups(dst, src, blocks, ELEMS, sizeof(struct q8_0), VL, q8_0_group, q8_0_encode_c);
+    encode_groups(dst, src, blocks, ELEMS, sizeof(struct q8_0), GROUP, q8_0_group, q8_0_encode_c);
 }
