@@ -47,9 +47,36 @@ def write(top, convert):
     return 0
 
 
+def damage(spec):
+    """(what is done to tokenizer.json, what validate says)"""
+    vocab, merges = spec["model"]["vocab"], spec["model"]["merges"]
+    first = next(iter(vocab))
+    yield dict(spec, model=dict(spec["model"], merges=[*merges, ["\u0125", "\u0125"]])), "part that is no token"
+    yield dict(spec, model=dict(spec["model"], vocab=dict(vocab, again=vocab[first]))), "both have the id"
+    twice = [dict(content=text, id=len(vocab), special=True) for text in ("<one>", "<two>")]
+    yield dict(spec, added_tokens=twice), "both have the id"
+
+
+def validate_damaged(program, top):
+    """How many damaged tokenizers `validate` takes for sound, or says something else of."""
+    folder, wrong = make(top, "bpe", 10**6), 0
+    path = os.path.join(folder, "tokenizer.json")
+    with open(path, encoding="utf-8") as f:
+        spec = json.load(f)
+    for changed, why in damage(spec):
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(changed, f)
+        p = subprocess.run([program, "validate", folder], capture_output=True, text=True)
+        if p.returncode != 2 or why not in p.stdout:
+            wrong += 1
+            print(f"{why}: {p.stdout}{p.stderr}")
+    return wrong
+
+
 def main():
-    program, bad, rows = sys.argv[1], 0, 0
+    program, rows = sys.argv[1], 0
     with open(GOLDEN, encoding="utf-8") as f, tempfile.TemporaryDirectory() as top:
+        bad = validate_damaged(program, top)
         for kind, seed, want in (line.split() for line in f):
             folder = make(top, kind, int(seed))
             p = subprocess.run([program, "convert", folder + ".gguf@f32+pre=llama-bpe", folder + ".gguf"],

@@ -199,6 +199,11 @@ class Cli(unittest.TestCase):
         at = whole.index(key) + len(key)
         out.write_bytes(whole[:at] + struct.pack("<I", 1536) + whole[at + 4:])
         self.assertIn("eos_token_id", self.validate(out, status=2)["tokenizer"]["detail"])
+        added = self.models / "tinylm" / "added_tokens.json"
+        added.write_text('{"one": 1536, "two": 1536}')
+        self.assertIn("both have the id 1536",
+                      self.validate(self.models / "tinylm", status=2)["tokenizer"]["detail"])
+        added.unlink()
         self.assertIn("no such file",
                       self.validate(self.dir / "nothing", status=2)["structure"]["detail"])
         self.run_program("validate", status=1)
@@ -223,6 +228,8 @@ class Cli(unittest.TestCase):
             (self.dir / "g.gguf", cut(-1), None, "beyond the end"),
             (self.dir / "g.gguf", cut(0), None, "its content is not gguf"),
             (self.dir / "g.gguf", cut(3000), None, "cut short"),
+            (self.dir / "g.gguf", lambda data: data + bytes(40), None, "40 bytes after the last tensor"),
+            (self.dir / "g.gguf", lambda data: data.replace(b"<0x41>", b"<0x42>", 1), None, "is there twice"),
             (self.dir / "s.safetensors", cut(-1), None, "impossible data_offsets"),
             (self.dir / "s.safetensors", lambda data: data + b"x", None, "after the last tensor"),
             (self.dir / "p.pt", cut(-1), None, "no end of the zip archive"),

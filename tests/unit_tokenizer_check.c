@@ -2,6 +2,7 @@
  * tests/unit_tokenizer_check.c - parts of a tokenizer that do not belong together are found; the
  * patterns of tokenizers that are written anew are patterns. */
 #include "tests/unit.h"
+#include "formats/json.h"
 #include "formats/tokenizer/hf_json.h"
 #include "formats/tokenizer/regex.h"
 #include "formats/tokenizer/tokenizer_check.h"
@@ -75,6 +76,50 @@ static void test_merges(void **state) {
         assert_true(kv_set_strs(&l, &arena, "tokenizer.ggml.merges", &bad[i], 1));
         assert_int_equal(check(&l, N, "merge 0"), -EBADMSG);
     }
+}
+
+static void check_ids(const char *file, const char *added, const char *want) {
+    struct err why = { 0 };
+    struct json *f, *more = NULL;
+    assert_ok(json_parse(&f, str_from(file), err));
+    if (added)
+        assert_ok(json_parse(&more, str_from(added), err));
+    const int rc = tokenizer_ids_check(f, more, &why);
+    if (rc != (want ? -EBADMSG : 0) || (want && !strstr(why.msg, want)))
+        fail_msg("%s: %d, %s", file, rc, why.msg);
+    json_free(f);
+    json_free(more);
+}
+
+static void test_ids(void **state) {
+    (void)state;
+    const char *plain = "{\"model\":{\"vocab\":{\"a\":0,\"b\":1}}}";
+    check_ids(plain, NULL, NULL);
+    check_ids(plain, "{\"c\":2}", NULL);
+    check_ids(plain, "{\"c\":1}", "both have the id 1");
+    check_ids("{\"model\":{\"vocab\":[[\"a\",0.5],[\"b\",0]]}}", NULL, NULL); /* Unigram */
+    check_ids("{\"model\":{\"vocab\":{\"a\":7,\"b\":7}}}", NULL, "both have the id 7");
+    check_ids("{\"model\":{\"vocab\":{\"a\":-1}}}", NULL, "\"a\" has no id");
+    check_ids("{\"model\":{\"vocab\":{\"a\":0}},\"added_tokens\":[{\"id\":0,\"content\":\"a\"},"
+              "{\"id\":1,\"content\":\"x\"}]}",
+              NULL, NULL);
+    check_ids("{\"added_tokens\":[{\"id\":3,\"content\":\"x\"},{\"id\":3,\"content\":\"y\"}]}",
+              NULL, "both have the id 3");
+    check_ids("{}", NULL, NULL);
+}
+
+static void test_texts_once(void **state) {
+    (void)state;
+    static const struct str twice[] = { STR("a"), STR("b"), STR("a") },
+                            empty[] = { { "", 0 }, { "", 0 } };
+    struct kv_list l = { 0 };
+    struct err why = { 0 };
+    assert_ok(tokenizer_check_once(&l, err));
+    assert_true(kv_set_strs(&l, &arena, "tokenizer.ggml.tokens", empty, 2));
+    assert_ok(tokenizer_check_once(&l, err));
+    assert_true(kv_set_strs(&l, &arena, "tokenizer.ggml.tokens", twice, 3));
+    assert_int_equal(tokenizer_check_once(&l, &why), -EBADMSG);
+    assert_non_null(strstr(why.msg, "token 2, \"a\", is there twice"));
 }
 
 static void test_special(void **state) {
@@ -154,6 +199,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sound),    cmocka_unit_test(test_lists),
         cmocka_unit_test(test_merges),   cmocka_unit_test(test_special),
+        cmocka_unit_test(test_ids),      cmocka_unit_test(test_texts_once),
         cmocka_unit_test(test_patterns), cmocka_unit_test(test_spaces),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);

@@ -23,6 +23,9 @@ void values_free(struct values *v);
  * *left_out: that have none. -EBADMSG: one is wrong, and whose. */
 int archives_check(const struct side *s, uint64_t *checked, uint64_t *left_out, struct err *err);
 
+/* Nothing lies behind the last tensor's padding of a GGUF, where readers see nothing wrong. */
+int ends_check(const struct side *s, struct err *err);
+
 /* The tokenizer; *tokens 0: there is none. For a folder also whether all of its tensors have a
  * place in its architecture, where that is known. */
 int side_check_tokenizer(const struct side *s, uint64_t *tokens, struct err *err);

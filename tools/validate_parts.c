@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * tools/validate_parts.c - what `weightfs validate` looks at besides numbers: archives and
- * tokenizers. */
+ * tools/validate_parts.c - what `weightfs validate` looks at besides numbers: archives, the
+ * ends of files, tokenizers. */
+#include "formats/checked.h"
 #include "formats/cleanup.h"
+#include "formats/container.h"
+#include "formats/folder.h"
 #include "formats/form.h"
+#include "formats/gguf.h"
 #include "formats/inflate.h"
 #include "formats/tokenizer/tokenizer_check.h"
 #include "formats/zip.h"
@@ -73,6 +77,27 @@ int archives_check(const struct side *s, uint64_t *checked, uint64_t *left_out, 
     return rc;
 }
 
+/* --- ends --- */
+
+int ends_check(const struct side *s, struct err *err) {
+    const struct model *m = s->model;
+    uint64_t alignment = GGUF_ALIGNMENT;
+    if (s->view || m->container->kind != CONTAINER_GGUF)
+        return 0;
+    (void)kv_get_u64(&m->kvs, "general.alignment", &alignment);
+    for (uint32_t src = 0; src < m->n_sources; src++) {
+        uint64_t end = 0;
+        for (uint32_t i = 0; i < m->n_tensors; i++)
+            if (m->tensors[i].src == src && m->tensors[i].off + m->tensors[i].bytes > end)
+                end = m->tensors[i].off + m->tensors[i].bytes;
+        const uint64_t size = source_ident(m->sources[src])->size;
+        if (end && checked_align(end, alignment, &end) && size > end)
+            return err_set(err, -EBADMSG, "%s: %llu bytes after the last tensor",
+                           source_path(m->sources[src]), (unsigned long long)(size - end));
+    }
+    return 0;
+}
+
 /* --- tokenizers --- */
 
 static uint64_t embedding_rows(const struct model *m) {
@@ -95,13 +120,30 @@ static int check_folder(const struct model *m, uint64_t *tokens, struct err *err
     return rc;
 }
 
+static int check_ids(const struct folder *f, struct err *err) {
+    struct json *file, *added = NULL;
+    int rc = folder_json(f, "tokenizer.json", FOLDER_MAX_TOKENIZER, &file, err);
+    if (rc == 0)
+        rc = folder_json(f, "added_tokens.json", FOLDER_MAX_CONFIG, &added, err);
+    if (rc == 0)
+        rc = tokenizer_ids_check(file, added, err);
+    json_free(file);
+    json_free(added);
+    return rc;
+}
+
 int side_check_tokenizer(const struct side *s, uint64_t *tokens, struct err *err) {
     const struct model *m = s->model;
     *tokens = 0;
     if (s->view && format_is_folder(s->place.spec.format))
         m = s->view->model; /* its tokenizer's files are the source's */
-    if (!m->folder)
-        return tokenizer_check(&m->kvs, embedding_rows(m), tokens, err);
-    return form_knows_folder(s->place.engine->root, s->place.source) ? check_folder(m, tokens, err)
-                                                                     : 0;
+    int rc = 0;
+    if (!m->folder) {
+        rc = tokenizer_check(&m->kvs, embedding_rows(m), tokens, err);
+        return rc == 0 ? tokenizer_check_once(&m->kvs, err) : rc;
+    }
+    rc = check_ids(m->folder, err);
+    if (rc == 0 && form_knows_folder(s->place.engine->root, s->place.source))
+        rc = check_folder(m, tokens, err);
+    return rc;
 }

@@ -91,14 +91,22 @@ static void check_tokenizer(struct report *r, const struct side *s) {
         say(r, CHECK_TOKENIZER, RESULT_NONE, "none that is known");
 }
 
-static void check_all(struct report *r, const struct side *s) {
+static void check_structure(struct report *r, const struct side *s) {
     uint64_t bytes = 0;
     char text[TEXT_SIZE];
-    r->model = s->model;
+    struct err err = { 0 };
     for (uint32_t i = 0; i < r->model->n_tensors; i++)
         bytes += r->model->tensors[i].bytes;
-    say(r, CHECK_STRUCTURE, RESULT_OK, "%s, %u tensors, %s", r->model->container->name,
-        r->model->n_tensors, text_bytes(bytes, text));
+    if (ends_check(s, &err) < 0)
+        say(r, CHECK_STRUCTURE, RESULT_BAD, "%s", err.msg);
+    else
+        say(r, CHECK_STRUCTURE, RESULT_OK, "%s, %u tensors, %s", r->model->container->name,
+            r->model->n_tensors, text_bytes(bytes, text));
+}
+
+static void check_all(struct report *r, const struct side *s) {
+    r->model = s->model;
+    check_structure(r, s);
     check_values(r, s, workers_threads(s->place.engine->workers));
     check_archives(r, s);
     check_tokenizer(r, s);

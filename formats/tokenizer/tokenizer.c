@@ -4,18 +4,27 @@
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
+
+/* Add those of @names, "A, B", that @list does not have. */
+static void list_once(char *list, size_t size, const char *names) {
+    while (*names) {
+        const size_t n = strcspn(names, ","), len = strlen(list);
+        if (!memmem(list, len, names, n))
+            snprintf(list + len, size - len, "%s%.*s", len ? ", " : "", (int)n, names);
+        names += n;
+        names += strspn(names, ", ");
+    }
+}
 
 /* The first of the kinds that the folder has. */
 static int make_pairs(struct arch_work *w) {
-    char tried[128] = "";
-    size_t len = 0;
+    char tried[256] = "";
     for (const struct tokenizer_kind *const *k = w->arch->tokenizers; *k; k++) {
         int rc = (*k)->add(w);
         if (rc)
             return rc < 0 ? rc : 0;
-        if (len < sizeof tried)
-            len += (size_t)snprintf(tried + len, sizeof tried - len, "%s%s", len ? ", " : "",
-                                    (*k)->files);
+        list_once(tried, sizeof tried, (*k)->files);
     }
     return err_set(w->err, -ENOTSUP, "no tokenizer of a kind that is read for %s (looked for: %s)",
                    w->arch->gguf, tried);

@@ -25,15 +25,21 @@ static bool has(const struct texts *t, struct str text) {
     return find_slot(t, text)->p;
 }
 
-static int read_texts(struct texts *t, struct kv_array tokens, struct err *err) {
+/* @once: no text may be there twice. */
+static int read_texts(struct texts *t, struct kv_array tokens, bool once, struct err *err) {
     struct str text;
     for (t->n_slots = 16; t->n_slots < 2 * tokens.n;)
         t->n_slots *= 2;
     t->slots = calloc(t->n_slots, sizeof *t->slots);
     if (!t->slots)
         return err_set(err, -ENOMEM, "no memory for %llu tokens", (unsigned long long)tokens.n);
-    while (kv_array_next(&tokens, &text))
-        *find_slot(t, text) = text.p ? text : STR("");
+    for (uint64_t i = 0; kv_array_next(&tokens, &text); i++) {
+        struct str *slot = find_slot(t, text);
+        if (once && slot->p && text.n) /* those without a text get one from llama.cpp */
+            return err_set(err, -EBADMSG, "token %llu, \"%.*s\", is there twice",
+                           (unsigned long long)i, (int)(text.n < 60 ? text.n : 60), text.p);
+        *slot = text.p ? text : STR("");
+    }
     return 0;
 }
 
@@ -76,7 +82,7 @@ static int check_types(const struct kv_list *kvs, struct err *err) {
 /* "A B": two tokens, which together are a third. A space may be the first letter of A. */
 static int check_merge(const struct texts *t, struct str merge, uint64_t i, struct err *err) {
     const char *space = merge.n > 1 ? memchr(merge.p + 1, ' ', merge.n - 1) : NULL;
-    char whole[512];
+    char whole[4096]; /* there are tokens of hundreds of spaces */
     if (!space || merge.n > sizeof whole)
         return err_set(err, -EBADMSG, "merge %llu is not two tokens", (unsigned long long)i);
     const struct str a = { merge.p, (size_t)(space - merge.p) };
@@ -95,9 +101,19 @@ static int check_merges(const struct kv_list *kvs, struct kv_array tokens, struc
     struct str merge;
     if (!kv_get_array(kvs, "tokenizer.ggml.merges", &merges))
         return 0;
-    int rc = read_texts(&t, tokens, err);
+    int rc = read_texts(&t, tokens, false, err);
     for (uint64_t i = 0; rc == 0 && kv_array_next(&merges, &merge); i++)
         rc = check_merge(&t, merge, i, err);
+    free(t.slots);
+    return rc;
+}
+
+int tokenizer_check_once(const struct kv_list *kvs, struct err *err) {
+    struct texts t = { 0 };
+    struct kv_array tokens;
+    if (!kv_get_array(kvs, "tokenizer.ggml.tokens", &tokens) || tokens.type != KV_STRING)
+        return 0;
+    int rc = read_texts(&t, tokens, true, err);
     free(t.slots);
     return rc;
 }

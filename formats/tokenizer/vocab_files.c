@@ -4,6 +4,7 @@
 #include "formats/tokenizer/vocab_files.h"
 #include "formats/buffer.h"
 #include "formats/cleanup.h"
+#include "formats/tokenizer/bpe.h"
 #include <errno.h>
 #include <stdlib.h>
 
@@ -61,25 +62,55 @@ static int read_pairs(struct buffer *b, const struct arch_work *w) {
     return rc;
 }
 
+static bool take_token(struct str *text, struct str *token) {
+    if (!take_line(text, token))
+        return false;
+    while (token->n && (token->p[token->n - 1] == ' ' || token->p[token->n - 1] == '\t'))
+        token->n--;
+    return true;
+}
+
+/* Of lines that are equal the last counts. False: no memory. */
+static bool find_last(struct token_map *last, struct str text, struct arena *a) {
+    struct str token;
+    size_t n = 1;
+    for (size_t i = 0; i < text.n; i++)
+        n += text.p[i] == '\n';
+    if (!token_map_init(last, a, n))
+        return false;
+    for (uint32_t id = 0; take_token(&text, &token); id++)
+        token_map_put(last, token, id);
+    return true;
+}
+
 /* A token a line. */
 static int read_lines(struct buffer *b, const struct arch_work *w) {
     auto_free char *vocab = NULL;
+    struct arena a = { 0 };
+    struct token_map last;
     size_t n;
     int rc = folder_slurp(w->folder, VOCAB_TXT, FOLDER_MAX_TOKENIZER, &vocab, &n, w->err);
     if (rc < 0)
         return rc;
-    struct str text = { vocab, n }, line;
-    buffer_z(b, "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{");
-    for (uint64_t id = 0; take_line(&text, &line); id++) {
-        while (line.n && (line.p[line.n - 1] == ' ' || line.p[line.n - 1] == '\t'))
-            line.n--;
-        buffer_z(b, id ? "," : "");
-        buffer_json(b, line);
-        buffer_z(b, ":");
-        buffer_decimal(b, id);
+    struct str text = { vocab, n }, token;
+    if (find_last(&last, text, &a)) {
+        const char *comma = "";
+        buffer_z(b, "{\"model\":{\"type\":\"WordPiece\",\"vocab\":{");
+        for (uint32_t id = 0, at; take_token(&text, &token); id++) {
+            if (token_map_get(&last, token, &at) && at != id)
+                continue;
+            buffer_z(b, comma);
+            buffer_json(b, token);
+            buffer_z(b, ":");
+            buffer_decimal(b, id);
+            comma = ",";
+        }
+        buffer_z(b, "}}}");
+    } else {
+        rc = work_no_memory(w);
     }
-    buffer_z(b, "}}}");
-    return 0;
+    arena_fini(&a);
+    return rc;
 }
 
 int vocab_files_read(struct json **out, const struct token_class *by, const struct arch_work *w) {

@@ -2,6 +2,7 @@
 """Hugging Face folders that views of GGUFs are: the tensors, the numbers of config.json and the
 tokenizer of the folder that the GGUF was made of; and ONNX graphs of the same GGUFs."""
 
+import hashlib
 import json
 import pathlib
 import random
@@ -22,6 +23,7 @@ RECIPES = ["Qwen2.5-Nano-Instruct", "Llama-3.2-Nano-Instruct", "gemma-2-nano-it"
            "deepseek-v2-lite-nano"]
 MODELS = ["tinylm", *RECIPES]
 EXPERTS = "Llama-4-nano-text"
+LAST_COUNTS = "da64f98dc51d4d686daa6977484fa3ef0c8700e9e7595e59e622ca3273055023"
 PIECES = ["hello", "World", " ", "  ", "\n", "\r\n", "\t", "don't", "I'LL", "123", "4", "3.14", "café",
           "Ünï", "中文字", "。", "日本語", "한국어", "Привет", "мир", "مرحبا", "שלום", "ไทย", "हिन्दी",
           "🙂", "👩‍👧", "e\u0301", "ﬁ", "Ｆ", "_", "::", "()", "{", "\\", "\"", "'s", "--", "x=1;",
@@ -113,6 +115,18 @@ def test_a_unigram_splits_texts_as_sentencepiece(program, tmp_path):
         assert got.encode(text, add_special_tokens=False).ids == pieces.encode(text), repr(text)
     config = json.loads((tmp_path / "t5-nano-v1_0" / "config.json").read_text())
     assert got.encode("a").ids[-1] == config["eos_token_id"]
+
+
+def test_of_equal_lines_in_vocab_txt_the_last_counts(program, made, tmp_path):
+    """The hash is of what convert_hf_to_gguf.py makes of the folder."""
+    folder = tmp_path / "bge-nano-en-v1.5"
+    shutil.copytree(made / folder.name, folder)
+    (folder / "tokenizer.json").unlink()
+    lines = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")
+    lines[2000] = lines[1500]
+    (folder / "vocab.txt").write_text("\n".join(lines), encoding="utf-8")
+    subprocess.run([program, "convert", f"{folder}.gguf@f16", tmp_path / "out"], check=True)
+    assert hashlib.sha256((tmp_path / "out").read_bytes()).hexdigest() == LAST_COUNTS
 
 
 def test_special_tokens(views):
