@@ -173,8 +173,8 @@ bool torch_allows_script(struct str module, struct str name) {
 
 const char *torch_usual_key(uint32_t i) {
     static const char *const keys[] = {
-        "state_dict", "model_state_dict", "model",  "module", "net",
-        "weights",    "params_ema",       "params", NULL,
+        "state_dict", "model_state_dict", "model_state", "model",  "module",
+        "net",        "weights",          "params_ema",  "params", NULL,
     };
     return keys[i];
 }
