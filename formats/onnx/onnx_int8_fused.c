@@ -33,6 +33,14 @@ static struct quantized *quantize_gates(struct int8_pass *p, struct onnx_val *x)
     return int8_weight(p, x, &w, LINEAR8_SIGNED, &scales);
 }
 
+static void drop_attr(Onnx__NodeProto *n, const Onnx__AttributeProto *a) {
+    size_t kept = 0;
+    for (size_t i = 0; i < n->n_attribute; i++)
+        if (n->attribute[i] != a)
+            n->attribute[kept++] = n->attribute[i];
+    n->n_attribute = kept;
+}
+
 /* One whose batch comes first (layout 1) stays: the operator in 8 bits has no such attribute. */
 bool int8_lstm(struct int8_pass *p, Onnx__NodeProto *n) {
     struct onnx_val *w = int8_input(p, n, 1), *r = int8_input(p, n, 2);
@@ -42,6 +50,7 @@ bool int8_lstm(struct int8_pass *p, Onnx__NodeProto *n) {
         return false;
     const struct quantized *a = quantize_gates(p, w), *b = quantize_gates(p, r);
     int8_dequantize(p, int8_input(p, n, 0));
+    drop_attr(n, layout);
     if (a && b)
         fuse(p, n, "DynamicQuantizeLSTM",
              ONNX_NAMES(n->input[0], a->levels, b->levels, input_name(n, 3), input_name(n, 4),
