@@ -176,6 +176,16 @@ class Cli(unittest.TestCase):
         self.assertEqual(report["structure"]["result"], "ok")
         self.assertEqual(self.validate(self.models / "tinylm.gguf@f32", status=2)["infinite"], 2)
 
+    def test_validate_masks(self):
+        for numbers, status in (((0, float("-inf")), 0), ((float("-inf"),), 0),
+                                ((1, float("-inf")), 2), ((0, float("inf")), 2)):
+            data = struct.pack(f"<{len(numbers)}f", *numbers)
+            header = json.dumps({"mask": {"dtype": "F32", "shape": [len(numbers)],
+                                          "data_offsets": [0, len(data)]}}).encode()
+            path = self.dir / "mask.safetensors"
+            path.write_bytes(struct.pack("<Q", len(header)) + header + data)
+            self.assertEqual(self.validate(path, status=status)["infinite"], 1)
+
     def test_validate_checksums(self):
         out = self.dir / "x.pt"
         self.run_program("convert", self.models / "tinylm.pt@f16+crc", out)

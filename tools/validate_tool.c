@@ -12,8 +12,8 @@ static const char help[] =
     "usage: weightfs validate [--json] FILE|FOLDER|DIR/NAME.FORMAT@TYPE\n"
     "\n"
     "Read all of a model, or of a view as a mount of DIR would show it, and check it: structure,\n"
-    "offsets and sizes; that every number is finite; checksums, where the format has them; that\n"
-    "the parts of the tokenizer belong together.\n"
+    "offsets and sizes; that every number is finite (a mask of zeros and minus infinity may be);\n"
+    "checksums, where the format has them; that the parts of the tokenizer belong together.\n"
     "\n"
     "      --json         for scripts\n"
     "      --cache DIR    take chunks from a cache and leave new ones there (default: none)\n"
@@ -61,8 +61,7 @@ static void check_values(struct report *r, const struct side *s, unsigned thread
         say(r, CHECK_VALUES, RESULT_BAD, "%s", err.msg);
         return;
     }
-    const bool bad = v->all.nan || v->all.infinite;
-    say(r, CHECK_VALUES, bad ? RESULT_BAD : RESULT_OK,
+    say(r, CHECK_VALUES, v->bad ? RESULT_BAD : RESULT_OK,
         "%s numbers, %llu NaN, %llu infinite; %llu tensors not looked at",
         text_count(v->numbers, numbers), (unsigned long long)v->all.nan,
         (unsigned long long)v->all.infinite, (unsigned long long)v->skipped);
@@ -139,7 +138,7 @@ static void print_text(const struct report *r, const char *path) {
         printf("       %llu NaN, %llu infinite in ", (unsigned long long)r->values.faults[i].nan,
                (unsigned long long)r->values.faults[i].infinite);
         text_plain(stdout, r->model->tensors[i].name);
-        putchar('\n');
+        puts(values_bad(&r->values.faults[i]) ? "" : ", a mask");
     }
 }
 

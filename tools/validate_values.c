@@ -31,6 +31,7 @@ static int look(void *user, uint64_t index, void *scratch, struct err *err) {
     for (uint64_t i = 0; rc == 0 && i < n; i++) {
         p->faults.nan += isnan(x[i]);
         p->faults.infinite += isinf(x[i]) != 0;
+        p->faults.others += x[i] != 0 && x[i] != -INFINITY;
     }
     return rc;
 }
@@ -59,6 +60,11 @@ static int cut_pieces(struct run *r, struct values *v, struct err *err) {
 static void add(struct tensor_faults *to, const struct tensor_faults *more) {
     to->nan += more->nan;
     to->infinite += more->infinite;
+    to->others += more->others;
+}
+
+bool values_bad(const struct tensor_faults *f) {
+    return f->nan || (f->infinite && f->others);
 }
 
 int values_check(struct values *v, const struct side *s, unsigned threads, struct err *err) {
@@ -72,6 +78,8 @@ int values_check(struct values *v, const struct side *s, unsigned threads, struc
         add(&v->faults[r.pieces[i].tensor], &r.pieces[i].faults);
         add(&v->all, &r.pieces[i].faults);
     }
+    for (uint32_t i = 0; v->faults && i < s->model->n_tensors; i++)
+        v->bad |= values_bad(&v->faults[i]);
     for (uint32_t i = 0; i < s->model->n_tensors; i++)
         v->numbers += has_numbers(&s->model->tensors[i]) ? s->model->tensors[i].elems : 0;
     free(r.pieces);
