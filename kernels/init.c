@@ -53,13 +53,15 @@ static const struct kernels portable = {
 void kernels_init(struct kernels *k, unsigned cpu) {
     *k = portable;
     k->cpu = cpu;
-#ifdef WEIGHTFS_X86
+#ifdef WITH_AVX2
     if (cpu & CPU_AVX2)
         lanes_add_avx2(k);
+#endif
+#ifdef WITH_AVX512
     if (cpu & CPU_AVX512)
         lanes_add_avx512(k);
 #endif
-#ifdef WEIGHTFS_ARM
+#ifdef WITH_NEON
     if (cpu & CPU_NEON)
         lanes_add_neon(k);
 #endif

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # `bootstrap test`: every build and every suite, then one line that counts them all.
 
-passed=0 failed=0 skipped=0 broken=()
+results=$out/logs/results # a line for each check or suite: passed, failed, skipped; what is not in order
+mkdir -p "$out/logs"
+: >"$results"
 
 # meson_tests FOLDER [ARGUMENT...]: run them and add what came of them.
 meson_tests() {
     local dir=$out/$1 counts
     shift
     rm -f "$dir/meson-logs/testlog.json"
-    nice meson test -C "$dir" --no-rebuild --print-errorlogs "$@" || broken+=("${dir##*/}")
+    nice meson test -C "$dir" --no-rebuild --print-errorlogs "$@" || add 0 0 0 "${dir##*/}"
     counts=$(python3 - "$dir/meson-logs/testlog.json" <<'END'
 import json, os, sys
 n = {"passed": 0, "failed": 0, "skipped": 0}
@@ -23,7 +25,7 @@ END
 }
 
 add() {
-    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+    echo "$*" >>"$results"
 }
 
 # one NAME COMMAND...: a check that passes or fails as a whole.
@@ -34,8 +36,7 @@ one() {
         add 1 0 0
     else
         say "FAILED: $name"
-        broken+=("$name")
-        add 0 1 0
+        add 0 1 0 "$name"
     fi
 }
 
@@ -43,7 +44,7 @@ client_tests() {
     local xml=$out/logs/clients.xml counts
     rm -f "$xml"
     nice "$out/venv/bin/python" -B -m pytest -q -p no:cacheprovider --junitxml "$xml" \
-        "$top/tests/clients" || broken+=(clients)
+        "$top/tests/clients" || add 0 0 0 clients
     counts=$(python3 - "$xml" <<'END'
 import sys, xml.etree.ElementTree as tree
 try:
@@ -55,6 +56,21 @@ except OSError:
 END
     )
     add $counts
+}
+
+# beside COMMAND...: while the next things are built, as it mostly waits or has one thread; joined()
+# waits for it and shows what it said.
+beside() {
+    set -m # a process group, for the end of this shell
+    "$@" >"$out/logs/beside.log" 2>&1 &
+    set +m
+    background=$!
+}
+
+joined() {
+    wait "$background" || add 0 1 0 'what ran beside'
+    background=
+    cat "$out/logs/beside.log"
 }
 
 # What it finds lies beside the program; the seeds stay as they are.
@@ -83,8 +99,11 @@ build test -Dwerror=true
 meson_tests test
 one 'who may include whom' sh "$top/tests/includes.sh"
 
+say "== clients, while others are built"
+beside client_tests
+
 say "== clang"
-CC=clang build clang -Dwerror=true -Dbuildtype=debug -Dc_args=-O0 # kernels too: it is not run
+CC=clang build clang -Dwerror=true -Dbuildtype=plain -Dc_args=-O0 # kernels too: it is not run
 add 1 0 0
 
 say "== arm64: kernels, under qemu"
@@ -96,14 +115,20 @@ if command -v nvcc >/dev/null; then
     build cuda -Dkernels_only=true -Dcuda=enabled -Dgpu_arch=sm_75 -Dwerror=true
     meson_tests cuda --suite gpu
 fi
+joined
 
-say "== clients"
-client_tests
+# -O1: what is compiled here takes longer than what is run.
+sanitized=(-Db_lundef=false -Doptimization=1)
 
 say "== address and undefined behaviour"
-build asan -Db_sanitize=address,undefined -Db_lundef=false
-ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
+build asan -Db_sanitize=address,undefined "${sanitized[@]}"
+WEIGHTFS_TEST_PART=1 ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 \
     meson_tests asan --no-suite slow --timeout-multiplier 4
+
+say "== threads, while the next is built"
+targets=threaded
+build tsan -Db_sanitize=thread "${sanitized[@]}"
+TSAN_OPTIONS=halt_on_error=1 beside meson_tests tsan --suite threads --timeout-multiplier 12
 
 say "== hostile files, $fuzz_seconds seconds a reader"
 targets=
@@ -111,6 +136,7 @@ for name in adapter config gguf imatrix json onnx safetensors spec spm tokenizer
     targets="$targets tests/fuzz_$name"
 done
 CC=clang build fuzz -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false
+joined
 while read -r -a batch; do # one a core
     pids=()
     for target in "${batch[@]}"; do
@@ -122,12 +148,10 @@ while read -r -a batch; do # one a core
     done
 done < <(xargs -n "$(nproc)" <<<"$targets")
 
-say "== threads"
-targets=threaded
-build tsan -Db_sanitize=thread -Db_lundef=false
-targets=
-TSAN_OPTIONS=halt_on_error=1 meson_tests tsan --suite threads --timeout-multiplier 12
-
-[ ${#broken[@]} -eq 0 ] || say "Not in order: ${broken[*]}"
-say "$passed passed, $failed failed, $skipped skipped"
-[ ${#broken[@]} -eq 0 ] && [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+awk '{ p += $1; f += $2; s += $3 }
+     NF > 3 { $1 = $2 = $3 = ""; broken = broken (broken ? "," : "") " " substr($0, 4) }
+     END {
+         if (broken) print "Not in order:" broken
+         print p + 0 " passed, " f + 0 " failed, " s + 0 " skipped"
+         exit f > 0 || p == 0 || broken != ""
+     }' "$results"

@@ -112,7 +112,7 @@ static const struct {
 } views[] = {
     { "made.gguf", "q4_0", FORMAT_GGUF },
     { "good.safetensors", "f16", FORMAT_TORCH },
-    { "tinylm", "q4_k_m", FORMAT_GGUF },
+    { "tinylm", "q5_0", FORMAT_GGUF },
     { "tinylm", "q8_0", FORMAT_GGUF },
 };
 enum { VIEWS = sizeof views / sizeof *views, READ_MAX = 900 << 10 };
@@ -201,7 +201,7 @@ static void run_all(enum fault f) {
         run(f, at);
         last = calls;
         runs++;
-        if (last < at) /* it was never reached */
+        if (last < at && at % 2) /* it was never reached, and an empty cache needs most of them */
             break;
     }
     run(FAULT_NONE, 0);

@@ -2,7 +2,9 @@
 """The safetensors package and plain numpy read views: names, shapes and rows of Hugging Face."""
 
 import json
+import shutil
 import struct
+import subprocess
 
 import numpy as np
 import pytest
@@ -61,3 +63,40 @@ def test_numpy_maps_a_view(mount, convert, models):
     view = "tinylm.gguf@q8_0"
     got = np.memmap(mount / view, np.uint8, "r")
     assert np.array_equal(got, np.fromfile(convert(models / view), np.uint8))
+
+
+# The folder as each kind of source; safetensors.numpy has no bf16.
+SOURCES = {"safe.safetensors": "safetensors@bf16", "torch.pt": "pt@bf16", "gguf.gguf": "gguf@bf16",
+           "graph.onnx": "onnx@fp32"}
+
+
+@pytest.fixture(scope="module")
+def sources(program, models, mounting, tmp_path_factory):
+    src = tmp_path_factory.mktemp("sources")
+    shutil.copytree(models / "tinylm", src / "tinylm")
+    for name, view in SOURCES.items():
+        subprocess.run([program, "convert", src / f"tinylm.{view}", src / name], check=True)
+    return mounting(src, "nocache,views=none")
+
+
+@pytest.mark.parametrize("source", [n.split(".")[0] for n in SOURCES])
+def test_every_source(sources, truth, source):
+    for spec, dtype in (("f32", np.float32), ("f16", np.float16)):
+        got = safetensors.numpy.load_file(sources / f"{source}.safetensors@{spec}")
+        if source == "graph":  # which has numbers of its own
+            got = {name: x for name, x in got.items() if name in truth}
+        same(got, truth, dtype)
+    if source != "graph":
+        same(read_bf16(sources / f"{source}.safetensors@bf16"), truth, np.float32)
+
+
+@pytest.mark.parametrize("source", ["tinylm", "gguf"])
+def test_folders(sources, truth, source):
+    """The weights, and config.json beside them."""
+    for spec, dtype in (("f32", np.float32), ("f16", np.float16)):
+        folder = sources / f"{source}.hf@{spec}"
+        same(safetensors.numpy.load_file(folder / "model.safetensors"), truth, dtype)
+        config = json.loads((folder / "config.json").read_text())
+        assert config["architectures"] == ["LlamaForCausalLM"]
+        assert config.get("dtype", config.get("torch_dtype")) == {"f32": "float32", "f16": "float16"}[spec]
+    same(read_bf16(sources / f"{source}.hf@bf16" / "model.safetensors"), truth, np.float32)
