@@ -264,12 +264,12 @@ void onnx_attr_int(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, i
     }
 }
 
-void onnx_attr_zero(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, int32_t type,
-                    size_t bytes) {
+void onnx_attr_number(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, int32_t type,
+                      const void *bytes, size_t n_bytes) {
     Onnx__AttributeProto *a = add_attr(g, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR);
     const int64_t one = 1;
     if (a)
-        a->t = make_constant(g, name, type, &one, 1, NULL, bytes);
+        a->t = make_constant(g, name, type, &one, 1, bytes, n_bytes);
 }
 
 void onnx_attr_float(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, float v) {

@@ -56,8 +56,9 @@ Onnx__NodeProto *onnx_add_node(struct onnx_graph *g, const char *domain, const c
                                const char *name, const char *const *inputs,
                                const char *const *outputs);
 void onnx_attr_int(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, int64_t v);
-void onnx_attr_zero(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, int32_t type,
-                    size_t bytes); /* a tensor of one zero */
+/* A tensor of one number; @bytes NULL: it is zero. */
+void onnx_attr_number(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, int32_t type,
+                      const void *bytes, size_t n_bytes);
 void onnx_attr_float(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, float v);
 void onnx_attr_ints(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, const int64_t *v,
                     size_t count);

@@ -231,7 +231,7 @@ static void say_type(const struct pass *p, Onnx__NodeProto *n) {
         !onnx_attr(n, "dtype"))
         onnx_attr_int(p->g, n, "dtype", FLOAT16);
     if (onnx_is_op(n, "ConstantOfShape") && !onnx_attr(n, "value"))
-        onnx_attr_zero(p->g, n, "value", FLOAT16, sizeof(uint16_t));
+        onnx_attr_number(p->g, n, "value", FLOAT16, NULL, sizeof(uint16_t));
 }
 
 /* protobuf-c does not write through the texts of a message. */

