@@ -29,7 +29,9 @@ static enum exit_status mount_main(struct options *o) {
     enum exit_status status;
     char *src = realpath(o->src, NULL);
     if (!src) {
-        err_set(&err, -errno, "%s: %s", o->src, strerror(errno));
+        const bool word = errno == ENOENT && !strchr(o->src, '/');
+        err_set(&err, -errno, "%s: %s%s", o->src, strerror(errno),
+                word ? ", nor such a command" : "");
         return fail(&err, STATUS_MOUNT);
     }
     o->src = src; /* the daemon leaves the folder it was started in */

@@ -418,6 +418,16 @@ class Cli(unittest.TestCase):
                 self.assertTrue(done.stderr.startswith(f"weightfs {args[0]}: ".encode()))
                 self.assertLessEqual(done.stderr.count(b"\n"), 2)
 
+    def test_views_that_are_misspelt(self):
+        for view, why in (("gguf@q4km", b"tinylm.gguf@q4km: q4km is not a type, q4_k_m is"),
+                          ("gguf@Q4-K-M", b"q4_k_m is"), ("gguf@q4_z", b"`weightfs types` lists them"),
+                          ("gguf@", b"a type is missing behind the @"),
+                          ("gguf@q4_0+foo", b"tinylm.gguf@q4_0+foo: foo is not an option"),
+                          ("foo@q4_0", b"no such format: foo")):
+            done = self.run_program("info", self.models / f"tinylm.{view}", status=2)
+            self.assertIn(why, done.stderr)
+        self.assertIn(b"nor such a command", self.run_program("infos", "x", status=32).stderr)
+
     def test_completion(self):
         """What bash offers for a verb are the options that its help tells of, and views that are."""
         bash = shutil.which("bash")

@@ -3,6 +3,8 @@
 #include "tools/place.h"
 #include "formats/cleanup.h"
 #include "fs/names.h"
+#include "quant/recipe.h"
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +12,31 @@
 static int source_set(struct place *p, const char *source, struct err *err) {
     p->source = strdup(source);
     return p->source ? 0 : err_set(err, -ENOMEM, "no memory");
+}
+
+/* Letters and digits of @a and @b are the same, whatever else there is and whatever the case. */
+static bool sounds_like(const char *a, const char *b) {
+    for (;; a++, b++) {
+        while (*a && !isalnum((unsigned char)*a))
+            a++;
+        while (*b && !isalnum((unsigned char)*b))
+            b++;
+        if (tolower((unsigned char)*a) != tolower((unsigned char)*b))
+            return false;
+        if (!*a)
+            return true;
+    }
+}
+
+static int no_type(const char *name, const char *type, struct err *err) {
+    for (size_t i = 0; i < ftype_count; i++)
+        if (sounds_like(type, ftype_table[i].name))
+            return err_set(err, -ENOENT, "%s: %s is not a type, %s is", name, type,
+                           ftype_table[i].name);
+    return err_set(err, -ENOENT,
+                   "%s: %s is not a type (`weightfs types` lists them), nor a profile in "
+                   "weightfs.yaml",
+                   name, type);
 }
 
 /* Why @name is nothing: the resolver only says that it is. */
@@ -23,10 +50,13 @@ static int no_view(const char *name, struct err *err) {
     for (enum format f = FORMAT_NONE + 1; f < FORMAT_COUNT; f++) {
         if (!str_is(format, format_name(f)))
             continue;
+        if (!at[1])
+            return err_set(err, -ENOENT, "%s: a type is missing behind the @", name);
         const int rc = spec_parse(&spec, f, str_from(at + 1), err);
         if (rc == 0 && spec.profile[0])
-            return err_set(err, -ENOENT, "%s: %s is not a type, nor a profile in weightfs.yaml",
-                           name, spec.profile);
+            return no_type(name, spec.profile, err);
+        if (rc < 0)
+            err_prefix(err, name);
         return rc < 0 ? rc
                       : err_set(err, -ENOENT, "%s: there is no model %.*s in that folder", name,
                                 (int)(dot - name), name);
