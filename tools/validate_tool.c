@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * tools/validate_tool.c - `weightfs validate`: is a model, or a view of one, sound? */
 #include "formats/container.h"
+#include "formats/onnx/onnx_view.h"
 #include "fs/worker.h"
 #include "tools/text.h"
 #include "tools/validate.h"
@@ -96,7 +97,7 @@ static void check_structure(struct report *r, const struct side *s) {
     struct err err = { 0 };
     for (uint32_t i = 0; i < r->model->n_tensors; i++)
         bytes += r->model->tensors[i].bytes;
-    if (ends_check(s, &err) < 0)
+    if (ends_check(s, &err) < 0 || (r->model->onnx && onnx_check(r->model, &err) < 0))
         say(r, CHECK_STRUCTURE, RESULT_BAD, "%s", err.msg);
     else
         say(r, CHECK_STRUCTURE, RESULT_OK, "%s, %u tensors, %s", r->model->container->name,

@@ -34,6 +34,11 @@ int onnx_form_gguf(struct form *f, const struct model *m, enum outtype out, stru
     return refuse(err);
 }
 
+int onnx_check(const struct model *m, struct err *err) {
+    (void)m;
+    return refuse(err);
+}
+
 int onnx_read(struct model *m, struct root *root, const char *path, struct err *err) {
     (void)m, (void)root, (void)path;
     return refuse(err);

@@ -24,3 +24,7 @@ int genai_folder_files(struct file_list *out, struct arena *a, const struct mode
 /* @m, an ONNX model, as form_gguf_from_hf makes it of a folder: where config.json lies beside it,
  * and its weights are those of a known architecture. -ENOTSUP, with the reason, for others. */
 int onnx_form_gguf(struct form *f, const struct model *m, enum outtype out, struct err *err);
+
+/* Of a model that was read from ONNX: each value that its nodes use, or that it gives, is made, and
+ * once. -EBADMSG with the node. */
+int onnx_check(const struct model *m, struct err *err);
