@@ -126,9 +126,11 @@ static int form_hf(struct form *f, const struct model *m, enum dtype to, bool hf
             return ret;
     }
     if (m->container->kind == CONTAINER_GGUF) {
-        struct err unknown = { 0 }; /* no table for the architecture: GGUF's own names */
+        struct err unknown = {
+            0
+        }; /* no table for all tensors: GGUF's own names, which no class has */
         int ret = form_hf_from_gguf(f, m, &unknown);
-        if (ret != -ENOTSUP)
+        if (ret != -ENOTSUP || hf)
             return ret < 0 ? err_set(err, ret, "%s", unknown.msg) : 0;
     }
     return form_identity(f, m, err);

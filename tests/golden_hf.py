@@ -18,17 +18,14 @@ import numpy
 from corpus_models import CORPUS, needs_torch, provide, shared_folder, torch_python
 
 TYPES = ["f32", "f16", "bf16", "q8_0", "auto"]
-# Operations of an architecture's own; numbers that are pairs; blocks that have another name there;
-# encoders, whose names come back with "model."; parts that are no text model.
+# Numbers that were multiplied; names of old, or of the whole that the text model is part of; adapters;
+# parts that are no text model, or none of transformers.
 NO_WAY_BACK = {
-    "DeepSeek-OCR-nano", "DeepSeek-V3.2-nano", "GLM-5-nano", "HunyuanOCR-nano", "InternVL2_5-Nano",
-    "K-EXAONE-nano", "Ling-nano", "MiMo-V2-nano", "Ministral-consolidated-nano",
-    "Mistral-consolidated-nano", "Mistral-consolidated-spm", "Nemotron-3-nano", "Nemotron-H-nano",
-    "PaddleOCR-VL-nano", "Qwen2-VL-Nano-Instruct", "Qwen2.5-Omni-nano", "Qwen3-Omni-nano",
-    "apertus-nano", "cogvlm-nano", "embeddinggemma-nano", "falcon-h1-nano", "glm-4-nano-chat",
-    "gpt-oss-nano-BF16", "granite-4-h-nano", "granite-4-nano", "granite-swa-nano", "grok-2-nano",
-    "jina-v2-nano-en", "jina-v3-nano", "llama-embed-nano", "nomic-embed-v2-moe-nano",
-    "rwkv7-nano-world",
+    "DeepSeek-OCR-nano", "HunyuanOCR-nano", "InternVL2_5-Nano", "MiMo-V2-nano",
+    "Ministral-consolidated-nano", "Mistral-consolidated-nano", "Mistral-consolidated-spm",
+    "PaddleOCR-VL-nano", "Qwen2.5-Omni-nano", "Qwen3-Omni-nano", "cogvlm-nano", "falcon-h1-nano",
+    "glm-4-nano-chat", "granite-4-nano", "grok-2-nano", "jina-v2-nano-en", "jina-v3-nano",
+    "llama-embed-nano", "nomic-embed-v2-moe-nano", "rwkv7-nano-world",
 }
 NOT_WRITTEN = re.compile(r"^pooler\.dense\.|position_ids$")
 MODELS = [
@@ -250,7 +247,8 @@ def check_back(convert, src, name, gguf):
     for key in want.keys() & got.keys():
         shape, values, dtype = want[key]
         exact = len(shape) < 2 or not mixed and dtype != "F32"
-        exact = exact and not key.endswith("A_log")  # a logarithm of an exponential
+        # a logarithm of an exponential; norms with one added
+        exact = exact and not key.endswith("A_log") and not (name == "embeddinggemma-nano" and "norm" in key)
         same = values.tobytes() == got[key][1].tobytes() if exact \
             else numpy.allclose(values, got[key][1], rtol=2 ** -7, atol=1e-7)
         if shape != got[key][0] or not same:

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { MAX_BLOCKS = 1 << 12 };
+
 void back_fail(struct back *w, int code, const char *fmt, ...) {
     char text[200];
     va_list ap;
@@ -122,6 +124,17 @@ bool back_find_f32(const struct back *w, const char *key, float *v) {
     return found;
 }
 
+bool back_has(const struct back *w, const char *key) {
+    char buf[128];
+    return kv_find(&w->m->kvs, str_from(full_key(w, key, buf)));
+}
+
+bool back_has_list(const struct back *w, const char *key) {
+    char buf[128];
+    struct kv_array list;
+    return kv_get_array(&w->m->kvs, full_key(w, key, buf), &list);
+}
+
 bool back_has_tensor(const struct back *w, const char *name) {
     return model_find(w->m, str_from(name));
 }
@@ -147,41 +160,36 @@ uint64_t back_count(const struct back *w, const char *key, uint64_t block, uint6
     if (kv_get_u64(&w->m->kvs, full_key(w, key, buf), &v) || !kv_get_array(&w->m->kvs, buf, &list))
         return v;
     for (uint64_t i = 0; kv_array_next(&list, &elem); i++)
-        if (i == block && kv_integer(list.type, elem, &element) && element >= 0)
+        if (i == block && list.type == KV_BOOL)
+            return elem.p[0] != 0;
+        else if (i == block && kv_integer(list.type, elem, &element) && element >= 0)
             return (uint64_t)element;
     return absent;
 }
 
-/* --- what several families have --- */
-
-void back_attention_bias(struct back *w) {
-    back_bool(w, "attention_bias", back_has_tensor(w, "blk.0.attn_q.bias"));
+uint64_t back_blocks(const struct back *w) {
+    const uint64_t n = back_count(w, ".block_count", 0, 0);
+    const uint64_t mtp = back_count(w, ".nextn_predict_layers", 0, 0);
+    return n > mtp ? n - mtp : n;
 }
 
-static void add_layer_types(struct back *w, struct kv_array list) {
-    struct str elem;
-    const char *comma = "";
-    if (list.type != KV_BOOL || !list.n || !begin(w, STR("layer_types")))
-        return;
-    buffer_z(w->b, "[");
-    while (kv_array_next(&list, &elem)) {
-        buffer_z(w->b, comma);
-        buffer_z(w->b, elem.p[0] ? "\"sliding_attention\"" : "\"full_attention\"");
-        comma = ", ";
+void back_list(struct back *w, const char *name, back_elem_fn *elem) {
+    const uint64_t n = back_blocks(w);
+    if (n > MAX_BLOCKS)
+        back_fail(w, -EBADMSG, "%llu blocks", (unsigned long long)n);
+    else if (begin(w, str_from(name))) {
+        for (uint64_t i = 0; i < n; i++) {
+            buffer_z(w->b, i ? ", " : "[");
+            buffer_z(w->b, elem(w, i));
+        }
+        buffer_z(w->b, n ? "]" : "[]");
     }
-    buffer_z(w->b, "]");
 }
 
-void back_windows(struct back *w) {
-    char key[128];
-    uint64_t window = 0;
-    struct kv_array list;
-    if (back_find_u64(w, ".attention.sliding_window", &window) && window)
-        back_u64(w, "sliding_window", window);
-    else
-        back_null(w, "sliding_window");
-    if (kv_get_array(&w->m->kvs, full_key(w, ".attention.sliding_window_pattern", key), &list))
-        add_layer_types(w, list);
+bool back_block_has(const struct back *w, uint64_t block, const char *tensor) {
+    char name[96];
+    snprintf(name, sizeof name, "blk.%llu.%s", (unsigned long long)block, tensor);
+    return back_has_tensor(w, name);
 }
 
 /* --- lists --- */
@@ -206,10 +214,19 @@ static bool class_field(const struct back *w, const char *names, char buf[64]) {
     return false;
 }
 
+/* One where it is that of all blocks. */
 static void add_counts(struct back *w, const char *name, struct kv_array list) {
+    struct kv_array again = list;
     struct str elem;
-    int64_t v;
-    if (!begin(w, str_from(name)))
+    int64_t v, first = 0;
+    bool same = list.n > 0;
+    for (uint64_t i = 0; same && kv_array_next(&again, &elem); i++) {
+        same = kv_integer(list.type, elem, &v) && v >= 0 && (i == 0 || v == first);
+        first = v;
+    }
+    if (same)
+        back_u64(w, name, (uint64_t)first);
+    if (same || !begin(w, str_from(name)))
         return;
     buffer_z(w->b, "[");
     for (uint64_t i = 0; kv_array_next(&list, &elem); i++) {
@@ -261,6 +278,15 @@ static const char *own_dtype(const struct model *m) {
     return half >= brain && half >= single ? "float16" : brain >= single ? "bfloat16" : "float32";
 }
 
+/* How experts are chosen, by the name that most have for it. */
+static void add_gating(struct back *w) {
+    const uint64_t gating = back_count(w, ".expert_gating_func", 0, 0);
+    if (gating == EXPERT_GATING_SOFTMAX)
+        back_raw(w, "scoring_func", "\"softmax\"");
+    else if (gating == EXPERT_GATING_SIGMOID)
+        back_raw(w, "scoring_func", "\"sigmoid\"");
+}
+
 static void add_ids(struct back *w) {
     static const struct {
         const char *key, *name;
@@ -279,14 +305,15 @@ static void add_ids(struct back *w) {
 /* Without the blocks that predict further tokens. */
 static void add_blocks(struct back *w) {
     char field[64];
-    uint64_t n, mtp = 0;
+    uint64_t n;
     if (!back_find_u64(w, ".block_count", &n) ||
         !class_field(w, "n_layers num_hidden_layers n_layer num_layers", field))
         return;
-    back_find_u64(w, ".nextn_predict_layers", &mtp);
     const struct str kept = arena_str(w->arena, str_from(field));
+    if (kept.p && back_blocks(w) < n && w->arch->mtp)
+        back_u64(w, w->arch->mtp, n - back_blocks(w));
     if (kept.p)
-        back_u64(w, kept.p, n > mtp ? n - mtp : n);
+        back_u64(w, kept.p, back_blocks(w));
     else
         back_fail(w, -ENOMEM, "no memory for config.json");
 }
@@ -318,6 +345,7 @@ static void add_all(struct back *w, const char *dtype) {
         add_list(w, w->how->pairs);
     add_list(w, w->arch->hparams);
     add_head_dim(w);
+    add_gating(w);
     if (w->cls ? w->cls->rope_theta > 0 : is_field(w, "rope_theta"))
         back_rope(w);
     back_bool(w, "tie_word_embeddings", !back_has_tensor(w, "output.weight"));

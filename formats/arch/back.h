@@ -33,6 +33,7 @@ struct arch_back {
     const struct hparam *pairs; /* that the way there computes, read before the row's; or NULL */
     void (*more)(
         struct back *w); /* members before all others, in whose place they stand; or NULL */
+    float log_unit;      /* of .rope.scaling.yarn_log_multiplier, for one of "mscale"; 0: 0.1 */
 };
 
 /* Members of config.json; one that is there already stays. */
@@ -48,6 +49,8 @@ void back_text(struct back *w, const char *name, struct str v);
 /* A pair; @key begins with '.'. False: absent. */
 bool back_find_u64(const struct back *w, const char *key, uint64_t *v);
 bool back_find_f32(const struct back *w, const char *key, float *v);
+bool back_has(const struct back *w, const char *key); /* the pair, of any type */
+bool back_has_list(const struct back *w, const char *key);
 bool back_has_tensor(const struct back *w, const char *name);
 /* Is the pair true? */
 bool back_has_flag(const struct back *w, const char *key);
@@ -56,8 +59,20 @@ bool back_says(const struct back *w, const char *key, const char *text);
 /* The pair's element of @block where it is a list, else the pair; @absent where it is not there. */
 uint64_t back_count(const struct back *w, const char *key, uint64_t block, uint64_t absent);
 
+/* Blocks without those that predict further tokens. */
+uint64_t back_blocks(const struct back *w);
+/* A member that is a list with an element for each of these blocks. @elem: as JSON. */
+typedef const char *back_elem_fn(const struct back *w, uint64_t block);
+void back_list(struct back *w, const char *name, back_elem_fn *elem);
+bool back_block_has(const struct back *w, uint64_t block, const char *tensor);
+
 /* What several families have. */
 void back_attention_bias(struct back *w); /* attention_bias: have the queries one? */
+void back_biases(struct back *w);         /* and mlp_bias */
+void back_inner(struct back *w);          /* intermediate_size: of the first block */
+void back_mlp_types(struct back *w);      /* mlp_layer_types: "sparse" with experts, else "dense" */
+void back_shared_experts(struct back *w); /* num_shared_experts, by their width */
+void qwen_say_moe3(struct back *w);       /* qwen.c: experts in all blocks, as Qwen 3 has them */
 void back_windows(struct back *w); /* sliding_window, null where there is none, and layer_types of
                                     * .attention.sliding_window_pattern */
 
@@ -66,5 +81,6 @@ void back_fail(struct back *w, int code, const char *fmt, ...)
 
 /* rope_theta and rope_scaling. */
 void back_rope(struct back *w);
-/* rope_scaling of type yarn, where the pairs say so. @more: further members, as JSON behind a comma. */
+/* rope_scaling of type yarn, where the pairs say so. @more: further members, as JSON behind a
+ * comma. */
 void back_yarn(struct back *w, const char *more);

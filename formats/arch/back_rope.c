@@ -74,16 +74,17 @@ static void add_llama3(struct back *w, const struct tensor *t, float theta) {
 void back_yarn(struct back *w, const char *more) {
     static const struct {
         const char *key, *name;
-        float unit; /* of the pair, where @name counts ones */
+        float unit; /* of the pair, where @name counts ones; 0: of the row */
     } values[] = {
         { ".rope.scaling.original_context_length", "original_max_position_embeddings", 1 },
         { ".rope.scaling.yarn_ext_factor", "extrapolation_factor", 1 },
         { ".rope.scaling.yarn_attn_factor", "attention_factor", 1 },
         { ".rope.scaling.yarn_beta_fast", "beta_fast", 1 },
         { ".rope.scaling.yarn_beta_slow", "beta_slow", 1 },
-        { ".rope.scaling.yarn_log_multiplier", "mscale", 0.1f }, /* llama.cpp has both in one */
-        { ".rope.scaling.yarn_log_multiplier", "mscale_all_dim", 0.1f },
+        { ".rope.scaling.yarn_log_multiplier", "mscale", 0 }, /* llama.cpp has both in one */
+        { ".rope.scaling.yarn_log_multiplier", "mscale_all_dim", 0 },
     };
+    const float unit = w->how->log_unit > 0 ? w->how->log_unit : 0.1f;
     char text[640];
     float v = 1;
     uint64_t context;
@@ -98,7 +99,7 @@ void back_yarn(struct back *w, const char *more) {
                                    (unsigned long long)context);
         else if (back_find_f32(w, values[i].key, &v))
             at += (size_t)snprintf(text + at, sizeof text - at, ", \"%s\": %.7g", values[i].name,
-                                   (double)(v / values[i].unit));
+                                   (double)(v / (values[i].unit > 0 ? values[i].unit : unit)));
     if (at < sizeof text)
         snprintf(text + at, sizeof text - at, "%s}", more);
     back_raw(w, "rope_scaling", text);
@@ -144,6 +145,21 @@ static int add_numbers(struct back *w, struct buffer *b, const char *name, const
     return 0;
 }
 
+/* What the class cannot do without multiplies sines and cosines, as llama.cpp's factor does. */
+static void add_factors_needed(struct back *w, struct buffer *b) {
+    char number[32];
+    float factor = 1;
+    back_find_f32(w, ".rope.scaling.attn_factor", &factor);
+    snprintf(number, sizeof number, "\": %.9g", (double)factor);
+    for (const char *s = w->cls ? w->cls->rope_numbers : NULL; s && *s; s += strspn(s, " ")) {
+        const size_t n = strcspn(s, " ");
+        buffer_z(b, ", \"");
+        buffer_add(b, s, n);
+        buffer_z(b, number);
+        s += n;
+    }
+}
+
 static void add_longrope(struct back *w) {
     struct buffer b = { 0 };
     uint64_t context = 0;
@@ -155,6 +171,8 @@ static void add_longrope(struct back *w) {
         buffer_z(&b, ", \"original_max_position_embeddings\": ");
         buffer_decimal(&b, context);
     }
+    if (rc == 0)
+        add_factors_needed(w, &b);
     buffer_add(&b, "}", 2); /* with the zero that ends it */
     if (rc == 0 && !b.failed)
         back_raw(w, "rope_scaling", b.p);

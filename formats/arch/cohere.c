@@ -203,6 +203,25 @@ static const struct arch_back cohere2_back[] = {
     { "cohere2", "Cohere2ForCausalLM", .more = back_attention_bias }, { 0 }
 };
 
+/* Without experts a layer is as wide as the pair says, with them as the experts are. */
+static void say_moe(struct back *w) {
+    const uint64_t gating = back_count(w, ".expert_gating_func", 0, EXPERT_GATING_SOFTMAX);
+    back_attention_bias(w);
+    back_windows(w);
+    back_mlp_types(w);
+    back_shared_experts(w);
+    back_u64(w, "intermediate_size", back_count(w, ".expert_feed_forward_length", 0, 0));
+    back_raw(w, "expert_selection_fn",
+             gating == EXPERT_GATING_SIGMOID ? "\"sigmoid\"" : "\"softmax\"");
+    back_bool(w, "norm_topk_prob", back_has_flag(w, ".expert_weights_norm"));
+}
+
+static const struct arch_back moe_back[] = {
+    { "cohere2_moe", "Cohere2MoeForCausalLM", .fields = "prefix_dense_intermediate_size",
+      .more = say_moe },
+    { 0 },
+};
+
 static const struct arch archs[] = {
     { .gguf = "command-r",
       .back = cohere_back,
@@ -218,6 +237,7 @@ static const struct arch archs[] = {
       .hparams = cohere2_hparams,
       .tokenizers = bpe },
     { .gguf = "cohere2moe",
+      .back = moe_back,
       .classes = "Cohere2MoeForCausalLM",
       .skip = ".bias", /* all zero */
       .rules = moe_rules,

@@ -163,9 +163,9 @@ static const struct tensor_rule rules1[] = {
 static const struct tensor_rule rules[] = { DEEPSEEK2_RULES, RULES_END };
 
 static const struct tensor_rule mistral4_rules[] = {
-    DEEPSEEK2_RULES,
     { "model.layers.#.mlp.experts.gate_up_proj", "blk.#.ffn_gate_up_exps", OP_EXPERTS, NULL },
     { "model.layers.#.mlp.experts.down_proj", "blk.#.ffn_down_exps", OP_EXPERTS, NULL },
+    DEEPSEEK2_RULES,
     RULES_END,
 };
 
@@ -330,8 +330,10 @@ static const struct arch archs[] = {
     { .gguf = "mistral4", /* llama_kin.c has the others of this class */
       .classes = "Mistral3ForConditionalGeneration",
       .when = is_mistral4,
+      .back = mistral4_back,
       .rules = mistral4_rules,
       .own = deepseek_own,
+      .own_back = deepseek_back_own,
       .hparams = deepseek2_hparams,
       .tokenizers = bpe },
     { 0 },

@@ -27,4 +27,5 @@ extern const struct hparam deepseek2_hparams[];
 
 /* deepseek_back.c */
 back_fn deepseek_back_own;
-extern const struct arch_back deepseek1_back[], deepseek2_back[];
+extern const struct arch_back deepseek1_back[], deepseek2_back[], mistral4_back[];
+extern const struct arch_back deepseek32_back[], glm_dsa_back[]; /* with an indexer */

@@ -91,3 +91,42 @@ const struct arch_back deepseek2_back[] = {
     { "deepseek_v3", "DeepseekV3ForCausalLM", .pairs = back_pairs, .more = say_latent },
     { 0 },
 };
+
+/* What all models have: llama.cpp's file has no pair for it. */
+static void say_mistral4(struct back *w) {
+    say_latent(w);
+    back_yarn(w, ", \"llama_4_scaling_beta\": 0.1");
+}
+
+const struct arch_back mistral4_back[] = {
+    { "mistral4", "Mistral4ForCausalLM", .pairs = back_pairs, .more = say_mistral4 }, { 0 }
+};
+
+static const struct hparam indexer_pairs[] = {
+    HPARAM_LIST(back_pairs),
+    HPARAM_U32(".attention.indexer.head_count", "index_n_heads"),
+    HPARAM_U32(".attention.indexer.key_length", "index_head_dim"),
+    HPARAM_U32(".attention.indexer.top_k", "index_topk"),
+    HPARAM_END,
+};
+
+/* Blocks without an indexer of their own use that of one before. */
+static const char *indexer_type(const struct back *w, uint64_t block) {
+    return back_block_has(w, block, "indexer.proj.weight") ? "\"full\"" : "\"shared\"";
+}
+
+static void say_indexers(struct back *w) {
+    say_latent(w);
+    back_list(w, "indexer_types", indexer_type);
+}
+
+const struct arch_back deepseek32_back[] = {
+    { "deepseek_v32", "DeepseekV32ForCausalLM", .fields = "first_k_dense_replace",
+      .pairs = indexer_pairs, .more = say_latent },
+    { 0 },
+};
+const struct arch_back glm_dsa_back[] = {
+    { "glm_moe_dsa", "GlmMoeDsaForCausalLM", .fields = "first_k_dense_replace",
+      .pairs = indexer_pairs, .more = say_indexers },
+    { 0 },
+};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/deepseek_ocr.c - the text part of DeepSeek-OCR and of what is built like it:
  * DeepSeek with plain attention. Source: conversion/deepseek.py. */
-#include "formats/arch/decoder.h"
+#include "formats/arch/deepseek.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
 
@@ -59,7 +59,8 @@ static const struct hparam hparams[] = {
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
 static const struct arch archs[] = {
-    { .gguf = "deepseek2-ocr",
+    { .gguf = "deepseek2-ocr", /* with texts alone, the first DeepSeek with experts */
+      .back = deepseek1_back,
       .classes = "DeepseekOCRForCausalLM UnlimitedOCRForCausalLM",
       .rules = rules,
       .assumed =

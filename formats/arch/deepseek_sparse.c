@@ -141,13 +141,14 @@ static const struct hparam glm_hparams[] = {
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
 #define SPARSE_ROW                                                      \
-    .rules = rules, .own = deepseek_own, .experts = "n_routed_experts", \
-    .mtp = "num_nextn_predict_layers", .tokenizers = bpe
+    .rules = rules, .own = deepseek_own, .own_back = deepseek_back_own, \
+    .experts = "n_routed_experts", .mtp = "num_nextn_predict_layers", .tokenizers = bpe
 
 static const struct arch archs[] = {
-    { SPARSE_ROW, .gguf = "deepseek32", .classes = "DeepseekV32ForCausalLM", .hparams = hparams },
-    { SPARSE_ROW, .gguf = "glm-dsa", .some = "indexer.", .classes = "GlmMoeDsaForCausalLM",
-      .hparams = glm_hparams, .tokens = decoder_glm_tokens },
+    { SPARSE_ROW, .gguf = "deepseek32", .back = deepseek32_back,
+      .classes = "DeepseekV32ForCausalLM", .hparams = hparams },
+    { SPARSE_ROW, .gguf = "glm-dsa", .back = glm_dsa_back, .some = "indexer.",
+      .classes = "GlmMoeDsaForCausalLM", .hparams = glm_hparams, .tokens = decoder_glm_tokens },
     { 0 },
 };
 

@@ -160,9 +160,8 @@ static void say_bias(struct back *w) {
 }
 
 static void say_seed_biases(struct back *w) {
-    back_attention_bias(w);
+    back_biases(w);
     back_bool(w, "attention_out_bias", back_has_tensor(w, "blk.0.attn_output.bias"));
-    back_bool(w, "mlp_bias", back_has_tensor(w, "blk.0.ffn_down.bias"));
 }
 
 static const struct hparam moe_pairs[] = {
@@ -186,7 +185,8 @@ static const struct arch archs[] = {
       .hparams = hparams_text,
       .tokenizers = spm,
       .after = decoder_space_prefix },
-    { .gguf = "paddleocr",
+    { .gguf = "paddleocr", /* with texts alone, ERNIE 4.5 */
+      .back = back,
       .classes = "PaddleOCRVLForConditionalGeneration",
       .edits = edits,
       .rules = rules,

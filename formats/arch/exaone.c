@@ -56,6 +56,7 @@ static const struct tensor_rule exaone4_rules[] = {
     DECODER_MLP,
     SAME("model.layers.#.post_attention_layernorm", "blk.#.post_attention_norm"),
     SAME("model.layers.#.post_feedforward_layernorm", "blk.#.post_ffw_norm"),
+    DECODER_MTP, /* EXAONE 4.5 */
     RULES_END,
 };
 
@@ -67,18 +68,6 @@ static const struct tensor_rule moe_rules[] = {
     DECODER_MLP,
     SAME("model.layers.#.mlp.e_score_correction", "blk.#.exp_probs_b"),
     DECODER_MOE("mlp.experts", "mlp.shared_experts"),
-    DECODER_MTP,
-    RULES_END,
-};
-
-/* Of EXAONE 4.5 with blocks that predict further tokens. */
-static const struct tensor_rule mtp_rules[] = {
-    DECODER_ENDS,
-    DECODER_ATTENTION(OP_SAME, OP_SAME),
-    DECODER_QK_NORMS,
-    DECODER_MLP,
-    SAME("model.layers.#.post_attention_layernorm", "blk.#.post_attention_norm"),
-    SAME("model.layers.#.post_feedforward_layernorm", "blk.#.post_ffw_norm"),
     DECODER_MTP,
     RULES_END,
 };
@@ -180,6 +169,10 @@ static const struct arch_back exaone_back[] = {
     { 0 },
 };
 
+static const struct arch_back moe_back[] = {
+    { "exaone_moe", "ExaoneMoEForCausalLM", .fields = "head_dim", .more = back_windows }, { 0 }
+};
+
 static const struct arch archs[] = {
     { .gguf = "exaone4",
       .back = exaone4_back,
@@ -191,12 +184,13 @@ static const struct arch archs[] = {
     { .gguf = "exaone4",
       .classes = "Exaone4_5_ForConditionalGeneration",
       .rename = decoder_rename_mtp,
-      .rules = mtp_rules,
+      .rules = exaone4_rules,
       .hparams = mtp_hparams,
       .mtp = "num_nextn_predict_layers",
       .tokenizers = bpe,
       .extra = add_freqs4 },
     { .gguf = "exaone-moe",
+      .back = moe_back,
       .classes = "ExaoneMoEForCausalLM ExaoneMoeForCausalLM",
       .rename = decoder_rename_mtp,
       .rules = moe_rules,

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/experts_kin.c - decoders with experts in the common form, under names of their own:
  * dots.llm1, Ling and Ring (Bailing), AFMoE (Trinity), MiniMax M2, SmallThinker, Mellum.
- * Source: conversion/dots1.py, bailingmoe.py, afmoe.py, minimax.py, smallthinker.py,
- * mellum.py; configuration_dots1.py, _afmoe.py, _minimax_m2.py,
- * _mellum.py. */
-#include "formats/arch/decoder.h"
+ * Source: conversion/dots1.py, bailingmoe.py, afmoe.py, minimax.py, smallthinker.py, mellum.py;
+ * configuration_dots1.py, _afmoe.py, _minimax_m2.py, _mellum.py. */
+#include "formats/arch/experts_kin.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
@@ -114,6 +113,8 @@ static const struct tensor_rule bailing_rules[] = {
     BAILING_BLOCK,
     { "lm_head", "output", OP_OWN, NULL },
     { "model.layers.#.attention.query_key_value", "blk.#.attn_q", OP_OWN, "qkv" },
+    { "model.layers.#.attention.query_key_value", "blk.#.attn_k", OP_DROP, NULL }, /* with it */
+    { "model.layers.#.attention.query_key_value", "blk.#.attn_v", OP_DROP, NULL },
     DECODER_MOE("mlp.experts", "mlp.shared_experts"),
     RULES_END,
 };
@@ -325,8 +326,8 @@ static const struct hparam mellum_hparams[] = {
 
 static const struct name_edit bias_edits[] = { { EDIT_END, ".expert_bias", ".expert_bias.bias" },
                                                { 0 } };
-static const struct name_edit bias_back[] = { { EDIT_END, ".expert_bias.bias", ".expert_bias" },
-                                              { 0 } };
+static const struct name_edit bias_end[] = { { EDIT_END, ".expert_bias.bias", ".expert_bias" },
+                                             { 0 } };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 static const struct tokenizer_kind *const llama[] = { &tokenizer_spm, &tokenizer_llama_json,
                                                       &tokenizer_gpt2, NULL };
@@ -335,31 +336,36 @@ static const struct tokenizer_kind *const llama[] = { &tokenizer_spm, &tokenizer
 
 static const struct arch archs[] = {
     { .gguf = "dots1",
+      .back = dots1_back,
       .classes = "Dots1ForCausalLM",
       .rules = rules,
       .hparams = dots1_hparams,
       .experts = "n_routed_experts",
       .tokenizers = bpe },
     { .gguf = "bailingmoe",
+      .back = bailing_back,
       .classes = "BailingMoeForCausalLM",
       .rules = bailing_rules,
       .own = own_bailing,
+      .own_back = bailing_back_own,
       .hparams = bailing_hparams,
       EXPERTS,
       .tokenizers = bpe },
     { .gguf = "bailingmoe2",
+      .back = bailing2_back,
       .classes = "BailingMoeV2ForCausalLM",
       .edits = bias_edits,
-      .back_edits = bias_back,
+      .back_edits = bias_end,
       .rules = bailing2_rules,
       .hparams = bailing2_hparams,
       EXPERTS,
       .mtp = "num_nextn_predict_layers",
       .tokenizers = bpe },
     { .gguf = "afmoe",
+      .back = afmoe_back,
       .classes = "AfmoeForCausalLM",
       .edits = bias_edits,
-      .back_edits = bias_back,
+      .back_edits = bias_end,
       .rules = afmoe_rules,
       .hparams = afmoe_hparams,
       EXPERTS,
@@ -368,18 +374,21 @@ static const struct arch archs[] = {
       .vocab = decoder_space_prefix,
       .after = decoder_llama_exceptions },
     { .gguf = "minimax-m2",
+      .back = minimax_back,
       .classes = "MiniMaxM2ForCausalLM",
       .rules = minimax_rules,
       .hparams = minimax_hparams,
       EXPERTS,
       .tokenizers = bpe },
     { .gguf = "smallthinker",
+      .back = smallthinker_back,
       .classes = "SmallThinkerForCausalLM",
       .rules = smallthinker_rules,
       .hparams = smallthinker_hparams,
       .experts = "moe_num_primary_experts num_local_experts num_experts",
       .tokenizers = bpe },
     { .gguf = "mellum",
+      .back = mellum_back,
       .classes = "MellumForCausalLM",
       .rules = rules,
       .hparams = mellum_hparams,

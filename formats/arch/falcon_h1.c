@@ -2,8 +2,10 @@
  * formats/arch/falcon_h1.c - Falcon-H1: attention and Mamba 2 side by side in each block, and
  * weights that are multiplied by numbers of config.json. Source: conversion/falcon_h1.py, which
  * reads config.json as it is. */
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
 #include "formats/arch/mamba2.h"
+#include "formats/arch/reverse.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 #include <stdio.h>
@@ -162,6 +164,45 @@ static const struct hparam hparams[] = {
     HPARAM_END,
 };
 
+/* --- the way back: weights stay multiplied, and config.json has factors of one --- */
+
+static int back_own(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                    const struct name_match *match) {
+    return (strstr(rule->second, "_multiplier") ? reverse_same : mamba2_back)(r, t, rule, match);
+}
+
+static void say_mixer(struct back *w) {
+    const uint64_t inner = back_count(w, ".ssm.inner_size", 0, 0);
+    const uint64_t heads = back_count(w, ".ssm.time_step_rank", 0, 0);
+    back_biases(w);
+    back_mamba2(w);
+    back_bool(w, "projectors_bias", back_has_tensor(w, "blk.0.ssm_out.bias"));
+    back_bool(w, "mamba_rms_norm", back_has_tensor(w, "blk.0.ssm_norm.weight"));
+    if (heads)
+        back_u64(w, "mamba_d_head", inner / heads);
+}
+
+static const struct hparam back_pairs[] = {
+    HPARAM_U32(".ssm.conv_kernel", "mamba_d_conv"),
+    HPARAM_U32(".ssm.state_size", "mamba_d_state"),
+    HPARAM_U32(".ssm.group_count", "mamba_n_groups"),
+    HPARAM_U32(".ssm.time_step_rank", "mamba_n_heads"),
+    HPARAM_U32(".attention.key_length", "head_dim"),
+    HPARAM_END,
+};
+static const struct arch_back back[] = {
+    { "falcon_h1", "FalconH1ForCausalLM",
+      .fields = "num_hidden_layers max_position_embeddings hidden_size intermediate_size head_dim "
+                "num_attention_heads num_key_value_heads rms_norm_eps rope_theta mamba_d_ssm "
+                "mamba_d_conv mamba_d_state mamba_n_groups mamba_n_heads",
+      .pairs = back_pairs, .more = say_mixer },
+    { 0 },
+};
+
+static const struct name_edit back_edits[] = { MAMBA2_BACK_EDIT,
+                                               { EDIT_END, "pre_ff_layernorm.weight.weight",
+                                                 "pre_ff_layernorm.weight" },
+                                               { 0 } };
 static const struct name_edit edits[] = { MAMBA2_EDIT, { 0 } };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
@@ -171,6 +212,9 @@ static const struct arch archs[] = {
       .edits = edits,
       .rules = rules,
       .own = own_tensor,
+      .back = back,
+      .own_back = back_own,
+      .back_edits = back_edits,
       .hparams = hparams,
       .raw_config = true,
       .tokenizers = bpe },

@@ -171,10 +171,11 @@ struct arch {
     uint32_t vocab_multiple; /* the vocabulary is padded to one of "pad_vocab_size_multiple", or
                               * of this; 0: it is not */
     const struct tokenizer_kind *const *tokenizers; /* tried in order; ends in NULL */
-    int (*extra)(struct arch_work *w); /* tensors that are computed, written first; or NULL */
-    int (*vocab)(struct arch_work *w); /* pairs before those of the tokenizer; or NULL */
-    int (*after)(struct arch_work *w); /* pairs behind them; or NULL */
-    const struct arch_back *back;      /* how config.json comes back, by kind of model; or NULL */
+    int (*extra)(struct arch_work *w);    /* tensors that are computed, written first; or NULL */
+    int (*extra_back)(struct reverse *r); /* tensors there that are pairs here; or NULL */
+    int (*vocab)(struct arch_work *w);    /* pairs before those of the tokenizer; or NULL */
+    int (*after)(struct arch_work *w);    /* pairs behind them; or NULL */
+    const struct arch_back *back; /* how config.json comes back, by kind of model; or NULL */
 };
 
 struct family {

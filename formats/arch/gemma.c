@@ -222,6 +222,16 @@ static const struct arch_back gemma3_back[] = {
     { "gemma3_text", "Gemma3ForCausalLM", .pairs = gemma3_pairs, .more = say_gemma3 }, { 0 }
 };
 
+static void say_embedding(struct back *w) {
+    say_gemma3(w);
+    back_bool(w, "use_bidirectional_attention", true);
+}
+
+static const struct arch_back embedding_back[] = {
+    { "gemma3_text", "Gemma3TextModel", .pairs = gemma3_pairs, .more = say_embedding }, { 0 }
+};
+static const struct name_edit bare_edits[] = { { EDIT_START, "model.", "" }, { 0 } };
+
 static const struct arch archs[] = {
     { .gguf = "gemma",
       .classes = "GemmaForCausalLM",
@@ -245,6 +255,8 @@ static const struct arch archs[] = {
       .tokenizers = either,
       .after = add_no_prefix_to_spm },
     { .gguf = "gemma-embedding",
+      .back = embedding_back,
+      .back_edits = bare_edits,
       .classes = "Gemma3TextModel",
       .rules = gemma3_rules,
       .hparams = embedding_hparams,

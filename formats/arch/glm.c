@@ -223,7 +223,7 @@ static void say_glm_moe(struct back *w) {
     back_attention_bias(w);
 }
 
-static void say_glm(struct back *w) {
+void glm_say_heads(struct back *w) {
     const struct tensor *q = model_find(w->m, STR("blk.0.attn_q.weight"));
     uint64_t heads;
     back_attention_bias(w);
@@ -240,15 +240,23 @@ static const struct hparam chatglm_pairs[] = {
     HPARAM_END,
 };
 
+bool glm_has_sections(const struct back *w) {
+    return back_has(w, ".rope.dimension_sections");
+}
+
+static bool has_no_sections(const struct back *w) {
+    return !glm_has_sections(w);
+}
+
 static const struct arch_back glm4_back[] = {
-    { "glm4", "Glm4ForCausalLM", .more = back_attention_bias }, { 0 }
+    { "glm4", "Glm4ForCausalLM", .when = has_no_sections, .more = glm_say_heads }, { 0 }
 };
 static const struct arch_back moe_back[] = {
     { "glm4_moe", "Glm4MoeForCausalLM", .more = say_glm_moe }, { 0 }
 };
 static const struct arch_back chatglm_back[] = {
     { "chatglm", "ChatGLMModel", .when = is_fused, .refused = fused_code },
-    { "glm", "GlmForCausalLM", .pairs = chatglm_pairs, .more = say_glm },
+    { "glm", "GlmForCausalLM", .pairs = chatglm_pairs, .more = glm_say_heads },
     { 0 },
 };
 

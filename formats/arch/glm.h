@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/glm.h - what GLM-4 and the text part of GLM-4V share. */
 #pragma once
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 
 /* @q, @k: what happens to the rows of queries and keys. */
@@ -13,4 +14,6 @@
 
 /* glm.c */
 extern const struct hparam glm4_hparams[];
+void glm_say_heads(struct back *w);          /* attention_bias, head_dim */
+bool glm_has_sections(const struct back *w); /* positions of several dimensions */
 extern const struct named_token glm4_tokens[];

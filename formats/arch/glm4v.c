@@ -3,6 +3,7 @@
  * conversion/glm.py; configuration_glm4v.py, _glm_ocr.py. */
 #include "formats/arch/families.h"
 #include "formats/arch/glm.h"
+#include "formats/arch/reverse.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
@@ -77,6 +78,41 @@ static int own_turned(struct arch_work *w, const struct tensor *t, const struct 
     return work_target(w, name_build(a, rule->gguf, match), t->dims, t->n_dims, e);
 }
 
+/* The halves of what turns, in pairs again. */
+static int back_turned(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                       const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    uint64_t dim, turned;
+    const bool q = strstr(rule->gguf, "attn_q");
+    int rc =
+        reverse_need(r, q ? "attention.head_count" : "attention.head_count_kv", match->block, &dim);
+    const uint64_t heads = dim;
+    if (rc == 0)
+        rc = reverse_need(r, "rope.dimension_count", match->block, &turned);
+    if (rc < 0)
+        return rc;
+    dim = t->n_dims ? t->dims[0] / heads : 0;
+    if (t->n_dims < 1 || t->n_dims > 2 || !t->elems || t->dims[0] % heads || turned > dim ||
+        turned % 2 || (t->n_dims == 1 && dtype_info[t->dtype].block_elems != 1))
+        return reverse_bad_shape(r, t, "its rows are not those of the heads");
+    const struct expr *e = reverse_rows(r, t);
+    const struct expr **parts = arena_array(a, const struct expr *, 2 * heads);
+    uint32_t n = 0;
+    for (uint64_t h = 0; parts && h < heads; h++) {
+        const struct row_map pairs = { h * dim, 2, { turned / 2, 2 }, { 1, turned / 2 } };
+        parts[n++] = expr_rows(a, e, pairs);
+        if (turned < dim)
+            parts[n++] = expr_slice(a, e, h * dim + turned, dim - turned);
+    }
+    return reverse_target(r, name_build(a, rule->hf, match), t, t->dims, t->n_dims,
+                          parts ? expr_stack(a, parts, n) : NULL);
+}
+
+/* With texts alone they are GLM-4. */
+static const struct arch_back back[] = {
+    { "glm4", "Glm4ForCausalLM", .when = glm_has_sections, .more = glm_say_heads }, { 0 }
+};
+
 static const struct hparam ocr_hparams[] = {
     HPARAM_LIST(glm4_hparams),
     HPARAM_CALL(hparam_mtp_blocks),
@@ -89,7 +125,9 @@ static const struct arch archs[] = {
     { .gguf = "glm4",
       .classes = "Glm4vForConditionalGeneration",
       .rules = rules,
+      .back = back,
       .own = own_turned,
+      .own_back = back_turned,
       .hparams = glm4_hparams,
       .tokens = glm4_tokens,
       .tokenizers = bpe },

@@ -101,8 +101,8 @@ int granite_shared(struct arch_work *w, const struct tensor *t, const struct ten
     return rc < 0 ? rc : 0;
 }
 
-static int back_shared(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
-                       const struct name_match *match) {
+int granite_back_shared(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                        const struct name_match *match) {
     return (rule->second ? reverse_halves : reverse_same)(r, t, rule, match);
 }
 
@@ -155,12 +155,7 @@ static bool has_shared(const struct back *w) {
     return back_has_tensor(w, "blk.0.ffn_gate_shexp.weight");
 }
 
-static void say_biases(struct back *w) {
-    back_attention_bias(w);
-    back_bool(w, "mlp_bias", back_has_tensor(w, "blk.0.ffn_down.bias"));
-}
-
-static const struct hparam pairs[] = {
+const struct hparam granite_back_pairs[] = {
     HPARAM_F32(".attention.scale", "attention_multiplier"),
     HPARAM_F32(".embedding_scale", "embedding_multiplier"),
     HPARAM_F32(".residual_scale", "residual_multiplier"),
@@ -169,13 +164,20 @@ static const struct hparam pairs[] = {
     HPARAM_END,
 };
 
+/* Granite 4 has the width of the shared expert. */
+static void say_dense(struct back *w) {
+    back_inner(w);
+    back_biases(w);
+}
+
 static const struct arch_back back[] = {
-    { "granite", "GraniteForCausalLM", .pairs = pairs, .more = say_biases }, { 0 }
+    { "granite", "GraniteForCausalLM", .pairs = granite_back_pairs, .more = say_dense }, { 0 }
 };
 static const struct arch_back moe_back[] = {
-    { "granitemoeshared", "GraniteMoeSharedForCausalLM", .when = has_shared, .pairs = pairs,
+    { "granitemoeshared", "GraniteMoeSharedForCausalLM", .when = has_shared,
+      .pairs = granite_back_pairs, .more = back_attention_bias },
+    { "granitemoe", "GraniteMoeForCausalLM", .pairs = granite_back_pairs,
       .more = back_attention_bias },
-    { "granitemoe", "GraniteMoeForCausalLM", .pairs = pairs, .more = back_attention_bias },
     { 0 },
 };
 
@@ -185,7 +187,7 @@ static const struct arch archs[] = {
       .classes = "GraniteForCausalLM",
       .rules = rules,
       .own = granite_shared,
-      .own_back = back_shared,
+      .own_back = granite_back_shared,
       .hparams = granite_hparams,
       .tokenizers = either,
       .extra = decoder_llama_freqs,
@@ -196,7 +198,7 @@ static const struct arch archs[] = {
       .classes = "GraniteMoeForCausalLM GraniteMoeSharedForCausalLM",
       .rules = rules,
       .own = granite_shared,
-      .own_back = back_shared,
+      .own_back = granite_back_shared,
       .hparams = granite_moe_hparams,
       .tokenizers = either,
       .extra = decoder_llama_freqs,

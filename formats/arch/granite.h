@@ -21,5 +21,7 @@ int granite_shared(struct arch_work *w, const struct tensor *t, const struct ten
                    const struct name_match *match);
 /* .expert_shared_feed_forward_length, where it is there and not zero. */
 int granite_shared_width(struct arch_work *w);
+back_fn granite_back_shared; /* the way back of these */
+extern const struct hparam granite_back_pairs[];
 extern const struct hparam granite_hparams[];
 extern const struct hparam granite_moe_hparams[];

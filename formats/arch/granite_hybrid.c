@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/granite_hybrid.c - Granite 4 and Bamba: Mamba 2 in most blocks, attention in some,
  * in small models in all. Source: conversion/granite.py, which reads config.json as it is. */
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
 #include "formats/arch/granite.h"
 #include "formats/arch/mamba2.h"
@@ -10,6 +11,7 @@
 static const struct hf_class classes[] = { { 0 } };
 
 static const struct tensor_rule rules[] = {
+    GRANITE_EXPERTS,
     DECODER_ENDS,
     SAME("model.final_layernorm", "output_norm"),
     DECODER_NORMS,
@@ -20,7 +22,6 @@ static const struct tensor_rule rules[] = {
     SAME("model.layers.#.feed_forward.gate_proj", "blk.#.ffn_gate"),
     SAME("model.layers.#.feed_forward.up_proj", "blk.#.ffn_up"),
     SAME("model.layers.#.feed_forward.down_proj", "blk.#.ffn_down"),
-    GRANITE_EXPERTS,
     RULES_END,
 };
 
@@ -137,6 +138,64 @@ static const struct hparam hparams[] = {
     HPARAM_END,
 };
 
+/* --- the way back --- */
+
+static int back_own(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                    const struct name_match *match) {
+    return (strstr(rule->hf, ".mamba.") ? mamba2_back : granite_back_shared)(r, t, rule, match);
+}
+
+static const char *block_type(const struct back *w, uint64_t block) {
+    return back_count(w, ".attention.head_count_kv", block, 0) ? "\"attention\"" : "\"mamba\"";
+}
+
+static bool has_positions(const struct back *w) {
+    return back_has_flag(w, ".rope.scaling.finetuned");
+}
+
+static void say_blocks(struct back *w) {
+    const uint64_t inner = back_count(w, ".ssm.inner_size", 0, 0);
+    const uint64_t heads = back_count(w, ".ssm.time_step_rank", 0, 0);
+    const uint64_t hidden = back_count(w, ".embedding_length", 0, 0);
+    uint64_t keys = 0;
+    for (uint64_t i = 0; i < back_blocks(w) && !keys; i++)
+        keys = back_count(w, ".attention.head_count_kv", i, 0);
+    back_list(w, "layer_types", block_type);
+    back_null(w, "position_embedding_type");
+    back_u64(w, "num_key_value_heads", keys);
+    back_attention_bias(w);
+    back_mamba2(w);
+    if (heads && hidden) {
+        back_u64(w, "mamba_d_head", inner / heads);
+        back_u64(w, "mamba_expand", inner / hidden);
+    }
+    if (!back_count(w, ".expert_count", 0, 0)) {
+        back_u64(w, "num_local_experts", 0);
+        back_u64(w, "shared_intermediate_size", back_count(w, ".feed_forward_length", 0, 0));
+    }
+}
+
+static const struct hparam back_pairs[] = {
+    HPARAM_LIST(granite_back_pairs),
+    HPARAM_U32(".ssm.conv_kernel", "mamba_d_conv"),
+    HPARAM_U32(".ssm.state_size", "mamba_d_state"),
+    HPARAM_U32(".ssm.group_count", "mamba_n_groups"),
+    HPARAM_U32(".ssm.time_step_rank", "mamba_n_heads"),
+    HPARAM_END,
+};
+static const struct arch_back back[] = {
+    { "bamba", "BambaForCausalLM", .when = has_positions,
+      .refused = "Bamba has other names, which are not told apart from Granite's" },
+    { "granitemoehybrid", "GraniteMoeHybridForCausalLM",
+      .fields = "num_hidden_layers max_position_embeddings hidden_size intermediate_size "
+                "num_attention_heads rms_norm_eps num_local_experts num_experts_per_tok "
+                "attention_multiplier embedding_multiplier residual_multiplier logits_scaling "
+                "shared_intermediate_size mamba_d_conv mamba_d_state mamba_n_groups mamba_n_heads",
+      .pairs = back_pairs, .more = say_blocks },
+    { 0 },
+};
+
+static const struct name_edit back_edits[] = { MAMBA2_BACK_EDIT, { 0 } };
 static const struct name_edit edits[] = { MAMBA2_EDIT, { 0 } };
 static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 
@@ -146,7 +205,8 @@ static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenize
     .extra = decoder_llama_freqs
 
 static const struct arch archs[] = {
-    { HYBRID_ROW, .gguf = "granitehybrid", .when = is_hybrid, .vocab_multiple = 8 },
+    { HYBRID_ROW, .gguf = "granitehybrid", .back = back, .own_back = back_own,
+      .back_edits = back_edits, .when = is_hybrid, .vocab_multiple = 8 },
     { HYBRID_ROW, .gguf = "granitemoe", .when = is_plain_moe },
     { HYBRID_ROW, .gguf = "granite", .when = is_plain },
     { 0 },

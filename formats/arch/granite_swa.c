@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/granite_swa.c - Granite with blocks that look at a window, dense and with experts.
  * Source: conversion/granite.py; configuration_granite_swa.py, _granitemoe_swa.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
 #include "formats/arch/granite.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -128,10 +129,36 @@ static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenize
 
 static const struct name_edit edits[] = { { EDIT_END, "sinks", "sinks.weight" }, { 0 } };
 
-#define SWA_ROW                                                                        \
-    .gguf = "granite_swa", .some = "attn_sinks", .edits = edits, .rules = rules,       \
-    .tokenizers = either, .extra = decoder_llama_freqs, .vocab = decoder_space_prefix, \
-    .after = decoder_llama_exceptions
+/* --- the way back --- */
+
+static bool has_experts(const struct back *w) {
+    return back_count(w, ".expert_count", 0, 0);
+}
+
+/* The pair is one for each block that turns; else all do. */
+static const char *is_turned(const struct back *w, uint64_t block) {
+    return back_count(w, ".attention.rope_pattern", block, 1) ? "1" : "0";
+}
+
+static void say_blocks(struct back *w) {
+    back_biases(w);
+    back_windows(w);
+    back_list(w, "no_rope_layers", is_turned);
+}
+
+static const struct arch_back back[] = {
+    { "granitemoe_swa", "GraniteMoeSWAForCausalLM", .when = has_experts,
+      .pairs = granite_back_pairs, .more = say_blocks },
+    { "granite_swa", "GraniteSWAForCausalLM", .pairs = granite_back_pairs, .more = say_blocks },
+    { 0 },
+};
+
+static const struct name_edit back_edits[] = { { EDIT_END, "sinks.weight", "sinks" }, { 0 } };
+
+#define SWA_ROW                                                                                \
+    .gguf = "granite_swa", .some = "attn_sinks", .edits = edits, .rules = rules, .back = back, \
+    .back_edits = back_edits, .tokenizers = either, .extra = decoder_llama_freqs,              \
+    .vocab = decoder_space_prefix, .after = decoder_llama_exceptions
 
 static const struct arch archs[] = {
     { SWA_ROW, .classes = "GraniteSWAForCausalLM", .hparams = hparams },

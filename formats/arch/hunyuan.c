@@ -188,9 +188,29 @@ static const struct hparam vl_hparams[] = {
 
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+/* With texts alone it is the dense model, whose base is stretched already. */
+static void say_stretched(struct back *w) {
+    const double dim = (double)back_count(w, ".attention.key_length", 0, 0);
+    float base = 10000, alpha = 0;
+    back_attention_bias(w);
+    back_find_f32(w, ".rope.freq_base", &base);
+    back_find_f32(w, ".rope.scaling.alpha", &alpha);
+    if (alpha > 0 && dim > 2)
+        back_f32(w, "rope_theta", (float)((double)base * pow((double)alpha, dim / (dim - 2))));
+}
+
 static const struct arch_back back[] = {
-    { "hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM", .more = back_attention_bias }, { 0 }
+    { "hunyuan_v1_dense", "HunYuanDenseV1ForCausalLM", .more = say_stretched }, { 0 }
 };
+
+static void say_hy3(struct back *w) {
+    back_biases(w);
+    back_mlp_types(w);
+    back_shared_experts(w);
+}
+
+static const struct arch_back hy3_back[] = { { "hy_v3", "HYV3ForCausalLM", .more = say_hy3 },
+                                             { 0 } };
 
 static const struct arch archs[] = {
     { .gguf = "hunyuan-dense",
@@ -201,12 +221,14 @@ static const struct arch archs[] = {
       .tokenizers = bpe,
       .after = mend_ends },
     { .gguf = "hunyuan_vl",
+      .back = back,
       .classes = "HunYuanVLForConditionalGeneration",
       .rules = rules,
       .hparams = vl_hparams,
       .tokenizers = bpe,
       .after = mend_ends },
     { .gguf = "hy_v3",
+      .back = hy3_back,
       .classes = "HYV3ForCausalLM",
       .rules = hy3_rules,
       .hparams = hy3_hparams,

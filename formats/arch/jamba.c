@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/jamba.c - Jamba: Mamba in most blocks, attention in some, experts in some.
  * Source: conversion/jamba.py; configuration_jamba.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/mamba2.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
@@ -170,9 +172,68 @@ static const struct name_edit edits[] = { { EDIT_ANYWHERE, ".moe.", ".feed_forwa
 static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_llama_json,
                                                        NULL };
 
+/* --- the way back --- */
+
+typedef bool block_test(const struct back *w, uint64_t block);
+
+static bool has_keys(const struct back *w, uint64_t block) {
+    return back_count(w, ".attention.head_count_kv", block, 0);
+}
+
+static bool has_experts(const struct back *w, uint64_t block) {
+    return back_block_has(w, block, "ffn_gate_inp.weight");
+}
+
+/* Every @period blocks from @offset on: those that pass. */
+static void say_period(struct back *w, const char *period_name, const char *offset_name,
+                       block_test *passes) {
+    const uint64_t n = back_blocks(w);
+    uint64_t first = 0, next;
+    while (first < n && !passes(w, first))
+        first++;
+    for (next = first + 1; next < n && !passes(w, next);)
+        next++;
+    const uint64_t period = next - first;
+    for (uint64_t i = 0; i < n; i++)
+        if (passes(w, i) != (i >= first && (i - first) % period == 0))
+            back_fail(w, -ENOTSUP, "block %llu does not fit \"%s\"", (unsigned long long)i,
+                      period_name);
+    back_u64(w, period_name, period);
+    back_u64(w, offset_name, first);
+}
+
+static void say_blocks(struct back *w) {
+    const uint64_t hidden = back_count(w, ".embedding_length", 0, 0);
+    const uint64_t inner = back_count(w, ".ssm.inner_size", 0, 0);
+    uint64_t keys = 0;
+    for (uint64_t i = 0; i < back_blocks(w) && !keys; i++)
+        keys = back_count(w, ".attention.head_count_kv", i, 0);
+    say_period(w, "attn_layer_period", "attn_layer_offset", has_keys);
+    say_period(w, "expert_layer_period", "expert_layer_offset", has_experts);
+    back_u64(w, "num_key_value_heads", keys);
+    back_mamba2(w);
+    back_bool(w, "use_mamba_kernels", false);
+    if (hidden)
+        back_u64(w, "mamba_expand", inner / hidden);
+}
+
+static const struct hparam back_pairs[] = {
+    HPARAM_U32(".ssm.conv_kernel", "mamba_d_conv"),
+    HPARAM_U32(".ssm.state_size", "mamba_d_state"),
+    HPARAM_U32(".ssm.time_step_rank", "mamba_dt_rank"),
+    HPARAM_F32(".attention.layer_norm_rms_epsilon", "rms_norm_eps"),
+    HPARAM_END,
+};
+static const struct arch_back back[] = {
+    { "jamba", "JambaForCausalLM", .fields = "mamba_dt_rank", .pairs = back_pairs,
+      .more = say_blocks },
+    { 0 },
+};
+
 static const struct arch archs[] = {
     { .gguf = "jamba",
       .classes = "JambaForCausalLM",
+      .back = back,
       .edits = edits,
       .rename = rename_first,
       .rules = rules,

@@ -150,35 +150,44 @@ static const struct hparam encoder_hparams[] = {
 
 static const struct name_edit moe_edits[] = { { EDIT_END, ".expert_bias", ".expert_bias.bias" },
                                               { 0 } };
-static const struct name_edit moe_back[] = { { EDIT_END, ".expert_bias.bias", ".expert_bias" },
-                                             { 0 } };
+static const struct name_edit bias_back[] = { { EDIT_END, ".expert_bias.bias", ".expert_bias" },
+                                              { 0 } };
 static const struct name_edit encoder_edits[] = { { EDIT_START, "", "model." }, { 0 } };
 static const struct name_edit edits[] = { { EDIT_ANYWHERE, "lfm.", "model." }, { 0 } };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
 /* Blocks without keys have a convolution. */
-static void say_blocks(struct back *w) {
-    const uint64_t blocks = back_count(w, ".block_count", 0, 0);
-    struct buffer b = { 0 };
-    uint64_t keys = 0;
-    for (uint64_t i = 0; i < blocks && i < UINT16_MAX; i++) {
-        const uint64_t n = back_count(w, ".attention.head_count_kv", i, 0);
-        buffer_z(&b, i ? ", " : "[");
-        buffer_z(&b, n ? "\"full_attention\"" : "\"conv\"");
-        keys = n > keys ? n : keys;
-    }
-    buffer_add(&b, "]", 2); /* with the zero that ends it */
-    if (b.failed)
-        back_fail(w, -ENOMEM, "no memory for config.json");
-    else if (blocks)
-        back_raw(w, "layer_types", b.p);
-    buffer_fini(&b);
-    back_u64(w, "num_key_value_heads", keys);
-    back_bool(w, "block_auto_adjust_ff_dim", false);
-    back_bool(w, "conv_bias", back_has_tensor(w, "blk.0.shortconv.conv.bias"));
+static const char *block_type(const struct back *w, uint64_t block) {
+    return back_count(w, ".attention.head_count_kv", block, 0) ? "\"full_attention\"" : "\"conv\"";
 }
 
-static const struct arch_back back[] = { { "lfm2", "Lfm2ForCausalLM", .more = say_blocks }, { 0 } };
+static void say_blocks(struct back *w) {
+    const uint64_t blocks = back_blocks(w);
+    uint64_t keys = 0, conv = 0;
+    for (uint64_t i = 0; i < blocks && !keys; i++)
+        keys = back_count(w, ".attention.head_count_kv", i, 0);
+    while (conv < blocks && back_count(w, ".attention.head_count_kv", conv, 0))
+        conv++;
+    back_list(w, "layer_types", block_type);
+    back_u64(w, "num_key_value_heads", keys);
+    back_bool(w, "conv_bias", back_block_has(w, conv, "shortconv.conv.bias"));
+}
+
+static void say_dense(struct back *w) {
+    say_blocks(w);
+    back_bool(w, "block_auto_adjust_ff_dim", false);
+}
+
+static void say_moe(struct back *w) {
+    say_blocks(w);
+    back_bool(
+        w, "use_expert_bias",
+        back_block_has(w, back_count(w, ".leading_dense_block_count", 0, 0), "exp_probs_b.bias"));
+}
+
+static const struct arch_back back[] = { { "lfm2", "Lfm2ForCausalLM", .more = say_dense }, { 0 } };
+static const struct arch_back moe_back[] = { { "lfm2_moe", "Lfm2MoeForCausalLM", .more = say_moe },
+                                             { 0 } };
 
 static const struct arch archs[] = {
     { .gguf = "lfm2",
@@ -197,7 +206,8 @@ static const struct arch archs[] = {
     { .gguf = "lfm2moe",
       .classes = "Lfm2MoeForCausalLM",
       .edits = moe_edits,
-      .back_edits = moe_back,
+      .back = moe_back,
+      .back_edits = bias_back,
       .rules = rules,
       .hparams = moe_hparams,
       .experts = "num_local_experts num_experts",

@@ -2,10 +2,13 @@
  * formats/arch/llama_kin.c - models built like Llama under names of their own: Mistral 3 and
  * Ministral 3, Arcee, Apertus, Llama as an encoder. Source: conversion/llama.py, mistral3.py;
  * configuration_ministral3.py, _arcee.py, _apertus.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/reverse.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
+#include <stdio.h>
 
 static const struct hf_class classes[] = {
     { .model_type = "ministral3",
@@ -79,6 +82,8 @@ static const struct tensor_rule rules[] = {
     DECODER_MLP,  RULES_END,
 };
 
+#define XIELU_VECTOR "one" /* the number has a dimension there */
+
 static const struct tensor_rule apertus_rules[] = {
     DECODER_ENDS,
     SAME("model.layers.#.attention_layernorm", "blk.#.attn_norm"),
@@ -86,8 +91,8 @@ static const struct tensor_rule apertus_rules[] = {
     DECODER_ATTENTION(OP_SAME, OP_SAME),
     DECODER_QK_NORMS,
     DECODER_MLP,
-    { "model.layers.#.mlp.act_fn.alpha_n", "xielu.alpha_n", OP_OWN, NULL },
-    { "model.layers.#.mlp.act_fn.alpha_p", "xielu.alpha_p", OP_OWN, NULL },
+    { "model.layers.#.mlp.act_fn.alpha_n", "xielu.alpha_n", OP_OWN, XIELU_VECTOR },
+    { "model.layers.#.mlp.act_fn.alpha_p", "xielu.alpha_p", OP_OWN, XIELU_VECTOR },
     { "model.layers.#.mlp.act_fn.beta", "xielu.beta", OP_OWN, NULL },
     { "model.layers.#.mlp.act_fn.eps", "xielu.eps", OP_OWN, NULL },
     RULES_END,
@@ -159,6 +164,62 @@ static bool is_no_mistral4(const struct arch_work *w) {
     return !hf_config_str(&w->config, "model_type", &type) || !str_is(type, "mistral4");
 }
 
+/* --- the way back --- */
+
+static bool is_ministral(const struct back *w) {
+    float scale;
+    return back_find_f32(w, ".attention.temperature_scale", &scale);
+}
+
+static void say_ministral(struct back *w) {
+    char beta[48];
+    float scale = 0;
+    back_find_f32(w, ".attention.temperature_scale", &scale);
+    snprintf(beta, sizeof beta, ", \"llama_4_scaling_beta\": %.7g", (double)scale);
+    back_yarn(w, beta);
+}
+
+static void say_no_window(struct back *w) {
+    back_null(w, "sliding_window");
+}
+
+static const struct arch_back mistral3_back[] = {
+    { "ministral3", "Ministral3ForCausalLM", .when = is_ministral, .more = say_ministral,
+      .log_unit = 1 },
+    { "mistral", "MistralForCausalLM", .more = say_no_window },
+    { 0 },
+};
+static const struct arch_back arcee_back[] = { { "arcee", "ArceeForCausalLM", .more = back_biases },
+                                               { 0 } };
+static const struct arch_back apertus_back[] = {
+    { "apertus", "ApertusForCausalLM", .more = back_attention_bias }, { 0 }
+};
+
+/* The parameters of the activation, of which each block has a tensor there. */
+static int back_numbers(struct reverse *r) {
+    struct arena *a = r->form->arena;
+    const struct tensor *like = model_find(r->model, STR("output_norm.weight"));
+    int rc = like ? 0 : err_set(r->err, -EBADMSG, "tensor output_norm.weight is missing");
+    for (const struct tensor_rule *rule = r->arch->rules; rule->hf && rc == 0; rule++) {
+        struct kv_array list;
+        struct str elem;
+        double v;
+        if (rule->op != OP_OWN || !kv_get_array(&r->model->kvs, rule->gguf, &list))
+            continue;
+        const uint64_t one = 1;
+        const uint32_t n_dims = rule->second ? 1 : 0;
+        struct name_match match = { .rest = { "", 0 } };
+        for (; rc == 0 && kv_array_next(&list, &elem); match.block++) {
+            if (!kv_real(list.type, elem, &v))
+                return err_set(r->err, -EBADMSG, "%s is not a list of numbers", rule->gguf);
+            const float number = (float)v;
+            rc = reverse_target(r, name_build(a, rule->hf, &match), like, &one, n_dims,
+                                expr_literal(a, &number, 1));
+        }
+    }
+    return rc;
+}
+
 static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_mistral, &tokenizer_spm,
                                                            &tokenizer_llama_json, &tokenizer_gpt2,
                                                            NULL };
@@ -170,13 +231,13 @@ static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_mistral, &
 static const struct arch archs[] = {
     { KIN_ROW, .gguf = "mistral3",
       .classes = "Ministral3ForCausalLM Mistral3ForConditionalGeneration", .when = is_no_mistral4,
-      .rules = rules, .hparams = mistral3_hparams },
-    { KIN_ROW, .gguf = "arcee", .classes = "ArceeForCausalLM", .rules = rules,
+      .back = mistral3_back, .rules = rules, .hparams = mistral3_hparams },
+    { KIN_ROW, .gguf = "arcee", .classes = "ArceeForCausalLM", .back = arcee_back, .rules = rules,
       .hparams = arcee_hparams },
     { KIN_ROW, .gguf = "llama-embed", .classes = "LlamaBidirectionalModel", .rules = rules,
       .hparams = hparams },
     { KIN_ROW, .gguf = "apertus", .classes = "ApertusForCausalLM", .rules = apertus_rules,
-      .own = own_number, .hparams = hparams },
+      .own = own_number, .back = apertus_back, .extra_back = back_numbers, .hparams = hparams },
     { 0 },
 };
 

@@ -244,8 +244,15 @@ int mamba2_back(struct reverse *r, const struct tensor *t, const struct tensor_r
     return reverse_target(r, name_build(a, rule->hf, match), t, &t->elems, 1, e);
 }
 
-static const struct name_edit mamba2_back_edits[] = { { EDIT_END, ".dt_proj.bias", ".dt_bias" },
-                                                      { 0 } };
+void back_mamba2(struct back *w) {
+    uint64_t i = 0;
+    while (i < back_blocks(w) && !back_block_has(w, i, "ssm_in.weight"))
+        i++;
+    back_bool(w, "mamba_proj_bias", back_block_has(w, i, "ssm_in.bias"));
+    back_bool(w, "mamba_conv_bias", back_block_has(w, i, "ssm_conv1d.bias"));
+}
+
+static const struct name_edit mamba2_back_edits[] = { MAMBA2_BACK_EDIT, { 0 } };
 
 static const struct arch archs[] = {
     { .gguf = "mamba",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/mamba2.h - the mixer of Mamba 2, alone and in models that have attention too. */
 #pragma once
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 
 /* What OP_OWN does to a tensor of the mixer: the rule's @second. */
@@ -20,8 +21,13 @@
 #define MAMBA2_EDIT \
     { EDIT_END, ".dt_bias", ".dt_proj.bias" }
 
+#define MAMBA2_BACK_EDIT \
+    { EDIT_END, ".dt_proj.bias", ".dt_bias" }
+
 /* mamba.c: a tensor of the rules above in a mixer of @inner elements and @groups groups. */
 int mamba2_tensor(struct arch_work *w, const struct tensor *t, const struct tensor_rule *rule,
                   const struct name_match *match, uint64_t inner, uint64_t groups);
 /* The way back of those that have something of their own. */
 back_fn mamba2_back;
+/* mamba_proj_bias and mamba_conv_bias, of the first block that has a mixer. */
+void back_mamba2(struct back *w);

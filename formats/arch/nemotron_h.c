@@ -2,11 +2,13 @@
  * formats/arch/nemotron_h.c - Nemotron-H and Nemotron 3: each block is Mamba 2, attention, experts
  * or a plain feed-forward part. Source: conversion/nemotron.py, granite.py;
  * configuration_nemotron_h.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/families.h"
 #include "formats/arch/granite.h"
 #include "formats/arch/mamba2.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
+#include <stdio.h>
 
 static const struct hf_class classes[] = {
     { .model_type = "nemotron_h",
@@ -203,6 +205,50 @@ static const struct hparam hparams[] = {
     HPARAM_END,
 };
 
+/* --- the way back --- */
+
+static const char *block_type(const struct back *w, uint64_t block) {
+    return back_block_has(w, block, "ssm_in.weight")         ? "\"mamba\""
+           : back_block_has(w, block, "attn_q.weight")       ? "\"attention\""
+           : back_block_has(w, block, "ffn_gate_inp.weight") ? "\"moe\""
+                                                             : "\"mlp\"";
+}
+
+/* What only some blocks have. */
+static void say_blocks(struct back *w) {
+    const uint64_t inner = back_count(w, ".ssm.inner_size", 0, 0);
+    const uint64_t heads = back_count(w, ".ssm.time_step_rank", 0, 0);
+    uint64_t keys = 0, width = 0;
+    for (uint64_t i = 0; i < back_blocks(w); i++) {
+        const uint64_t n = back_count(w, ".attention.head_count_kv", i, 0);
+        char name[64];
+        snprintf(name, sizeof name, "blk.%llu.ffn_up.weight", (unsigned long long)i);
+        const struct tensor *up = model_find(w->m, str_from(name));
+        keys = n ? n : keys;
+        width = up && up->n_dims == 2 ? up->dims[0] : width;
+    }
+    back_list(w, "layers_block_type", block_type);
+    back_u64(w, "num_key_value_heads", keys);
+    back_u64(w, "mamba_num_heads", heads);
+    if (heads)
+        back_u64(w, "mamba_head_dim", inner / heads);
+    back_u64(w, "intermediate_size",
+             width ? width : back_count(w, ".expert_feed_forward_length", 0, 0));
+    back_mamba2(w);
+}
+
+static const struct hparam back_pairs[] = {
+    HPARAM_U32(".ssm.state_size", "ssm_state_size"),
+    HPARAM_U32(".ssm.group_count", "n_groups"),
+    HPARAM_F32(".attention.layer_norm_rms_epsilon", "layer_norm_epsilon"),
+    HPARAM_END,
+};
+static const struct arch_back back[] = { { "nemotron_h", "NemotronHForCausalLM",
+                                           .fields = "num_hidden_layers norm_eps",
+                                           .pairs = back_pairs, .more = say_blocks },
+                                         { 0 } };
+
+static const struct name_edit back_edits[] = { MAMBA2_BACK_EDIT, { 0 } };
 static const struct name_edit edits[] = { MAMBA2_EDIT, { 0 } };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
@@ -213,6 +259,9 @@ static const struct arch archs[] = {
       .rename = rename_mtp,
       .rules = rules,
       .own = own_mixer,
+      .back = back,
+      .own_back = mamba2_back,
+      .back_edits = back_edits,
       .hparams = hparams,
       .experts = "n_routed_experts",
       .mtp = "num_nextn_predict_layers",

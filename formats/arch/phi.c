@@ -239,16 +239,18 @@ static void say_window(struct back *w) {
         back_u64(w, "original_max_position_embeddings", context);
 }
 
-static void say_inner(struct back *w) {
-    const struct tensor *up = model_find(w->m, STR("blk.0.ffn_up.weight"));
-    if (up && up->n_dims == 2)
-        back_u64(w, "intermediate_size", up->dims[0]);
+static void say_moe(struct back *w) {
+    say_window(w);
+    back_attention_bias(w);
+    back_bool(w, "lm_head_bias", back_has_tensor(w, "output.bias"));
 }
 
-static const struct arch_back phi2_back[] = { { "phi", "PhiForCausalLM", .more = say_inner },
+static const struct arch_back phi2_back[] = { { "phi", "PhiForCausalLM", .more = back_inner },
                                               { 0 } };
 static const struct arch_back phi3_back[] = { { "phi3", "Phi3ForCausalLM", .more = say_window },
                                               { 0 } };
+static const struct arch_back phimoe_back[] = { { "phimoe", "PhiMoEForCausalLM", .more = say_moe },
+                                                { 0 } };
 
 static const struct arch archs[] = {
     { .gguf = "phi2",
@@ -265,6 +267,7 @@ static const struct arch archs[] = {
       .tokenizers = phi3_tokenizers,
       .extra = add_longrope },
     { .gguf = "phimoe",
+      .back = phimoe_back,
       .classes = "PhiMoEForCausalLM",
       .rules = phimoe_rules,
       .hparams = phimoe_hparams,

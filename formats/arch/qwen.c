@@ -127,7 +127,7 @@ static void say_experts(struct back *w) {
 }
 
 /* As llama.cpp runs them. */
-static void say_moe3(struct back *w) {
+void qwen_say_moe3(struct back *w) {
     say_experts(w);
     back_bool(w, "norm_topk_prob", true);
     back_attention_bias(w);
@@ -148,7 +148,7 @@ static const struct arch_back moe2_back[] = {
     { "qwen2_moe", "Qwen2MoeForCausalLM", .more = say_moe2 }, { 0 }
 };
 static const struct arch_back moe3_back[] = {
-    { "qwen3_moe", "Qwen3MoeForCausalLM", .more = say_moe3 }, { 0 }
+    { "qwen3_moe", "Qwen3MoeForCausalLM", .more = qwen_say_moe3 }, { 0 }
 };
 
 static const struct arch archs[] = {

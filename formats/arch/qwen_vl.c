@@ -2,6 +2,7 @@
  * formats/arch/qwen_vl.c - the text parts of Qwen 2-VL, 2.5-VL and 3-VL.
  * Source: conversion/qwenvl.py, qwen3vl.py; configuration_qwen2_vl.py, _qwen2_5_vl.py,
  * _qwen3_vl.py, _qwen3_vl_moe.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -164,8 +165,20 @@ static const struct name_edit edits[] = { { EDIT_START, "thinker.", "" }, { 0 } 
 static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
+/* With texts alone they are the models that they are built on; a GGUF has just that part. */
+static const struct arch_back qwen2_back[] = {
+    { .model_type = "qwen2", .class_name = "Qwen2ForCausalLM" }, { 0 }
+};
+static const struct arch_back qwen3_back[] = {
+    { "qwen3", "Qwen3ForCausalLM", .more = back_attention_bias }, { 0 }
+};
+static const struct arch_back moe3_back[] = {
+    { "qwen3_moe", "Qwen3MoeForCausalLM", .more = qwen_say_moe3 }, { 0 }
+};
+
 static const struct arch archs[] = {
     { .gguf = "qwen2vl",
+      .back = qwen2_back,
       .classes = "Qwen2VLForConditionalGeneration Qwen2_5_VLForConditionalGeneration Qwen2VLModel "
                  "Qwen2_5OmniModel",
       .edits = edits,
@@ -173,12 +186,14 @@ static const struct arch archs[] = {
       .hparams = hparams_text,
       .tokenizers = either },
     { .gguf = "qwen3vl",
+      .back = qwen3_back,
       .classes = "Qwen3VLForConditionalGeneration",
       .edits = edits,
       .rules = rules,
       .hparams = qwen3_hparams,
       .tokenizers = either },
     { .gguf = "qwen3vlmoe",
+      .back = moe3_back,
       .classes = "Qwen3VLMoeForConditionalGeneration",
       .edits = edits,
       .rules = rules,

@@ -371,6 +371,8 @@ int form_hf_from_gguf(struct form *f, const struct model *m, struct err *err) {
     int rc = 0;
     for (uint32_t i = 0; i < m->n_tensors && rc == 0; i++)
         rc = add_tensor(&r, &m->tensors[i]);
+    if (rc == 0 && r.arch->extra_back)
+        rc = r.arch->extra_back(&r);
     if (rc < 0)
         return rc;
     if (f->n_targets)

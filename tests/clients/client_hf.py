@@ -22,6 +22,11 @@ RECIPES = ["Qwen2.5-Nano-Instruct", "Llama-3.2-Nano-Instruct", "gemma-2-nano-it"
            "Phi-3-nano-4k-instruct", "Nano-Mixtral-8x1M-v0.1", "bge-nano-en-v1.5",
            "deepseek-v2-lite-nano"]
 MODELS = ["tinylm", *RECIPES]
+# Whose config.json alone is looked at: what it says of blocks of several kinds, experts, positions.
+CONFIGS = ["DeepSeek-V3.2-nano", "GLM-5-nano", "Hy3-nano", "Jais-2-nano", "K-EXAONE-nano", "LFM2-MoE-nano",
+           "Ling-nano", "Ling-nano-2.0", "Mellum-nano", "MiniMax-M2-nano", "Nemotron-3-nano",
+           "Nemotron-H-nano", "command-moe-nano", "dots1-nano", "falcon-h1-nano",
+           "granite-3-nano", "seed-oss-nano"]
 EXPERTS = "Llama-4-nano-text"
 LAST_COUNTS = "da64f98dc51d4d686daa6977484fa3ef0c8700e9e7595e59e622ca3273055023"
 PIECES = ["hello", "World", " ", "  ", "\n", "\r\n", "\t", "don't", "I'LL", "123", "4", "3.14", "café",
@@ -34,10 +39,10 @@ PIECES = ["hello", "World", " ", "  ", "\n", "\r\n", "\t", "don't", "I'LL", "123
 def made(tmp_path_factory, program):
     """Folders, and beside each the GGUF of it."""
     out = tmp_path_factory.mktemp("hf")
-    make = [sys.executable, "-B", DATA / "corpus" / "make.py", out, *RECIPES, EXPERTS]
+    make = [sys.executable, "-B", DATA / "corpus" / "make.py", out, *RECIPES, *CONFIGS, EXPERTS]
     subprocess.run(make, check=True, capture_output=True)
     shutil.copytree(DATA / "models" / "tinylm", out / "tinylm")
-    for name in MODELS:
+    for name in [*MODELS, *CONFIGS]:
         subprocess.run([program, "convert", out / f"{name}.gguf@f16", out / f"{name}-f16.gguf"],
                        check=True)
     return out
@@ -72,7 +77,7 @@ def describe(program, path):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", [n for n in MODELS if n[:3] not in ("gem", "Phi", "bge")])
+@pytest.mark.parametrize("name", [n for n in [*MODELS, *CONFIGS] if n[:3] not in ("gem", "Phi", "bge")])
 def test_the_config_gives_the_same_gguf_again(program, made, name, tmp_path):
     """Every pair of the architecture, special tokens, and every tensor. (The converter makes Gemma
     and Phi-3 of folders with SentencePiece's own file only; how bge pools is in a file of its own.)"""
