@@ -17,12 +17,9 @@ struct scaling *scaling_new(struct arena *a, const struct expr *e, enum linear8 
 
 uint64_t scaling_run(const struct scaling *s, uint64_t at, uint64_t n, uint64_t *channel) {
     const uint64_t cols = s->expr->cols, elems = s->expr->rows / s->groups * cols;
-    const uint64_t group = at / elems, left = elems - at % elems;
-    if (s->channels > s->groups) {
-        *channel = group * cols + at % cols;
-        return 1;
-    }
-    *channel = group;
+    const bool by_column = scaling_by_column(s);
+    const uint64_t group = at / elems, left = by_column ? cols - at % cols : elems - at % elems;
+    *channel = by_column ? group * cols + at % cols : group;
     return n < left ? n : left;
 }
 

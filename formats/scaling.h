@@ -24,7 +24,13 @@ struct scaling {
 struct scaling *scaling_new(struct arena *a, const struct expr *e, enum linear8 kind,
                             uint64_t groups, bool per_column);
 
-/* Of the numbers from @at on, how many share a scale, at most @n; *channel: which. */
+/* Each number of a row has a scale of its own. */
+static inline bool scaling_by_column(const struct scaling *s) {
+    return s->channels > s->groups;
+}
+
+/* Of the numbers from @at on, how many share a scale, or have theirs side by side; at most @n.
+ * *channel: the first one's. */
 uint64_t scaling_run(const struct scaling *s, uint64_t at, uint64_t n, uint64_t *channel);
 
 /* Bytes of a part. */

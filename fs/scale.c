@@ -71,7 +71,10 @@ static int find_extremes(struct view *v, const struct conversion *c, float *x, f
             return err_set(err, -EDOM, "%.*s: holds a NaN or an infinity", STR_ARG(c->name));
         for (uint64_t i = 0, k, run; i < n; i += run) {
             run = scaling_run(s, at + i, n - i, &k);
-            kernels->extremes(x + i, run, &low[k], &high[k]);
+            if (scaling_by_column(s))
+                kernels->extremes_each(x + i, run, &low[k], &high[k]);
+            else
+                kernels->extremes(x + i, run, &low[k], &high[k]);
         }
     }
     return 0;
@@ -109,7 +112,8 @@ static int make_levels(struct view *v, const struct conversion *c, uint64_t off,
             return rc;
         for (uint64_t i = 0, k, run; i < n; i += run) {
             run = scaling_run(s, off + i, n - i, &k);
-            linear8_levels(kernels, s->kind, s->scale[k], s->zero, x + i, run, dst + i);
+            linear8_levels(kernels, s->kind, &s->scale[k], scaling_by_column(s), s->zero, x + i,
+                           run, dst + i);
         }
         off += n;
         dst += n;

@@ -34,7 +34,7 @@ struct block_kernel { /* each may be NULL: none */
     block_encode_weighted_fn *encode_weighted;
 };
 
-/* A level is round(x / scale) + zero, kept within @least to @most. */
+/* A level is round(x / scale) + zero, kept within @least to @most; @scale may be given apart. */
 struct levels8 {
     float scale, zero, least, most;
 };
@@ -56,8 +56,13 @@ struct kernels {
     /* Lowers *low, which is 0 or less, to the least of finite numbers, and raises *high, which is 0
      * or more, to the greatest. */
     void (*extremes)(const float *x, size_t n, float *low, float *high);
+    /* The same of low[i] and high[i] by x[i]. */
+    void (*extremes_each)(const float *x, size_t n, float *low, float *high);
     /* Finite numbers to levels, int8 or uint8, ties to even. */
     void (*levels8)(uint8_t *dst, const float *x, size_t n, const struct levels8 *to);
+    /* x[i] by scale[i]. */
+    void (*levels8_each)(uint8_t *dst, const float *x, const float *scale, size_t n,
+                         const struct levels8 *to);
     struct block_kernel f64, f16, bf16, f8_e4m3, f8_e5m2;
     struct block_kernel q4_0, q4_1, q5_0, q5_1, q8_0;
     struct block_kernel q2_k, q3_k, q4_k, q5_k, q6_k;

@@ -8,23 +8,11 @@
 
 enum { MAX_BLOCK = 256 };
 
-/* The largest float below a half: adding it and cutting off rounds halves up, and nothing that is
- * less than a half. */
-#define BELOW_HALF 0x1.fffffep-2f
-
 /* As roundf, kept within 0 to @top; a NaN is 0. */
 static float to_level(float v, float top) {
     v = v > 0 ? v : 0;
     v = v < top ? v : top;
-    return (float)(int)(v + BELOW_HALF);
-}
-
-static float top_of(const struct nbits *s) {
-    return (float)((1 << s->bits) - 1);
-}
-
-static float middle_of(const struct nbits *s) {
-    return (float)(1 << (s->bits - 1));
+    return (float)(int)(v + NBITS_HALF);
 }
 
 /* Elements of a block before its padding. */
@@ -41,17 +29,17 @@ struct fit {
 };
 
 static struct fit fit_block(const struct nbits *s, const float *x, int n) {
-    struct fit f = { 0, middle_of(s) };
+    struct fit f = { 0, nbits_middle(s) };
     float low, high;
     first_minmax(x, n, &low, &high);
     if (!s->asym) {
-        f.scale = (fabsf(high) > fabsf(low) ? high : low) / -middle_of(s);
+        f.scale = (fabsf(high) > fabsf(low) ? high : low) / -nbits_middle(s);
         return f;
     }
     low = low < 0 ? low : 0;
     high = high > 0 ? high : 0;
-    f.scale = (high - low) / top_of(s);
-    f.zero = f.scale != 0 ? to_level(-low / f.scale, top_of(s)) : 0;
+    f.scale = (high - low) / nbits_top(s);
+    f.zero = f.scale != 0 ? to_level(-low / f.scale, nbits_top(s)) : 0;
     return f;
 }
 
@@ -61,7 +49,7 @@ static struct fit fit_block(const struct nbits *s, const float *x, int n) {
 static void levels(uint8_t *dst, const struct nbits *s, const float *x, int n) {
     const struct fit f = fit_block(s, x, n);
     const float scale = s->half ? f32_from_f16(f16_from_f32(f.scale)) : f.scale;
-    const float inverse = inverse_or_0(scale), top = top_of(s);
+    const float inverse = inverse_or_0(scale), top = nbits_top(s);
     uint8_t level[MAX_BLOCK] = { 0 };
     for (int i = 0; i < n; i++)
         level[i] = (uint8_t)to_level(x[i] * inverse + f.zero, top);
@@ -87,7 +75,7 @@ static uint8_t zero_of(const struct nbits *s, const float *x) {
     const int n = count(x, (int)s->block);
     if (n && !f32_all_finite_c(x, (size_t)n))
         return 0;
-    return (uint8_t)(n ? fit_block(s, x, n).zero : middle_of(s));
+    return (uint8_t)(n ? fit_block(s, x, n).zero : nbits_middle(s));
 }
 
 /* As encode_finite, of blocks that may end in padding. */

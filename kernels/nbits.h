@@ -11,6 +11,18 @@ struct nbits {
     bool half; /* scales are float16 */
 };
 
+static inline float nbits_top(const struct nbits *s) {
+    return (float)((1 << s->bits) - 1);
+}
+
+static inline float nbits_middle(const struct nbits *s) {
+    return (float)(1 << (s->bits - 1));
+}
+
+/* The largest float below a half: adding it and cutting off rounds halves up, and nothing that is
+ * less than a half. */
+#define NBITS_HALF 0x1.fffffep-2f
+
 /* ZERO: one level a block; of 4 bits, two blocks a byte, the second one the middle if it is
  * padding. */
 enum nbits_part { NBITS_LEVELS, NBITS_SCALE, NBITS_ZERO };

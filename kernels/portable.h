@@ -9,7 +9,10 @@ void product_add_c(float *x, const float *b, const float *a, size_t stride, size
 bool f32_all_finite_c(const float *src, size_t elems);
 void clamp_c(float *x, size_t n, float least, float most);
 void extremes_c(const float *x, size_t n, float *low, float *high);
+void extremes_each_c(const float *x, size_t n, float *low, float *high);
 void levels8_c(uint8_t *dst, const float *x, size_t n, const struct levels8 *to);
+void levels8_each_c(uint8_t *dst, const float *x, const float *scale, size_t n,
+                    const struct levels8 *to);
 void transpose_c(void *dst, size_t dst_step, const void *src, size_t src_step, size_t rows,
                  size_t cols, size_t elem_bytes);
 

@@ -21,9 +21,23 @@ void extremes_c(const float *x, size_t n, float *low, float *high) {
     *high = most;
 }
 
+void extremes_each_c(const float *x, size_t n, float *low, float *high) {
+    for (size_t i = 0; i < n; i++)
+        extremes_c(x + i, 1, low + i, high + i);
+}
+
+static uint8_t level8(float x, float scale, const struct levels8 *to) {
+    const float v = rintf(x / scale) + to->zero;
+    return (uint8_t)(int32_t)(v > to->least ? v < to->most ? v : to->most : to->least);
+}
+
 void levels8_c(uint8_t *dst, const float *x, size_t n, const struct levels8 *to) {
-    for (size_t i = 0; i < n; i++) {
-        const float v = rintf(x[i] / to->scale) + to->zero;
-        dst[i] = (uint8_t)(int32_t)(v > to->least ? v < to->most ? v : to->most : to->least);
-    }
+    for (size_t i = 0; i < n; i++)
+        dst[i] = level8(x[i], to->scale, to);
+}
+
+void levels8_each_c(uint8_t *dst, const float *x, const float *scale, size_t n,
+                    const struct levels8 *to) {
+    for (size_t i = 0; i < n; i++)
+        dst[i] = level8(x[i], scale[i], to);
 }

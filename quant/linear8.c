@@ -13,9 +13,12 @@ void linear8_scale(enum linear8 kind, float low, float high, float *scale, uint8
     *zero = kind == LINEAR8_SIGNED || s < FLT_MIN ? 0 : (uint8_t)rint((0 - lo) / s);
 }
 
-void linear8_levels(const struct kernels *k, enum linear8 kind, float scale, uint8_t zero,
-                    const float *x, uint64_t n, uint8_t *dst) {
+void linear8_levels(const struct kernels *k, enum linear8 kind, const float *scale, bool each,
+                    uint8_t zero, const float *x, uint64_t n, uint8_t *dst) {
     const bool is_signed = kind == LINEAR8_SIGNED;
-    const struct levels8 to = { scale, zero, is_signed ? -128 : 0, is_signed ? 127 : 255 };
-    k->levels8(dst, x, n, &to);
+    const struct levels8 to = { *scale, zero, is_signed ? -128 : 0, is_signed ? 127 : 255 };
+    if (each)
+        k->levels8_each(dst, x, scale, n, &to);
+    else
+        k->levels8(dst, x, n, &to);
 }

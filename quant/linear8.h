@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * quant/linear8.h - numbers of a whole tensor in 8 bits with one scale: what quantize_dynamic of
- * ONNX Runtime 1.32 makes of weights (quantization/quant_utils.py). */
+ * quant/linear8.h - numbers of a whole tensor in 8 bits with one scale, or one a column: what
+ * quantize_dynamic of ONNX Runtime 1.32 makes of weights (quantization/quant_utils.py). */
 #pragma once
 #include "kernels/kernels.h"
 
@@ -12,6 +12,7 @@ enum linear8 {
 /* The scale and the zero point of numbers between @low and @high. */
 void linear8_scale(enum linear8 kind, float low, float high, float *scale, uint8_t *zero);
 
-/* @n numbers to levels; those of LINEAR8_SIGNED are int8. */
-void linear8_levels(const struct kernels *k, enum linear8 kind, float scale, uint8_t zero,
-                    const float *x, uint64_t n, uint8_t *dst);
+/* @n numbers to levels, @each by a scale of its own or all by one; those of LINEAR8_SIGNED are
+ * int8. */
+void linear8_levels(const struct kernels *k, enum linear8 kind, const float *scale, bool each,
+                    uint8_t zero, const float *x, uint64_t n, uint8_t *dst);

@@ -44,6 +44,26 @@ static void check_levels(struct check *t, const float *x, size_t n, const char *
     }
 }
 
+/* The same with ends and a scale for each number, against the one for all of a single number. */
+static void check_each(struct check *t, const float *x, size_t n, const char *how) {
+    const struct levels8 to = { 0, 0, -128, 127 };
+    float want[2][MAX] = { { 0 } }, got[2][MAX] = { { 0 } }, scale[MAX];
+    uint8_t levels[2][MAX + 1];
+    for (size_t i = 0; i < n; i++) {
+        want[0][i] = got[0][i] = -fabsf(x[n - 1 - i]);
+        want[1][i] = got[1][i] = fabsf(x[n / 2]);
+        t->portable.extremes(&x[i], 1, &want[0][i], &want[1][i]);
+        const float most = fmaxf(-want[0][i], want[1][i]) / 127;
+        scale[i] = most > 0x1p-126f ? most : 1;
+        t->portable.levels8(&levels[0][i], &x[i], 1, &(struct levels8){ scale[i], 0, -128, 127 });
+    }
+    t->tested.extremes_each(x, n, got[0], got[1]);
+    check_bytes(t, "extremes_each", how, want, got, sizeof want, sizeof **want);
+    levels[0][n] = levels[1][n] = CANARY;
+    t->tested.levels8_each(levels[1], x, scale, n, &to);
+    check_bytes(t, "levels8_each", how, levels[0], levels[1], n + 1, 1);
+}
+
 void check_range(struct check *t) {
     float x[MAX];
     for (enum check_fill fill = 0; fill < FILL_COUNT; fill++)
@@ -53,5 +73,7 @@ void check_range(struct check *t) {
             check_clamp(t, x, n, check_fill_name(fill));
             if (fill < FILL_NOT_FINITE)
                 check_levels(t, x, n, check_fill_name(fill));
+            if (fill < FILL_NOT_FINITE)
+                check_each(t, x, n, check_fill_name(fill));
         }
 }

@@ -49,7 +49,7 @@ block_decode_fn LANES(iq3_s_decode), LANES(iq4_nl_decode), LANES(iq4_xs_decode);
 block_decode_fn LANES(mxfp4_decode), LANES(nvfp4_decode), LANES(tq1_0_decode);
 block_decode_fn LANES(tq2_0_decode), LANES(q1_0_decode), LANES(q2_0_decode);
 block_encode_fn LANES(mxfp4_encode), LANES(nvfp4_encode), LANES(tq1_0_encode);
-block_encode_fn LANES(tq2_0_encode), LANES(q2_0_encode);
+block_encode_fn LANES(tq2_0_encode), LANES(q1_0_encode), LANES(q2_0_encode);
 block_encode_fn LANES(q4_0_encode), LANES(q4_1_encode), LANES(q5_0_encode), LANES(q5_1_encode);
 block_encode_fn LANES(q8_0_encode), LANES(q2_k_encode), LANES(q3_k_encode), LANES(q4_k_encode);
 block_encode_fn LANES(q5_k_encode), LANES(q6_k_encode);
@@ -68,11 +68,15 @@ block_encode_fn LANES(iq2_s_encode), LANES(iq3_xxs_encode), LANES(iq3_s_encode);
 block_encode_weighted_fn LANES(iq2_xxs_encode_weighted), LANES(iq2_xs_encode_weighted);
 block_encode_weighted_fn LANES(iq2_s_encode_weighted), LANES(iq3_xxs_encode_weighted);
 block_encode_weighted_fn LANES(iq3_s_encode_weighted);
-block_encode_fn LANES(nb4x32_encode), LANES(nb4x32_scale_encode);
-block_encode_fn LANES(nb4x32_f16_encode), LANES(nb4x32_f16_scale_encode);
+#define DECLARE(name, ...) block_encode_fn LANES(name##_encode);
+NBITS_TYPES(DECLARE)
+#undef DECLARE
 void LANES(clamp)(float *x, size_t n, float least, float most);
 void LANES(extremes)(const float *x, size_t n, float *low, float *high);
+void LANES(extremes_each)(const float *x, size_t n, float *low, float *high);
 void LANES(levels8)(uint8_t *dst, const float *x, size_t n, const struct levels8 *to);
+void LANES(levels8_each)(uint8_t *dst, const float *x, const float *scale, size_t n,
+                         const struct levels8 *to);
 void LANES(transpose)(void *dst, size_t dst_step, const void *src, size_t src_step, size_t rows,
                       size_t cols, size_t elem_bytes);
 

@@ -12,7 +12,9 @@ void LANES(lanes_add)(struct kernels *k) {
     k->transpose = LANES(transpose);
     k->clamp = LANES(clamp);
     k->extremes = LANES(extremes);
+    k->extremes_each = LANES(extremes_each);
     k->levels8 = LANES(levels8);
+    k->levels8_each = LANES(levels8_each);
     DECODE(f64);
     DECODE(f16);
     DECODE(bf16);
@@ -62,6 +64,7 @@ void LANES(lanes_add)(struct kernels *k) {
     ENCODE(nvfp4);
     ENCODE(tq1_0);
     ENCODE(tq2_0);
+    ENCODE(q1_0);
     ENCODE(q2_0);
 
     WEIGHTED(q4_1);
@@ -91,8 +94,7 @@ void LANES(lanes_add)(struct kernels *k) {
     WEIGHTED(iq3_xxs);
     WEIGHTED(iq3_s);
 
-    ENCODE(nb4x32);
-    ENCODE(nb4x32_scale);
-    ENCODE(nb4x32_f16);
-    ENCODE(nb4x32_f16_scale);
+#define NBITS(name, ...) ENCODE(name);
+    NBITS_TYPES(NBITS)
+#undef NBITS
 }

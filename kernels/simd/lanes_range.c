@@ -31,18 +31,40 @@ void LANES(extremes)(const float *x, size_t n, float *low, float *high) {
     extremes_c(x + i, n - i, low, high);
 }
 
-void LANES(levels8)(uint8_t *dst, const float *x, size_t n, const struct levels8 *to) {
-    enum { VECS = 16 / VL };
-    const vf scale = vf_set1(to->scale), zero = vf_set1(to->zero);
-    const vf least = vf_set1(to->least), most = vf_set1(to->most);
+void LANES(extremes_each)(const float *x, size_t n, float *low, float *high) {
+    size_t i = 0;
+    for (; i + VL <= n; i += VL) {
+        const vf v = vf_load(x + i);
+        vf_store(low + i, vf_min(v, vf_load(low + i)));
+        vf_store(high + i, vf_max(v, vf_load(high + i)));
+    }
+    extremes_each_c(x + i, n - i, low + i, high + i);
+}
+
+/* Sixteen at a time, as many as there are; each by a scale of its own, or all by one. */
+INLINE size_t levels(uint8_t *dst, const float *x, const float *scale, bool each, size_t n,
+                     const struct levels8 *to) {
+    const vf zero = vf_set1(to->zero), least = vf_set1(to->least), most = vf_set1(to->most);
     size_t i = 0;
     for (; i + 16 <= n; i += 16) {
-        vi level[VECS];
-        UNROLL for (int j = 0; j < VECS; j++) {
-            const vf v = vf_rint(vf_load(x + i + VL * j) / scale) + zero;
+        vi level[16 / VL];
+        UNROLL for (size_t j = 0; j < 16 / VL; j++) {
+            const vf by = each ? vf_load(scale + i + VL * j) : vf_set1(*scale);
+            const vf v = vf_rint(vf_load(x + i + VL * j) / by) + zero;
             level[j] = vi_trunc(vf_min(vf_max(v, least), most)) & 0xff;
         }
         vi_store16_u8(dst + i, level);
     }
-    levels8_c(dst + i, x + i, n - i, to);
+    return i;
+}
+
+void LANES(levels8)(uint8_t *dst, const float *x, size_t n, const struct levels8 *to) {
+    const size_t done = levels(dst, x, &to->scale, false, n, to);
+    levels8_c(dst + done, x + done, n - done, to);
+}
+
+void LANES(levels8_each)(uint8_t *dst, const float *x, const float *scale, size_t n,
+                         const struct levels8 *to) {
+    const size_t done = levels(dst, x, scale, true, n, to);
+    levels8_each_c(dst + done, x + done, scale + done, n - done, to);
 }

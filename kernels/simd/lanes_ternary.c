@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * kernels/simd/lanes_ternary.c - tq1_0, tq2_0, q1_0 and q2_0, an element in each lane. The encoder
- * of q1_0 is a sum in the order of the elements, and left to the portable code. */
+ * kernels/simd/lanes_ternary.c - tq1_0, tq2_0, q1_0 and q2_0, an element in each lane; but the
+ * encoder of q1_0 is in lanes_q1_0.c. */
 #include "kernels/simd/lanes_points.h"
 #include "kernels/ternary.h"
 
