@@ -48,9 +48,10 @@ INLINE vf round_f16(vf v) {
 /* As many levels as a word holds. */
 INLINE vi word_of(const vf *x, vf inverse, vf zero, int bits) {
     const float top = (float)((1 << bits) - 1);
+    const int each = 32 / bits;
     vi word = vi_set1(0);
-    UNROLL for (int i = 0; i < 32 / bits; i++) word |= to_level(x[i] * inverse + zero, top)
-                                                       << (bits * i);
+    UNROLL for (int i = 0; i < each; i++) word |= to_level(x[i] * inverse + zero, top)
+                                                  << (bits * i);
     return word;
 }
 
