@@ -3,7 +3,8 @@
  * whose numbers follow from several stored tensors. For all that stands above, it is a tensor of
  * type f32 which is read like any other; fs/unpack_elems.c makes its elements.
  *
- * Number (r, c) of a matrix is (word(r, c) - zero(r, c)) * scale(r, c), in f32. */
+ * Number (r, c) of a matrix is (word(r, c) - zero(r, c)) * scale(r, c), in f32; the product of scales
+ * in f64 is one in f64, without factor or divide. */
 #pragma once
 #include "formats/arena.h"
 #include "formats/err.h"

@@ -19,6 +19,9 @@ bool torch_allows_script(struct str module, struct str name); /* classes of Torc
  * for types that weightfs does not have; false: it is no such name. */
 bool torch_storage_dtype(struct str global, enum dtype *dtype);
 bool torch_dtype(struct str global, enum dtype *dtype);
+/* Of "torch.QInt8Storage": the integers that lie there. False: it is no storage of quantized ones.
+ */
+bool torch_quantized_dtype(struct str global, enum dtype *dtype);
 
 /* How torch.save names a type: *is_new when it has no storage of its own, but is written as an
  * untyped one. NULL: PyTorch does not have the type. */
@@ -35,6 +38,7 @@ const char *torch_usual_prefix(uint32_t i);
 struct torch_storage {
     struct str key;
     enum dtype dtype;      /* DTYPE_NONE: bytes */
+    bool quantized;        /* integers of quantized tensors */
     uint64_t first, elems; /* elements of the part; of a byte each where it is untyped */
     uint64_t off, bytes;   /* of the whole storage: its place in the file */
 };
@@ -52,6 +56,29 @@ struct torch_file {
     const void *user;
 };
 int torch_walk(const struct torch_file *f, struct err *err);
+
+/* --- quantized tensors: torch_quantized.c --- */
+
+struct torch_qparams {
+    bool per_channel;
+    double scale; /* of all, as the next; else: */
+    int64_t zero;
+    struct tensor scales, zeros; /* one-dimensional, in the file; along dimension @axis */
+    uint64_t axis;
+};
+
+/* The scales of a file's tensors, which lie nowhere in it as they are needed. */
+struct torch_scales {
+    float *values; /* free() it */
+    uint64_t n, cap;
+};
+
+/* @t, integers in the file, as floats. -ENOTSUP with the reason for what cannot be told so. */
+int torch_unpack(const struct torch_file *f, struct torch_scales *all, struct tensor *t,
+                 const struct torch_qparams *q, struct err *err);
+/* After the last: the scales become a source of the model. @first: its first tensor of the file. */
+int torch_scales_end(const struct torch_file *f, struct torch_scales *all, uint32_t first,
+                     struct err *err);
 
 /* --- before version 1.6: torch_legacy.c --- */
 int torch_legacy_read(struct torch_file *f, struct source *s, struct err *err);

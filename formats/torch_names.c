@@ -125,6 +125,22 @@ bool torch_storage_dtype(struct str global, enum dtype *dtype) {
     return false;
 }
 
+bool torch_quantized_dtype(struct str global, enum dtype *dtype) {
+    static const struct {
+        const char *storage;
+        enum dtype type;
+    } rows[] = { { "QInt8Storage", DTYPE_I8 },
+                 { "QUInt8Storage", DTYPE_U8 },
+                 { "QInt32Storage", DTYPE_I32 } };
+    struct str name;
+    for (size_t i = 0; storage_name(global, &name) && i < sizeof rows / sizeof *rows; i++)
+        if (str_is(name, rows[i].storage)) {
+            *dtype = rows[i].type;
+            return true;
+        }
+    return false;
+}
+
 static bool is_dtype(struct str name, int i) {
     return types[i].dtype && str_is(name, types[i].dtype);
 }

@@ -18,6 +18,7 @@ struct walk {
     struct err *err;
     uint32_t first, cap; /* tensors of the model before this file; room */
     uint32_t steps;
+    struct torch_scales scales;
     char path[TENSOR_MAX_NAME + 1];
 };
 
@@ -31,7 +32,8 @@ int torch_storage_parse(struct torch_storage *out, const struct pickle *stored, 
     if (!pickle_is_text(pickle_item(id, 0), "storage") || !type || type->type != PICKLE_GLOBAL ||
         !key || key->type != PICKLE_TEXT || !pickle_u64(pickle_item(id, 4), &whole))
         return err_set(err, -EBADMSG, "pickle: what is kept outside of it is no storage");
-    if (!torch_storage_dtype(type->text, &out->dtype))
+    out->quantized = torch_quantized_dtype(type->text, &out->dtype);
+    if (!out->quantized && !torch_storage_dtype(type->text, &out->dtype))
         return err_set(err, -EBADMSG, "pickle: %.*s is no storage", STR_ARG(type->text));
     if (out->dtype == DTYPE_NONE && !str_ends(type->text, STR(".UntypedStorage")))
         return err_set(err, -ENOTSUP, "%.*s cannot be read", STR_ARG(type->text));
@@ -48,6 +50,14 @@ int torch_storage_parse(struct torch_storage *out, const struct pickle *stored, 
 }
 
 /* --- one tensor --- */
+
+static const char QTENSOR[] = "torch._utils._rebuild_qtensor";
+
+static bool is_plain_tensor(const struct pickle *p) {
+    return pickle_is_call(p, "torch._utils._rebuild_tensor") ||
+           pickle_is_call(p, "torch._utils._rebuild_tensor_v2") ||
+           pickle_is_call(p, "torch._utils._rebuild_tensor_v3");
+}
 
 static int refuse(struct walk *w, int code, const char *why) {
     return err_set(w->err, code, "%s: %s", w->path, why);
@@ -132,10 +142,11 @@ static int place_tensor(struct walk *w, struct tensor *t, const struct pickle *c
     return is_contiguous ? 0 : place_strided(w, t, call);
 }
 
-static int add_tensor(struct walk *w, const struct pickle *call) {
+/* The tensor of a call, which lies in the file. */
+static int read_tensor(struct walk *w, const struct pickle *call, struct tensor *out) {
     const bool typed = pickle_is_call(call, "torch._utils._rebuild_tensor_v3");
+    const bool quantized = pickle_is_call(call, QTENSOR);
     const struct pickle *type = pickle_arg(call, 6);
-    struct model *m = w->f->m;
     struct torch_storage s = { 0 };
     int rc = torch_storage_parse(&s, pickle_arg(call, 0), w->err);
     if (rc == 0)
@@ -148,11 +159,44 @@ static int add_tensor(struct walk *w, const struct pickle *call) {
     if (typed && (!type || type->type != PICKLE_GLOBAL || !torch_dtype(type->text, &t.dtype) ||
                   (s.dtype != DTYPE_NONE && s.dtype != t.dtype)))
         return refuse(w, -EBADMSG, "no type");
-    if (t.dtype == DTYPE_NONE)
+    if (t.dtype == DTYPE_NONE || s.quantized != quantized)
         return refuse(w, -ENOTSUP, "it has a type that cannot be read");
-    if (is_lazy(pickle_arg(call, typed ? 7 : 6)))
+    if (!quantized && is_lazy(pickle_arg(call, typed ? 7 : 6)))
         return refuse(w, -ENOTSUP, "it is to be conjugated or negated when it is read");
-    rc = place_tensor(w, &t, call, &s);
+    *out = t;
+    return place_tensor(w, out, call, &s);
+}
+
+static int unpack_tensor(struct walk *w, const struct pickle *call, struct tensor *t) {
+    const struct pickle *params = pickle_arg(call, 4), *scheme = pickle_item(params, 0);
+    const struct pickle *scale = pickle_item(params, 1), *zero = pickle_item(params, 2);
+    struct torch_qparams q = { .per_channel = false };
+    const struct str name =
+        scheme && scheme->type == PICKLE_GLOBAL ? scheme->text : (struct str){ 0 };
+    if (str_is(name, "torch.per_tensor_affine") && scale && scale->type == PICKLE_FLOAT && zero &&
+        zero->type == PICKLE_INT && zero->integer >= -255 && zero->integer <= 255) {
+        q.scale = scale->real;
+        q.zero = zero->integer;
+        return torch_unpack(w->f, &w->scales, t, &q, w->err);
+    }
+    q.per_channel = true;
+    if (!str_is(name, "torch.per_channel_affine") || !is_plain_tensor(scale) ||
+        !is_plain_tensor(zero) || !pickle_u64(pickle_item(params, 3), &q.axis))
+        return refuse(w, -ENOTSUP,
+                      "quantized in a way that cannot be read: save it after .dequantize()");
+    int rc = read_tensor(w, scale, &q.scales);
+    if (rc == 0)
+        rc = read_tensor(w, zero, &q.zeros);
+    return rc < 0 ? rc : torch_unpack(w->f, &w->scales, t, &q, w->err);
+}
+
+static int add_tensor(struct walk *w, const struct pickle *call) {
+    struct model *m = w->f->m;
+    struct tensor t;
+    int rc = read_tensor(w, call, &t);
+    t.name = str_from(w->path);
+    if (rc == 0 && pickle_is_call(call, QTENSOR))
+        rc = unpack_tensor(w, call, &t);
     if (rc < 0)
         return rc;
     if (m->n_tensors == MODEL_MAX_TENSORS)
@@ -196,12 +240,6 @@ static const struct pickle *find_tensor(const struct pickle *p) {
                    str_starts(p->call.callee->text, STR("torch._utils._rebuild_"))
                ? p
                : NULL;
-}
-
-static bool is_plain_tensor(const struct pickle *p) {
-    return pickle_is_call(p, "torch._utils._rebuild_tensor") ||
-           pickle_is_call(p, "torch._utils._rebuild_tensor_v2") ||
-           pickle_is_call(p, "torch._utils._rebuild_tensor_v3");
 }
 
 /* --- the tree --- */
@@ -249,7 +287,7 @@ static int walk(struct walk *w, const struct pickle *p, size_t len, uint32_t dep
     if (depth > MAX_DEPTH || ++w->steps > MAX_STEPS)
         return err_set(w->err, -EBADMSG, "pickle: nested too deeply, or without end");
     const struct pickle *t = find_tensor(p);
-    if (t && is_plain_tensor(t))
+    if (t && (is_plain_tensor(t) || pickle_is_call(t, QTENSOR)))
         return add_tensor(w, t);
     if (t)
         return err_set(w->err, -ENOTSUP, "%s: tensors of %.*s cannot be read", w->path,
@@ -313,6 +351,9 @@ int torch_walk(const struct torch_file *f, struct err *err) {
     w->err = err;
     w->first = w->cap = f->m->n_tensors;
     int rc = walk(w, f->plain ? f->root : find_weights(f->root), 0, 0);
+    if (rc == 0)
+        rc = torch_scales_end(f, &w->scales, w->first, err);
+    free(w->scales.values);
     if (rc < 0)
         return rc;
     if (f->m->n_tensors == w->first)

@@ -136,6 +136,10 @@ static void decode_e8m0(float *dst, const uint8_t *src, uint64_t n) {
         dst[i] = src[i] == 255 ? NAN : ldexpf(1, src[i] - 127);
 }
 
+static bool is_f64(const struct packed *p) {
+    return p->scales->dtype == DTYPE_F64 && p->factor == 1 && !p->divide;
+}
+
 static int read_scales(struct unpacking *u) {
     const struct packed *p = u->p;
     const struct rect *r = &u->rect;
@@ -148,10 +152,12 @@ static int read_scales(struct unpacking *u) {
     int rc =
         read_patch(u, p->scales, p->one_scale ? 0 : r->matrix, packed_scale_rows(p), p->groups, x);
     const uint64_t n = x->rows * x->cols;
+    if (rc < 0 || is_f64(p)) /* as they are: products are made in f64 */
+        return rc;
     auto_free void *stored = take(x->data);
-    float *scales = x->data = rc == 0 ? malloc(n * sizeof *scales) : NULL;
-    if (rc < 0 || !scales)
-        return rc < 0 ? rc : no_memory(u);
+    float *scales = x->data = malloc(n * sizeof *scales);
+    if (!scales)
+        return no_memory(u);
     if (type == DTYPE_F8_E8M0 || type == DTYPE_U8)
         decode_e8m0(scales, stored, n);
     else if (codec_decode(u->k, type, scales, stored, n) < 0)
@@ -236,11 +242,15 @@ static void scale_row(const struct unpacking *u, const struct rect *want, uint64
     const struct patch *s = &u->scales;
     const uint64_t line = row / u->p->group_rows - s->row;
     const float *scales = (const float *)s->data + line * s->row_step;
+    const double *doubles = (const double *)s->data + line * s->row_step;
     for (uint64_t i = 0, n; i < want->cols; i += n) {
         uint64_t group;
         n = group_run(u, want->col + i, want->cols - i, &group);
-        const float zero = u->zeros ? u->zeros[line * u->n_groups + group] : 0;
-        unpack_scale(dst + i, n, zero + u->p->zero, scales[group * s->col_step], u->p->divide);
+        const float zero = (u->zeros ? u->zeros[line * u->n_groups + group] : 0) + u->p->zero;
+        if (is_f64(u->p))
+            unpack_scale_f64(dst + i, n, zero, doubles[group * s->col_step]);
+        else
+            unpack_scale(dst + i, n, zero, scales[group * s->col_step], u->p->divide);
     }
 }
 

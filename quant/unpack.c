@@ -93,3 +93,8 @@ void repack_fp4(uint8_t *dst, const uint8_t *bytes, const uint8_t *scales, uint6
         }
     }
 }
+
+void unpack_scale_f64(float *x, uint64_t n, float zero, double scale) {
+    for (uint64_t i = 0; i < n; i++)
+        x[i] = (float)((x[i] - zero) * scale);
+}

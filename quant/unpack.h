@@ -41,6 +41,8 @@ void unpack_row(float *dst, const struct packing *p, const uint32_t *words, uint
 
 /* x = (x - zero) * scale, or / scale: each step rounded to f32. */
 void unpack_scale(float *x, uint64_t n, float zero, float scale, bool divide);
+/* x = (x - zero) * scale, the product in f64. */
+void unpack_scale_f64(float *x, uint64_t n, float zero, double scale);
 
 /* Blocks of GGUF of numbers of 4 bits: @parts scales of a byte, then as many halves of numbers 0 to
  * n - 1 beside those from n on, of 2n that have one scale. From scales and from bytes of two

@@ -97,6 +97,8 @@ static const struct hostile others[] = {
     { "pickle-frame.pt", -EBADMSG },
     { "pickle-sparse.pt", -ENOTSUP },
     { "pickle-storage-quantized.pt", -ENOTSUP },
+    { "pickle-qtensor.pt", -ENOTSUP },
+    { "pickle-qtensor-storage.pt", -ENOTSUP },
     { "pickle-storage-untyped.pt", -ENOTSUP },
 };
 

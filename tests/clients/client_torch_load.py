@@ -26,7 +26,7 @@ OF_SAFETENSORS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": 
                   "U64": "uint64", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
 WRITTEN = ["types.pt", "types-legacy.pth", "types-protocol4.bin", "shared.pt", "shared-legacy.pth",
            "shared-protocol4.bin", "strided.pt", "strided-legacy.pth", "strided-protocol4.bin",
-           "checkpoint.ckpt", "checkpoint-legacy.ckpt", "scripted.pt", "traced.pt"]
+           "quantized.pt", "quantized-legacy.pth", "checkpoint.ckpt", "checkpoint-legacy.ckpt", "scripted.pt", "traced.pt"]
 SOURCES = ["folder", "gguf", "safe", "torch", "onnx"]
 BIG = 5 << 30
 

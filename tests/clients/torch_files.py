@@ -23,7 +23,7 @@ NEWER = ["uint16", "uint32", "uint64", "float8_e4m3fn", "float8_e5m2"]
 
 
 def described(t):
-    t = t.detach().contiguous()
+    t = (t.dequantize() if t.is_quantized else t).detach().contiguous()
     size = t.numel() * t.element_size()
     data = ctypes.string_at(t.data_ptr(), size) if size else b""
     return str(t.dtype).replace("torch.", ""), tuple(t.shape), data
@@ -66,6 +66,16 @@ def strided():
             "corner": torch.arange(315, dtype=torch.int16).reshape(5, 7, 9)[1:4:2, ::3, 2:7]}
 
 
+def quantized():
+    x, channels = torch.randn(6, 3, 2, 2), torch.rand(6, dtype=torch.float64) / 9 + 0.01
+    zeros = torch.full((6,), 130)
+    return {"signed": torch.quantize_per_tensor(x, 0.0371, 3, torch.qint8),
+            "bytes": torch.quantize_per_tensor(x.flatten(), 0.02, 128, torch.quint8),
+            "channels": torch.quantize_per_channel(x, channels, zeros - 130, 0, torch.qint8),
+            "channels of bytes": torch.quantize_per_channel(x, channels, zeros, 0, torch.quint8),
+            "plain": x}
+
+
 class Block(torch.nn.Module):
     def __init__(self):
         super().__init__()
@@ -95,7 +105,7 @@ def write(folder):
         torch.save(whole, os.path.join(folder, name), **how)
 
     legacy = {"_use_new_zipfile_serialization": False}
-    for make in (types, shared, strided):
+    for make in (types, shared, strided, quantized):
         tensors = make()
         save(f"{make.__name__}.pt", tensors)
         save(f"{make.__name__}-legacy.pth", tensors, **legacy)

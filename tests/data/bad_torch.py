@@ -175,6 +175,8 @@ def pickles():
         "storage-missing": dict(store=storage(key="1")),
         "storage-dotdot": dict(store=storage(key="../data.pkl")),
         "storage-quantized": dict(store=storage(kind="QInt8Storage")),
+        "qtensor": dict(func="_rebuild_qtensor"),
+        "qtensor-storage": dict(store=storage(kind="QInt8Storage"), func="_rebuild_qtensor"),
         "storage-untyped": dict(store=storage(kind="UntypedStorage", elems=24)),
         "storage-is-no-storage": dict(store=number(1)),
         "sparse": dict(func="_rebuild_sparse_tensor"),
