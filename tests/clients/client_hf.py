@@ -187,3 +187,26 @@ def test_blocks_are_turned_over(made, program, name, quantized):
                 assert got.tobytes() == want.astype(got.dtype).tobytes(), key
                 checked += 1
         assert checked >= len(TURNED[name])
+
+
+# Interleaved halves, experts of one matrix each, keys and values out of a latent vector.
+BLOCKS = [("gpt-oss-nano", "auto"), ("dbrx-nano", "q4_0"), ("deepseek-v2-lite-nano", "q8_0")]
+
+
+@pytest.mark.parametrize("name, quantized", BLOCKS)
+def test_blocks_come_back_as_numbers_do(program, tmp_path, name, quantized):
+    """As the f32 file with the same numbers, whose way back the golden tests look at."""
+    def load(out):
+        subprocess.run([program, "convert", f"{tmp_path / out}.gguf.hf@f32", tmp_path / out], check=True)
+        return safetensors.numpy.load_file(tmp_path / out / "model.safetensors")
+
+    make = [sys.executable, "-B", DATA / "corpus" / "make.py", tmp_path, name]
+    subprocess.run(make, check=True, capture_output=True)
+    source, plain = tmp_path / "blocks.gguf", tmp_path / "plain.gguf"
+    subprocess.run([program, "convert", tmp_path / f"{name}.gguf@{quantized}", source], check=True)
+    subprocess.run([program, "convert", f"{source}@f32+requantize", plain], check=True)
+    assert any(gguf.GGML_QUANT_SIZES[t.tensor_type][0] > 1 for t in gguf.GGUFReader(source).tensors)
+    got, want = load("blocks"), load("plain")
+    assert got.keys() == want.keys()
+    for key, x in want.items():
+        assert got[key].shape == x.shape and got[key].tobytes() == x.tobytes(), key
