@@ -11,85 +11,6 @@
 #include "quant/codec.h"
 #include <errno.h>
 
-/* --- what llama-quantize calls valid --- */
-
-/* All below 2: then each is finite, and so is every scale that a type may make of them. True of
- * nearly all weights, and found by looking at one bit. */
-static bool are_small(const float *x, uint64_t n) {
-    uint64_t bits = 0, pair;
-    for (uint64_t i = 0; i + 1 < n; i += 2) {
-        memcpy(&pair, x + i, sizeof pair);
-        bits |= pair;
-    }
-    for (uint64_t i = n & ~1ull; i < n; i++) {
-        uint32_t last;
-        memcpy(&last, x + i, sizeof last);
-        bits |= last;
-    }
-    return !(bits & 0x4000000040000000u);
-}
-
-/* Blocks of a type that a strict conversion has written, or moved. The tile is overwritten. */
-static int check_blocks(struct convert *cv, const uint8_t *src, uint64_t elems) {
-    const struct dtype_info *d = &dtype_info[cv->c->to];
-    while (elems > 0) {
-        const uint64_t n = elems < TILE_ELEMS ? elems : TILE_ELEMS;
-        if (codec_decode(cv->k, cv->c->to, cv->tile, src, n) < 0)
-            return convert_fail(cv, -ENOTSUP, "no decoder for its type");
-        if (!cv->k->f32_all_finite(cv->tile, n))
-            return convert_fail(cv, -EDOM,
-                                "holds a NaN, an infinity, or a number too large for its type");
-        src += n / d->block_elems * d->block_bytes;
-        elems -= n;
-    }
-    return 0;
-}
-
-/* --- bytes that are only moved --- */
-
-static int move_elems(struct convert *cv, uint64_t elem, uint64_t count, uint8_t *dst) {
-    const struct dtype_info *d = &dtype_info[cv->c->to];
-    while (count > 0) {
-        struct expr_run run;
-        expr_run(cv->c->expr, elem, count, &run);
-        const uint64_t bytes = run.count / d->block_elems * d->block_bytes;
-        int rc = convert_source(cv, run.leaf->tensor,
-                                run.leaf_elem / d->block_elems * d->block_bytes, bytes, dst);
-        if (rc == 0 && cv->c->strict)
-            rc = check_blocks(cv, dst, run.count);
-        if (rc < 0)
-            return rc;
-        dst += bytes;
-        elem += run.count;
-        count -= run.count;
-    }
-    return 0;
-}
-
-/* Blocks in another layout, one for one. */
-static int repack_elems(struct convert *cv, uint64_t elem, uint64_t count, uint8_t *dst) {
-    const enum dtype from = expr_copies(cv->c->expr);
-    const struct dtype_info *s = &dtype_info[from], *d = &dtype_info[cv->c->to];
-    while (count > 0) {
-        struct expr_run run;
-        expr_run(cv->c->expr, elem, count, &run);
-        uint64_t blocks = run.count / s->block_elems;
-        if (blocks > PIECE_BYTES / s->block_bytes)
-            blocks = PIECE_BYTES / s->block_bytes;
-        const uint64_t n = blocks * s->block_elems;
-        int rc =
-            convert_source(cv, run.leaf->tensor, run.leaf_elem / s->block_elems * s->block_bytes,
-                           blocks * s->block_bytes, cv->piece);
-        if (rc < 0)
-            return rc;
-        codec_repack(from, cv->c->to, dst, cv->piece, blocks);
-        dst += blocks * d->block_bytes;
-        elem += n;
-        count -= n;
-    }
-    return 0;
-}
-
 /* --- numbers that are changed --- */
 
 static int apply_steps(struct convert *cv, const struct expr_run *run, float *x, uint64_t n) {
@@ -106,25 +27,6 @@ static int apply_steps(struct convert *cv, const struct expr_run *run, float *x,
         if (n % d->block_elems || codec_encode(cv->k, e->round.to, narrow, x, n) < 0 ||
             codec_decode(cv->k, e->round.to, x, narrow, n) < 0)
             return convert_fail(cv, -ENOTSUP, "cannot pass through its intermediate type");
-    }
-    return 0;
-}
-
-/* A transpose whose numbers keep their type. */
-static int move_strips(struct convert *cv, uint64_t elem, uint64_t count, uint8_t *dst) {
-    const uint64_t size = dtype_info[cv->c->to].block_bytes;
-    cv->reach = cv->end > elem + count ? cv->end : elem + count;
-    while (count > 0) {
-        const int64_t n = convert_strip(cv, cv->c->expr, elem, count);
-        if (n < 0)
-            return (int)n;
-        memcpy(dst, cv->at, (uint64_t)n * size);
-        int rc = cv->c->strict ? check_blocks(cv, dst, (uint64_t)n) : 0;
-        if (rc < 0)
-            return rc;
-        dst += (uint64_t)n * size;
-        elem += (uint64_t)n;
-        count -= (uint64_t)n;
     }
     return 0;
 }
@@ -195,12 +97,12 @@ static int flush_tile(struct convert *cv, struct sink *s) {
     if (s->filled == 0)
         return 0;
     const bool suspect =
-        (cv->c->strict || dtype_is_quantized(cv->c->to)) && !are_small(s->x, s->filled);
+        (cv->c->strict || dtype_is_quantized(cv->c->to)) && !convert_are_small(s->x, s->filled);
     if (suspect && !cv->k->f32_all_finite(s->x, s->filled))
         return convert_fail(cv, -EDOM, "holds a NaN or an infinity");
     int rc = encode_tile(cv, s);
     if (rc == 0 && suspect && cv->c->strict)
-        rc = check_blocks(cv, s->dst, s->filled);
+        rc = convert_check(cv, s->dst, s->filled);
     s->elem += s->filled;
     s->dst += s->filled / d->block_elems * d->block_bytes;
     s->filled = 0;
@@ -278,10 +180,10 @@ static int convert_blocks(struct convert *cv, uint64_t block, uint64_t blocks, u
     const uint64_t elem = block * d->block_elems, count = blocks * d->block_elems;
     const struct expr *e = cv->c->expr;
     if (codec_can_repack(expr_copies(e), cv->c->to) && !expr_unpacks(e))
-        return repack_elems(cv, elem, count, dst);
+        return convert_repack(cv, elem, count, dst);
     if (e->op == EXPR_TRANSPOSE && expr_leaf_type(e) == cv->c->to)
-        return move_strips(cv, elem, count, dst);
-    return expr_copies(e) == cv->c->to ? move_elems(cv, elem, count, dst)
+        return convert_move_strips(cv, elem, count, dst);
+    return expr_copies(e) == cv->c->to ? convert_move(cv, elem, count, dst)
                                        : compute_elems(cv, elem, count, dst);
 }
 

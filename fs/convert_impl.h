@@ -23,14 +23,14 @@ struct convert {
     uint64_t end;      /* elements of the target: what is wanted goes that far */
     const void *owner; /* of strips that are kept: the view; or NULL */
     struct strips *strips;
-    struct strip *strip;  /* the last one that was used; or NULL */
-    uint64_t reach;       /* elements of the run's leaf: so far it is wanted */
-    uint8_t *piece;       /* PIECE_BYTES */
-    const uint8_t *at;    /* in the piece or the strip: what was read last */
-    float *tile;          /* tile_elems */
-    uint64_t tile_elems;  /* TILE_ELEMS, or a row where importance data asks for it */
-    float *weights;       /* of the columns: c->importance, one slice; or NULL */
-    uint64_t slice;       /* which; UINT64_MAX: none yet */
+    struct strip *strip; /* the last one that was used; or NULL */
+    uint64_t reach;      /* elements of the run's leaf: so far it is wanted */
+    uint8_t *piece;      /* PIECE_BYTES */
+    const uint8_t *at;   /* in the piece or the strip: what was read last */
+    float *tile;         /* tile_elems */
+    uint64_t tile_elems; /* TILE_ELEMS, or a row where importance data asks for it */
+    float *weights;      /* of the columns: c->importance, one slice; or NULL */
+    uint64_t slice;      /* which; UINT64_MAX: none yet */
     struct gpu *gpu;
     struct gpu_queue *queue; /* whose input is the tile; NULL: the CPU does it */
 };
@@ -54,3 +54,16 @@ int convert_decode(struct convert *cv, const struct expr_run *run, uint64_t firs
 
 /* convert_turn.c. A piece of a transpose, from its element @elem on. */
 int64_t convert_strip(struct convert *cv, const struct expr *leaf, uint64_t elem, uint64_t count);
+
+/* convert_check.c. All of @x below 2: then each is finite, and so is every scale that a type may
+ * make of them. True of nearly all weights, and found by looking at one bit. */
+bool convert_are_small(const float *x, uint64_t n);
+/* Blocks of a type that a strict conversion has written, or moved. The tile is overwritten. */
+int convert_check(struct convert *cv, const uint8_t *src, uint64_t elems);
+
+/* convert_move.c. Whole blocks, from element @elem of the target on, where its bytes are the
+ * source's; where they are its blocks in another layout, one for one; where they are those of a
+ * transpose whose numbers keep their type. */
+int convert_move(struct convert *cv, uint64_t elem, uint64_t count, uint8_t *dst);
+int convert_repack(struct convert *cv, uint64_t elem, uint64_t count, uint8_t *dst);
+int convert_move_strips(struct convert *cv, uint64_t elem, uint64_t count, uint8_t *dst);
