@@ -36,6 +36,11 @@ struct arch_back {
     float log_unit;      /* of .rope.scaling.yarn_log_multiplier, for one of "mscale"; 0: 0.1 */
 };
 
+/* .fields of most decoders that transformers has no class for. */
+#define BACK_DECODER_FIELDS                                                               \
+    "num_hidden_layers max_position_embeddings hidden_size intermediate_size vocab_size " \
+    "num_attention_heads num_key_value_heads rms_norm_eps rope_theta "
+
 /* Members of config.json; one that is there already stays. */
 void back_u64(struct back *w, const char *name, uint64_t v);
 /* @n / @of, so that transformers' int(fraction * of) is @n. */

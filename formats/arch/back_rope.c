@@ -167,7 +167,8 @@ static void add_longrope(struct back *w) {
     int rc = add_numbers(w, &b, "short_factor", "rope_factors_short.weight");
     if (rc == 0)
         rc = add_numbers(w, &b, "long_factor", "rope_factors_long.weight");
-    if (rc == 0 && back_find_u64(w, ".rope.scaling.original_context_length", &context)) {
+    if (rc == 0 && (back_find_u64(w, ".rope.scaling.original_context_length", &context) ||
+                    back_find_u64(w, ".context_length", &context))) { /* as llama.cpp takes it */
         buffer_z(&b, ", \"original_max_position_embeddings\": ");
         buffer_decimal(&b, context);
     }
@@ -198,8 +199,8 @@ static void add_part(struct back *w) {
 void back_rope(struct back *w) {
     float theta = w->cls ? (float)w->cls->rope_theta : 10000;
     const struct tensor *freqs = model_find(w->m, STR("rope_freqs.weight"));
-    back_find_f32(w, ".rope.freq_base", &theta);
-    back_f32(w, "rope_theta", theta);
+    if (back_find_f32(w, ".rope.freq_base", &theta) || w->cls) /* else its code's default */
+        back_f32(w, "rope_theta", theta);
     add_part(w);
     if (back_has_tensor(w, "rope_factors_long.weight"))
         add_longrope(w);

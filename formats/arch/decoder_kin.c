@@ -2,8 +2,8 @@
  * formats/arch/decoder_kin.c - dense decoders in the common form, under names of their own:
  * Maincoder, Nanbeige, Pangu Embedded, Jais 2, Orion, CodeShell, PLM, MiniCPM 3, CogVLM's text
  * part. Source: the files of these names in conversion/; configuration_jais2.py, _minicpm3.py. */
-#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
+#include "formats/arch/decoder_kin.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
@@ -257,44 +257,23 @@ static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 static const struct tokenizer_kind *const llama[] = { &tokenizer_spm, &tokenizer_llama_json,
                                                       &tokenizer_gpt2, NULL };
 
-/* --- the way back --- */
-
-/* llama.cpp knows one model, whose scales are no pairs. */
-static void say_minicpm3(struct back *w) {
-    const struct tensor *out = model_find(w->m, STR("blk.0.attn_output.weight"));
-    const uint64_t heads = back_count(w, ".attention.head_count", 0, 0);
-    const uint64_t rope = back_count(w, ".rope.dimension_count", 0, 0);
-    const uint64_t key = back_count(w, ".attention.key_length", 0, 0);
-    back_u64(w, "scale_emb", 12);
-    back_f32(w, "scale_depth", 1.4f);
-    back_u64(w, "dim_model_base", 256);
-    back_u64(w, "qk_nope_head_dim", key > rope ? key - rope : 0);
-    back_u64(w, "head_dim", rope);
-    if (out && out->n_dims == 2 && heads)
-        back_u64(w, "v_head_dim", out->dims[1] / heads);
-}
-
-static const struct arch_back jais2_back[] = { { "jais2", "Jais2ForCausalLM", .more = back_biases },
-                                               { 0 } };
-static const struct arch_back minicpm3_back[] = {
-    { "minicpm3", "MiniCPM3ForCausalLM", .more = say_minicpm3 }, { 0 }
-};
-
 #define LIKE_LLAMA                                                                    \
     .tokenizers = llama, .extra = decoder_llama_freqs, .vocab = decoder_space_prefix, \
     .after = decoder_llama_exceptions
 
 static const struct arch archs[] = {
     { .gguf = "maincoder",
+      .back = maincoder_back,
       .classes = "MaincoderForCausalLM",
       .rules = rules,
       .hparams = maincoder_hparams,
       .tokenizers = bpe },
-    { LIKE_LLAMA, .gguf = "nanbeige", .classes = "NanbeigeForCausalLM", .rules = llama_rules,
-      .hparams = nanbeige_hparams },
+    { LIKE_LLAMA, .gguf = "nanbeige", .classes = "NanbeigeForCausalLM", .back = nanbeige_back,
+      .rules = llama_rules, .hparams = nanbeige_hparams },
     { LIKE_LLAMA, .gguf = "cogvlm", .classes = "CogVLMForCausalLM", .rules = cogvlm_rules,
       .hparams = llama_hparams },
     { .gguf = "pangu-embedded",
+      .back = pangu_back,
       .classes = "PanguEmbeddedForCausalLM",
       .rules = pangu_rules,
       .hparams = pangu_hparams,
@@ -307,16 +286,19 @@ static const struct arch archs[] = {
       .hparams = jais2_hparams,
       .tokenizers = bpe },
     { .gguf = "orion",
+      .back = orion_back,
       .classes = "OrionForCausalLM",
       .rules = rules,
       .hparams = orion_hparams,
       .tokenizers = spm },
     { .gguf = "codeshell",
+      .back = codeshell_back,
       .classes = "CodeShellForCausalLM",
       .rules = codeshell_rules,
       .hparams = codeshell_hparams,
       .tokenizers = bpe },
     { .gguf = "plm",
+      .back = plm_back,
       .classes = "PLMForCausalLM",
       .rules = latent_rules,
       .hparams = plm_hparams,

@@ -1,37 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/experts_back.c - see experts_kin.h. */
 #include "formats/arch/experts_kin.h"
-#include "formats/arch/reverse.h"
 #include <errno.h>
 #include <stdio.h>
-
-/* Queries and keys in Llama's order of rows, and values, below each other again. */
-int bailing_back_own(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
-                     const struct name_match *match) {
-    struct arena *a = r->form->arena;
-    static const char *const names[] = { "blk.#.attn_q", "blk.#.attn_k", "blk.#.attn_v" };
-    static const char *const counts[] = { "attention.head_count", "attention.head_count_kv" };
-    const struct expr *parts[3];
-    uint64_t rows = 0;
-    if (!rule->second)
-        return reverse_same(r, t, rule, match);
-    for (int i = 0; i < 3; i++) {
-        const struct tensor *part = reverse_find(r, names[i], match);
-        uint64_t heads;
-        int rc = reverse_need(r, counts[i > 0], match->block, &heads);
-        if (rc < 0)
-            return rc;
-        if (!part || part->n_dims != 2 || !part->elems || part->dims[1] != t->dims[1] ||
-            part->dtype != t->dtype || part->dims[0] % (2 * heads))
-            return reverse_bad_shape(r, t, "queries, keys and values are not of one kind");
-        parts[i] = expr_tensor(a, part);
-        if (i < 2)
-            parts[i] = expr_swap(a, parts[i], part->dims[0] / heads / 2, 2);
-        rows += part->dims[0];
-    }
-    const uint64_t dims[2] = { rows, t->dims[1] };
-    return reverse_target(r, name_build(a, rule->hf, match), t, dims, 2, expr_stack(a, parts, 3));
-}
 
 /* --- config.json --- */
 
@@ -83,13 +54,10 @@ const struct arch_back mellum_back[] = { { "mellum", "MellumForCausalLM", .more 
 
 /* --- whose code is in the model's own repository --- */
 
-#define COMMON                                                                            \
-    "num_hidden_layers max_position_embeddings hidden_size intermediate_size vocab_size " \
-    "num_attention_heads num_key_value_heads head_dim rms_norm_eps rope_theta "
-
-static const char bailing_fields[] = COMMON
-    "num_experts num_experts_per_tok num_shared_experts moe_intermediate_size norm_topk_prob "
-    "first_k_dense_replace routed_scaling_factor n_group topk_group";
+static const char bailing_fields[] =
+    BACK_DECODER_FIELDS "head_dim num_experts num_experts_per_tok num_shared_experts "
+                        "moe_intermediate_size norm_topk_prob "
+                        "first_k_dense_replace routed_scaling_factor n_group topk_group";
 
 static void say_bailing(struct back *w) {
     back_bool(w, "use_qkv_bias", false);
@@ -144,8 +112,9 @@ static const struct hparam smallthinker_pairs[] = {
 };
 const struct arch_back smallthinker_back[] = {
     { "smallthinker", "SmallThinkerForCausalLM",
-      .fields = COMMON "moe_num_primary_experts moe_num_active_primary_experts "
-                       "moe_ffn_hidden_size sliding_window_size",
+      .fields =
+          BACK_DECODER_FIELDS "head_dim moe_num_primary_experts moe_num_active_primary_experts "
+                              "moe_ffn_hidden_size sliding_window_size",
       .pairs = smallthinker_pairs, .more = say_smallthinker },
     { 0 },
 };

@@ -347,7 +347,7 @@ static const struct arch archs[] = {
       .classes = "BailingMoeForCausalLM",
       .rules = bailing_rules,
       .own = own_bailing,
-      .own_back = bailing_back_own,
+      .own_back = reverse_pack,
       .hparams = bailing_hparams,
       EXPERTS,
       .tokenizers = bpe },

@@ -3,8 +3,8 @@
 #pragma once
 #include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
+#include "formats/arch/reverse.h"
 
 /* experts_back.c */
-back_fn bailing_back_own;
 extern const struct arch_back dots1_back[], bailing_back[], bailing2_back[], afmoe_back[],
     minimax_back[], smallthinker_back[], mellum_back[];

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/minicpm.c - MiniCPM and Baichuan: Llama's shape, with a SentencePiece vocabulary.
  * Source: conversion/minicpm.py, baichuan.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/reverse.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 
 static const struct hf_class classes[] = { { 0 } };
 
@@ -17,7 +20,9 @@ static const struct tensor_rule minicpm_rules[] = {
 static const struct tensor_rule baichuan_rules[] = {
     DECODER_ENDS,
     DECODER_NORMS,
-    { "model.layers.#.self_attn.W_pack", "blk.#.attn_q", OP_OWN, NULL },
+    { "model.layers.#.self_attn.W_pack", "blk.#.attn_q", OP_OWN, "qkv" },
+    { "model.layers.#.self_attn.W_pack", "blk.#.attn_k", OP_DROP, NULL }, /* with it */
+    { "model.layers.#.self_attn.W_pack", "blk.#.attn_v", OP_DROP, NULL },
     SAME("model.layers.#.self_attn.o_proj", "blk.#.attn_output"),
     DECODER_MLP,
     RULES_END,
@@ -112,16 +117,66 @@ static const struct hparam baichuan_hparams[] = {
     HPARAM_END,
 };
 
+/* --- the way back --- */
+
+/* A number of config.json that a pair of single precision was computed from, or @absent. */
+static void say_scale(struct back *w, const char *name, double v, double absent) {
+    char text[32];
+    snprintf(text, sizeof text, "%.7g", v > 0 && isfinite(v) ? v : absent);
+    back_raw(w, name, text);
+}
+
+/* Where there are no pairs, what llama.cpp takes. */
+static void say_minicpm(struct back *w) {
+    const double hidden = (double)back_count(w, ".embedding_length", 0, 0);
+    float emb = 0, residual = 0, logit = 0;
+    back_find_f32(w, ".embedding_scale", &emb);
+    back_find_f32(w, ".residual_scale", &residual);
+    back_find_f32(w, ".logit_scale", &logit);
+    say_scale(w, "scale_emb", emb, 12);
+    say_scale(w, "scale_depth", residual * sqrt((double)back_blocks(w)), 1.4);
+    say_scale(w, "dim_model_base", hidden / logit, 256);
+}
+
+static const struct arch_back minicpm_back[] = {
+    { "minicpm", "MiniCPMForCausalLM", .fields = BACK_DECODER_FIELDS, .more = say_minicpm }, { 0 }
+};
+
+/* llama.cpp tells the two by the number of blocks: of 40, positions are no rotations. */
+static bool is_13b(const struct back *w) {
+    return back_blocks(w) == 40;
+}
+
+static bool is_first_7b(const struct back *w) {
+    const struct tensor *t = model_find(w->m, STR("token_embd.weight"));
+    return !is_13b(w) && t && t->n_dims == 2 && t->dims[0] == 64000;
+}
+
+#define BAICHUAN_FIELDS \
+    "num_hidden_layers hidden_size intermediate_size num_attention_heads rms_norm_eps vocab_size "
+
+static const struct arch_back baichuan_back[] = {
+    { "baichuan", "BaichuanForCausalLM", .when = is_13b,
+      .fields = BAICHUAN_FIELDS "model_max_length" },
+    { "baichuan", "BaiChuanForCausalLM", .when = is_first_7b,
+      .fields = BAICHUAN_FIELDS "max_position_embeddings" },
+    { "baichuan", "BaichuanForCausalLM", .fields = BAICHUAN_FIELDS "max_position_embeddings" },
+    { 0 },
+};
+
 static const struct tokenizer_kind *const spm[] = { &tokenizer_spm, NULL };
 
 static const struct arch archs[] = {
     { .gguf = "minicpm",
+      .back = minicpm_back,
       .classes = "MiniCPMForCausalLM",
       .rules = minicpm_rules,
       .hparams = minicpm_hparams,
       .tokenizers = spm,
       .extra = add_all_factors },
     { .gguf = "baichuan",
+      .back = baichuan_back,
+      .own_back = reverse_pack,
       .classes = "BaichuanForCausalLM BaiChuanForCausalLM",
       .rules = baichuan_rules,
       .own = own_pack,

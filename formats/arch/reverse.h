@@ -18,6 +18,9 @@ int reverse_target(struct reverse *r, struct str name, const struct tensor *t, c
                    uint32_t n_dims, const struct expr *expr);
 back_fn reverse_same;   /* renamed only */
 back_fn reverse_halves; /* OP_HALVES */
+/* OP_OWN with @second: queries and keys, of which the GGUF has the rows in Llama's order, and
+ * values below each other; without: as reverse_same. */
+back_fn reverse_pack;
 
 /* A pair of the architecture: a count for all blocks, or a list of one for each. @name as behind
  * "ARCHITECTURE.". */
