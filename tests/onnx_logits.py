@@ -56,6 +56,10 @@ CONFIGS = {
     "phi3": tr.Phi3Config(**SMALL),
     "phi3, longrope": tr.Phi3Config(**SMALL, original_max_position_embeddings=64, **LONGROPE),
     "phi3, longrope, long": tr.Phi3Config(**SMALL, original_max_position_embeddings=8, **LONGROPE),
+    # The factor that scores have in Phi-3 with 128k tokens; above it follows from the lengths, sqrt(3).
+    "phi3, longrope, long, as Phi-3": tr.Phi3Config(
+        **SMALL, original_max_position_embeddings=8,
+        rope_parameters=dict(LONGROPE["rope_parameters"], attention_factor=1.1902380714238083)),
     "phi3, partial": tr.Phi3Config(**SMALL, rope_parameters=dict(
         rope_type="default", rope_theta=10000.0, partial_rotary_factor=0.75)),
     "phi3, partial, long": tr.Phi3Config(**SMALL, original_max_position_embeddings=8, **PARTIAL),
