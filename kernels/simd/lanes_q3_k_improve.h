@@ -172,7 +172,10 @@ INLINE void improve_scales(struct subs *subs, const float *src) {
     struct row rows[SUBS];
     struct walk w;
     struct steps s;
-    memset(s.at, 0, sizeof s.at); /* shifts, also in lanes that nobody looks at */
+    /* Lanes that nobody looks at shift and add too. */
+    memset(s.at, 0, sizeof s.at);
+    memset(s.better, 0, sizeof s.better);
+    memset(w.left, 0, sizeof w.left);
     walk_start(&w, rows, subs, src);
     for (steps_gather(&s, &w, rows, src); w.count; steps_gather(&s, &w, rows, src)) {
         steps_take(&s, &w);
