@@ -25,7 +25,7 @@ NO_WAY_BACK = {
     "Ministral-consolidated-nano", "Mistral-consolidated-nano", "Mistral-consolidated-spm",
     "PaddleOCR-VL-nano", "Qwen2.5-Omni-nano", "Qwen3-Omni-nano", "cogvlm-nano", "falcon-h1-nano",
     "glm-4-nano-chat", "granite-4-nano", "grok-2-nano", "jina-v2-nano-en", "jina-v3-nano",
-    "llama-embed-nano", "nomic-embed-v2-moe-nano", "rwkv7-nano-world",
+    "nomic-embed-v2-moe-nano", "rwkv7-nano-world",
 }
 NOT_WRITTEN = re.compile(r"^pooler\.dense\.|position_ids$")
 MODELS = [

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/bitnet_arch.c - BitNet with weights that are packed. Source: conversion/bitnet.py,
  * which quantizes weights that are not; configuration_bitnet.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/reverse.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 
@@ -65,6 +67,11 @@ static const struct hparam hparams[] = {
     HPARAM_END,
 };
 
+/* As plain weights: ternary ones times their scale. */
+static const struct arch_back back[] = {
+    { .model_type = "bitnet", .class_name = "BitNetForCausalLM" }, { 0 }
+};
+
 static const struct tokenizer_kind *const tokenizers[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 
 static const struct arch archs[] = {
@@ -72,6 +79,8 @@ static const struct arch archs[] = {
       .classes = "BitnetForCausalLM BitNetForCausalLM",
       .rules = rules,
       .own = own,
+      .back = back,
+      .own_back = reverse_same,
       .hparams = hparams,
       .tokenizers = tokenizers },
     { 0 },

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/diffusion.c - models that fill in masks, in no order: Dream, LLaDA, LLaDA-MoE, RND1.
  * Source: conversion/dream.py, llada.py, qwen.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -112,17 +113,87 @@ static int add_bos(struct arch_work *w) {
     return work_bool(w, "tokenizer.ggml.add_bos_token", true);
 }
 
+/* --- the way back: their code is in the models' own repositories --- */
+
+static const struct hparam mask_pairs[] = {
+    HPARAM_U32("tokenizer.ggml.mask_token_id", "mask_token_id"),
+    HPARAM_END,
+};
+
+static const struct arch_back dream_back[] = {
+    { "Dream", "DreamModel", .fields = BACK_DECODER_FIELDS "mask_token_id" }, { 0 }
+};
+
+/* What its code does not take for granted, as llama.cpp runs it. */
+static void say_llada(struct back *w) {
+    const struct tensor *embedding = model_find(w->m, STR("token_embd.weight"));
+    if (embedding && embedding->n_dims == 2)
+        back_u64(w, "embedding_size", embedding->dims[0]);
+    back_raw(w, "block_type", "\"llama\"");
+    back_raw(w, "activation_type", "\"silu\"");
+    back_raw(w, "layer_norm_type", "\"rms\"");
+    back_bool(w, "rope", true);
+    back_bool(w, "include_bias", false);
+    back_bool(w, "include_qkv_bias", back_has_tensor(w, "blk.0.attn_q.bias"));
+    back_bool(w, "weight_tying", !back_has_tensor(w, "output.weight"));
+}
+
+static const struct hparam llada_pairs[] = {
+    HPARAM_LIST(mask_pairs),
+    HPARAM_U32(".embedding_length", "d_model"),
+    HPARAM_U32(".feed_forward_length", "mlp_hidden_size"),
+    HPARAM_END,
+};
+
+static const struct arch_back llada_back[] = {
+    { "llada", "LLaDAModelLM",
+      .fields = "d_model n_layers n_heads n_kv_heads mlp_hidden_size max_sequence_length "
+                "rms_norm_eps rope_theta vocab_size mask_token_id",
+      .pairs = llada_pairs, .more = say_llada },
+    { 0 },
+};
+
+static const char *has_experts(const struct back *w, uint64_t block) {
+    return back_block_has(w, block, "ffn_gate_inp.weight") ? "1" : "0";
+}
+
+static void say_llada_moe(struct back *w) {
+    back_bool(w, "qk_layernorm", back_has_tensor(w, "blk.0.attn_q_norm.weight"));
+    back_list(w, "moe_layer_freq", has_experts);
+    back_bool(w, "norm_topk_prob", false); /* as llama.cpp runs it */
+}
+
+static const struct arch_back llada_moe_back[] = {
+    { "llada", "LLaDAMoEModelLM",
+      .fields = "num_hidden_layers max_position_embeddings hidden_size dense_intermediate_size "
+                "vocab_size num_attention_heads num_key_value_heads rms_norm_eps rope_theta "
+                "num_experts num_experts_per_tok expert_intermediate_size",
+      .more = say_llada_moe },
+    { 0 },
+};
+
+static const struct arch_back rnd1_back[] = {
+    { "rnd1", "RND1",
+      .fields = BACK_DECODER_FIELDS "head_dim num_experts num_experts_per_tok "
+                                    "moe_intermediate_size shared_expert_intermediate_size "
+                                    "mask_token_id",
+      .more = qwen_say_moe3 },
+    { 0 },
+};
+
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 
 static const struct arch archs[] = {
     { .gguf = "dream",
+      .back = dream_back,
       .classes = "DreamModel",
       .rules = rules,
       .hparams = dream_hparams,
       .plain_added = true,
       .tokenizers = either },
     { .gguf = "llada",
+      .back = llada_back,
       .classes = "LLaDAModelLM",
       .rules = llada_rules,
       .hparams = llada_hparams,
@@ -130,12 +201,14 @@ static const struct arch archs[] = {
       .tokenizers = bpe,
       .after = add_bos },
     { .gguf = "llada-moe",
+      .back = llada_moe_back,
       .classes = "LLaDAMoEModel LLaDAMoEModelLM",
       .rules = rules,
       .hparams = llada_moe_hparams,
       .experts = "num_local_experts num_experts",
       .tokenizers = bpe },
     { .gguf = "rnd1",
+      .back = rnd1_back,
       .classes = "RND1",
       .rules = rules,
       .hparams = rnd1_hparams,

@@ -195,6 +195,12 @@ static const struct arch_back apertus_back[] = {
     { "apertus", "ApertusForCausalLM", .more = back_attention_bias }, { 0 }
 };
 
+/* Its code is in the model's own repository. */
+static const struct arch_back embed_back[] = {
+    { "llama_bidirec", "LlamaBidirectionalModel", .fields = BACK_DECODER_FIELDS "head_dim" }, { 0 }
+};
+static const struct name_edit bare_edits[] = { { EDIT_START, "model.", "" }, { 0 } };
+
 /* The parameters of the activation, of which each block has a tensor there. */
 static int back_numbers(struct reverse *r) {
     struct arena *a = r->form->arena;
@@ -234,8 +240,8 @@ static const struct arch archs[] = {
       .back = mistral3_back, .rules = rules, .hparams = mistral3_hparams },
     { KIN_ROW, .gguf = "arcee", .classes = "ArceeForCausalLM", .back = arcee_back, .rules = rules,
       .hparams = arcee_hparams },
-    { KIN_ROW, .gguf = "llama-embed", .classes = "LlamaBidirectionalModel", .rules = rules,
-      .hparams = hparams },
+    { KIN_ROW, .gguf = "llama-embed", .classes = "LlamaBidirectionalModel", .back = embed_back,
+      .back_edits = bare_edits, .rules = rules, .hparams = hparams },
     { KIN_ROW, .gguf = "apertus", .classes = "ApertusForCausalLM", .rules = apertus_rules,
       .own = own_number, .back = apertus_back, .extra_back = back_numbers, .hparams = hparams },
     { 0 },

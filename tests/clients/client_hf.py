@@ -23,10 +23,11 @@ RECIPES = ["Qwen2.5-Nano-Instruct", "Llama-3.2-Nano-Instruct", "gemma-2-nano-it"
            "deepseek-v2-lite-nano"]
 MODELS = ["tinylm", *RECIPES]
 # Whose config.json alone is looked at: what it says of blocks of several kinds, experts, positions.
-CONFIGS = ["CodeShell-nano", "DeepSeek-V3.2-nano", "GLM-5-nano", "Hy3-nano", "Jais-2-nano", "K-EXAONE-nano",
-           "LFM2-MoE-nano", "Ling-nano", "Ling-nano-2.0", "Maincoder-nano", "Mellum-nano", "MiniCPM-nano-sft",
-           "MiniMax-M2-nano", "Nanbeige-nano", "Nemotron-3-nano", "Nemotron-H-nano", "Orion-nano", "PLM-nano",
-           "command-moe-nano", "dots1-nano", "falcon-h1-nano", "granite-3-nano", "openPangu-Embedded-nano",
+CONFIGS = ["CodeShell-nano", "DeepSeek-V3.2-nano", "Dream-nano", "GLM-5-nano", "Hy3-nano", "Jais-2-nano",
+           "K-EXAONE-nano", "LFM2-MoE-nano", "LLaDA-MoE-nano", "LLaDA-nano", "Ling-nano", "Ling-nano-2.0",
+           "Maincoder-nano", "Mellum-nano", "MiniCPM-nano-sft", "MiniMax-M2-nano", "Nanbeige-nano",
+           "Nemotron-3-nano", "Nemotron-H-nano", "Orion-nano", "PLM-nano", "RND1-nano", "command-moe-nano",
+           "dots1-nano", "falcon-h1-nano", "granite-3-nano", "llama-embed-nano", "openPangu-Embedded-nano",
            "seed-oss-nano"]
 EXPERTS = "Llama-4-nano-text"
 LAST_COUNTS = "da64f98dc51d4d686daa6977484fa3ef0c8700e9e7595e59e622ca3273055023"
@@ -124,6 +125,21 @@ def test_baichuan_comes_back(program, made, tmp_path, blocks):
     written = json.loads((tmp_path / "back" / "config.json").read_text())
     assert {key: written.get(key) for key in config if key != "torch_dtype" and key != "transformers_version"} == {
         key: value for key, value in config.items() if key != "torch_dtype" and key != "transformers_version"}
+
+
+def test_ternary_weights_come_back_as_numbers(program, tmp_path):
+    """That the GGUF has upstream's numbers is for the golden tests."""
+    make = [sys.executable, "-B", DATA / "corpus" / "make.py", tmp_path, "bitnet-b1.58-Nano"]
+    subprocess.run(make, check=True, capture_output=True)
+    folder, plain = tmp_path / "bitnet-b1.58-Nano", tmp_path / "plain"
+    subprocess.run([program, "convert", f"{folder}.safetensors@f32", plain], check=True)
+    subprocess.run([program, "convert", f"{folder}.gguf@bf16", tmp_path / "m.gguf"], check=True)
+    subprocess.run([program, "convert", tmp_path / "m.gguf.hf@f32", tmp_path / "back"], check=True)
+    got = safetensors.numpy.load_file(tmp_path / "back" / "model.safetensors")
+    want = safetensors.numpy.load_file(plain)
+    assert got.keys() == want.keys()
+    assert all(np.array_equal(got[key], x) for key, x in want.items())
+    assert "quantization_config" not in json.loads((tmp_path / "back" / "config.json").read_text())
 
 
 @pytest.mark.parametrize("name", MODELS)
