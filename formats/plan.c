@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/plan.c - which form, which types, which writer: from a model and a spec to a layout. */
 #include "formats/plan.h"
+#include "formats/arch/arch_back.h"
 #include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/merge.h"
@@ -129,7 +130,9 @@ static int form_hf(struct form *f, const struct model *m, enum dtype to, bool hf
         struct err unknown = {
             0
         }; /* no table for all tensors: GGUF's own names, which no class has */
-        int ret = form_hf_from_gguf(f, m, &unknown);
+        int ret = hf ? arch_config_check(m, &unknown) : 0;
+        if (ret == 0)
+            ret = form_hf_from_gguf(f, m, &unknown);
         if (ret != -ENOTSUP || hf)
             return ret < 0 ? err_set(err, ret, "%s", unknown.msg) : 0;
     }

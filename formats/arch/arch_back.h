@@ -4,7 +4,9 @@
 #include "formats/buffer.h"
 #include "formats/model.h"
 
+/* Is there a way back for the architecture of the GGUF @m? -ENOTSUP, and why not. */
+int arch_config_check(const struct model *m, struct err *err);
 /* Append config.json of the GGUF @m; @dtype: what PyTorch calls the type of its weights, NULL: that
- * of most. -ENOTSUP for an architecture whose table does not say how. */
+ * of most. -ENOTSUP as arch_config_check. */
 int arch_config_add(struct buffer *b, struct arena *a, const struct model *m, const char *dtype,
                     struct err *err);

@@ -353,17 +353,29 @@ static void add_all(struct back *w, const char *dtype) {
     buffer_z(w->b, "\n}\n");
 }
 
+static int find_back(struct back *w) {
+    struct str name = { "", 0 };
+    kv_get_str(&w->m->kvs, "general.architecture", &name);
+    w->arch = arch_by_gguf(w->m, &w->how);
+    if (w->how && !w->how->refused)
+        return 0;
+    return err_set(w->err, -ENOTSUP,
+                   "no config.json is made of a GGUF of architecture \"%.*s\"%s%s; "
+                   ".safetensors@auto has its tensors",
+                   STR_ARG(name), w->how ? ": " : "", w->how ? w->how->refused : "");
+}
+
+int arch_config_check(const struct model *m, struct err *err) {
+    struct back w = { .m = m, .err = err };
+    return find_back(&w);
+}
+
 int arch_config_add(struct buffer *b, struct arena *a, const struct model *m, const char *dtype,
                     struct err *err) {
     struct back w = { .b = b, .arena = a, .m = m, .err = err };
-    struct str name = { "", 0 };
-    int rc = 0;
-    kv_get_str(&m->kvs, "general.architecture", &name);
-    w.arch = arch_by_gguf(m, &w.how);
-    if (!w.how || w.how->refused)
-        return err_set(err, -ENOTSUP,
-                       "no config.json is made of a GGUF of architecture \"%.*s\"%s%s",
-                       STR_ARG(name), w.how ? ": " : "", w.how ? w.how->refused : "");
+    int rc = find_back(&w);
+    if (rc < 0)
+        return rc;
     w.cls = hf_class_find(str_from(w.how->model_type));
     if (w.cls)
         rc = json_parse(&w.defaults, str_from(w.cls->defaults), err);

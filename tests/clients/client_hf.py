@@ -184,6 +184,20 @@ def test_of_equal_lines_in_vocab_txt_the_last_counts(program, made, tmp_path):
     assert hashlib.sha256((tmp_path / "out").read_bytes()).hexdigest() == LAST_COUNTS
 
 
+@pytest.mark.parametrize("view", ["hf@auto", "onnx@fp32"])
+def test_what_has_no_way_back_says_what_to_do(program, tmp_path, view):
+    writer = gguf.GGUFWriter(tmp_path / "m.gguf", "grok")
+    writer.add_tensor("token_embd.weight", np.zeros((4, 32), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    done = subprocess.run([program, "convert", tmp_path / f"m.gguf.{view}", tmp_path / "out"], capture_output=True)
+    assert done.returncode and b'"grok"; .safetensors@auto has its tensors' in done.stderr
+    subprocess.run([program, "convert", tmp_path / "m.gguf.safetensors@auto", tmp_path / "out"], check=True)
+    assert safetensors.numpy.load_file(tmp_path / "out").popitem()[1].shape == (4, 32)
+
+
 def test_special_tokens(views):
     config = json.loads((views / "tinylm-f16.hf@f16" / "tokenizer_config.json").read_text())
     assert (config["bos_token"], config["eos_token"]) == ("<s>", "</s>")
