@@ -196,7 +196,17 @@ static void add_part(struct back *w) {
         back_fraction(w, "partial_rotary_factor", dims, head);
 }
 
+/* By what the row says. */
+static bool is_said(const struct back *w) {
+    for (unsigned i = 0; i < w->n; i++)
+        if (str_is(w->written[i], "rope_parameters"))
+            return true;
+    return false;
+}
+
 void back_rope(struct back *w) {
+    if (is_said(w))
+        return;
     float theta = w->cls ? (float)w->cls->rope_theta : 10000;
     const struct tensor *freqs = model_find(w->m, STR("rope_freqs.weight"));
     if (back_find_f32(w, ".rope.freq_base", &theta) || w->cls) /* else its code's default */

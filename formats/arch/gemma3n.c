@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/gemma3n.c - the text part of Gemma 3n. Source: conversion/gemma.py;
  * configuration_gemma3n.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/reverse.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 
 static const struct hf_class classes[] = {
     { .model_type = "gemma3n_text",
@@ -218,6 +221,80 @@ static int add_no_prefix_to_spm(struct arch_work *w) {
                : 0;
 }
 
+/* --- the way back --- */
+
+/* Each stream's projection is a tensor again; rows that were padded stay. */
+static int back_own(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                    const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    struct name_match one = *match;
+    int rc = 0;
+    if (strcmp(rule->second, "pad") == 0)
+        return reverse_same(r, t, rule, match);
+    if (t->n_dims != 3 || t->dims[0] != STREAMS || !t->elems)
+        return reverse_bad_shape(r, t, "not three matrices");
+    const struct expr *all = expr_tensor(a, t);
+    for (uint64_t i = 0; i < STREAMS && rc == 0; i++) {
+        one.expert = i;
+        rc = reverse_target(r, name_build(a, rule->hf, &one), t, t->dims + 1, 2,
+                            expr_slice(a, all, i * t->dims[1], t->dims[1]));
+    }
+    return rc;
+}
+
+/* What normal_quantile was given, in the digits that models use. */
+static void add_part(struct buffer *b, double quantile) {
+    char text[32];
+    snprintf(text, sizeof text, "%.5g", (1 + erf(quantile / M_SQRT2)) / 2);
+    buffer_z(b, text);
+    if (!strpbrk(text, ".en"))
+        buffer_z(b, ".0");
+}
+
+static void say_sparsity(struct back *w) {
+    static const char key[] = "gemma3n.activation_sparsity_scale";
+    struct buffer b = { 0 };
+    struct kv_array list;
+    struct str elem;
+    double v;
+    if (!kv_get_array(&w->m->kvs, key, &list) || !list.n)
+        return;
+    for (bool first = true; kv_array_next(&list, &elem); first = false) {
+        buffer_z(&b, first ? "[" : ", ");
+        if (!kv_real(list.type, elem, &v))
+            back_fail(w, -EBADMSG, "%s is not a list of numbers", key);
+        else
+            add_part(&b, v);
+    }
+    buffer_add(&b, "]", 2); /* with the zero that ends it */
+    if (b.failed)
+        back_fail(w, -ENOMEM, "no memory for config.json");
+    else
+        back_raw(w, "activation_sparsity_pattern", b.p);
+    buffer_fini(&b);
+}
+
+static void say_gemma3n(struct back *w) {
+    const struct tensor *rows = model_find(w->m, STR("per_layer_token_embd.weight"));
+    const struct tensor *laurel = model_find(w->m, STR("blk.0.laurel_l.weight"));
+    float local = 10000;
+    if (rows && rows->n_dims == 2)
+        back_u64(w, "vocab_size_per_layer_input", rows->dims[0]);
+    if (laurel && laurel->n_dims == 2)
+        back_u64(w, "laurel_rank", laurel->dims[0]);
+    say_sparsity(w);
+    back_windows(w);
+    back_find_f32(w, ".rope.freq_base_swa", &local);
+    back_f32(w, "rope_local_base_freq", local);
+}
+
+static const struct arch_back back[] = {
+    { "gemma3n_text", "Gemma3nForCausalLM", .fields = "intermediate_size", .more = say_gemma3n },
+    { 0 },
+};
+static const struct name_edit back_edits[] = { { EDIT_END, "output_scale.weight", "output_scale" },
+                                               { 0 } };
+
 static const struct name_edit edits[] = { { EDIT_END, "_scale", "_scale.weight" }, { 0 } };
 static const struct tokenizer_kind *const either[] = { &tokenizer_spm, &tokenizer_gpt2, NULL };
 
@@ -226,8 +303,11 @@ static const struct arch archs[] = {
       .some = "attn_k attn_k_norm attn_v", /* the last ones use those of blocks before */
       .classes = "Gemma3nForCausalLM Gemma3nForConditionalGeneration",
       .edits = edits,
+      .back = back,
+      .back_edits = back_edits,
       .rules = rules,
       .own = own_tensor,
+      .own_back = back_own,
       .hparams = hparams,
       .tokenizers = either,
       .after = add_no_prefix_to_spm },

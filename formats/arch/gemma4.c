@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/gemma4.c - the text part of Gemma 4. Source: conversion/gemma.py;
  * configuration_gemma4.py. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
 #include "formats/tokenizer/tokenizer.h"
@@ -237,6 +238,84 @@ static int add_flags(struct arch_work *w) {
     return rc < 0 ? rc : work_bool(w, "tokenizer.ggml.add_bos_token", true);
 }
 
+/* --- the way back --- */
+
+/* How much of each head turns with full attention, as add_freqs had it. */
+static double turned_part(struct back *w) {
+    enum { MAX_FREQS = 1 << 12 };
+    const struct tensor *t = model_find(w->m, STR("rope_freqs.weight"));
+    float factors[MAX_FREQS];
+    uint64_t turned = 0;
+    if (!t || t->dtype != DTYPE_F32 || !t->elems || t->elems > MAX_FREQS) {
+        back_fail(w, -EBADMSG, "rope_freqs.weight is missing, or no list of factors");
+        return 0;
+    }
+    const int rc = source_pread(w->m->sources[t->src], factors, t->bytes, t->off, w->err);
+    if (rc < 0)
+        w->rc = w->rc ? w->rc : rc;
+    while (rc >= 0 && turned < t->elems && factors[turned] == 1)
+        turned++;
+    return (double)turned / (double)t->elems;
+}
+
+static void say_positions(struct back *w) {
+    char text[300];
+    float full = 1000000, local = 10000;
+    back_find_f32(w, ".rope.freq_base", &full);
+    back_find_f32(w, ".rope.freq_base_swa", &local);
+    snprintf(text, sizeof text,
+             "{\"full_attention\": {\"rope_type\": \"proportional\", \"partial_rotary_factor\": "
+             "%.9g, \"rope_theta\": %.9g}, "
+             "\"sliding_attention\": {\"rope_type\": \"default\", \"rope_theta\": %.9g}}",
+             turned_part(w), (double)full, (double)local);
+    back_raw(w, "rope_parameters", text);
+}
+
+/* Lists have two numbers: of blocks with a window, and of those with full attention. */
+static void say_heads(struct back *w) {
+    static const char kv[] = ".attention.head_count_kv";
+    const bool lists = back_has_list(w, kv);
+    const uint64_t n = back_blocks(w);
+    uint64_t window = 0, same = 0; /* the first block whose values are its keys */
+    while (same < n && same < w->m->n_tensors &&
+           (!back_block_has(w, same, "attn_k.weight") || back_block_has(w, same, "attn_v.weight")))
+        same++;
+    while (window < n && window < w->m->n_tensors &&
+           !back_count(w, ".attention.sliding_window_pattern", window, 0))
+        window++;
+    back_u64(w, "num_key_value_heads", back_count(w, kv, window < n ? window : 0, 1));
+    if (lists && n)
+        back_u64(w, "num_global_key_value_heads", back_count(w, kv, n - 1, 1));
+    back_bool(w, "attention_k_eq_v",
+              lists || (same < n && back_block_has(w, same, "attn_k.weight")));
+    back_u64(w, "head_dim", back_count(w, ".attention.key_length_swa", 0, 0));
+    back_u64(w, "global_head_dim", back_count(w, ".attention.key_length", 0, 0));
+}
+
+static void say_gemma4(struct back *w) {
+    const struct tensor *rows = model_find(w->m, STR("per_layer_token_embd.weight"));
+    float cap;
+    if (rows && rows->n_dims == 2)
+        back_u64(w, "vocab_size_per_layer_input", rows->dims[0]);
+    back_u64(w, "hidden_size_per_layer_input",
+             back_count(w, ".embedding_length_per_layer_input", 0, 0));
+    back_u64(w, "intermediate_size", back_count(w, ".feed_forward_length", 0, 0));
+    back_bool(w, "use_double_wide_mlp", back_has_list(w, ".feed_forward_length"));
+    back_bool(w, "enable_moe_block", back_count(w, ".expert_count", 0, 0) > 0);
+    say_heads(w);
+    back_windows(w);
+    say_positions(w);
+    if (back_find_f32(w, ".final_logit_softcapping", &cap))
+        back_f32(w, "final_logit_softcapping", cap);
+    else
+        back_null(w, "final_logit_softcapping");
+}
+
+static const struct arch_back back[] = { { "gemma4_text", "Gemma4ForCausalLM", .more = say_gemma4 },
+                                         { 0 } };
+static const struct name_edit back_edits[] = { { EDIT_END, "layer_scalar.weight", "layer_scalar" },
+                                               { 0 } };
+
 static const struct name_edit edits[] = { { EDIT_END, "per_dim_scale", "per_dim_scale.weight" },
                                           { EDIT_END, "layer_scalar", "layer_scalar.weight" },
                                           { 0 } };
@@ -247,6 +326,8 @@ static const struct arch archs[] = {
       .some = "attn_k attn_k_norm attn_v", /* values that are the keys; keys of blocks before */
       .classes = "Gemma4ForConditionalGeneration Gemma4ForCausalLM",
       .edits = edits,
+      .back = back,
+      .back_edits = back_edits,
       .rules = rules,
       .hparams = hparams,
       .tokenizers = own,

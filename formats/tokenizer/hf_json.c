@@ -192,13 +192,27 @@ static void add_vocab(struct hf_writer *w) {
 
 /* --- the kinds --- */
 
+/* False: the GGUF has none. */
+static bool add_merges(struct hf_writer *w) {
+    struct kv_array merges;
+    struct str merge;
+    if (!kv_get_array(w->kvs, "tokenizer.ggml.merges", &merges))
+        return false;
+    for (uint64_t i = 0; kv_array_next(&merges, &merge); i++) {
+        buffer_z(w->b, i ? ",\n" : "\n");
+        buffer_json(w->b, merge);
+    }
+    return true;
+}
+
+/* SentencePiece's, of which Gemma 4 has the merges themselves. */
 static int add_spm(struct hf_writer *w) {
     struct buffer *b = w->b;
     uint64_t id;
     struct str unknown = STR("<unk>");
     const bool prefix = hf_flag(w->kvs, "tokenizer.ggml.add_space_prefix", true);
     hf_special(w, "tokenizer.ggml.unknown_token_id", &id, &unknown);
-    if (!w->v.scores)
+    if (!w->v.scores && !kv_find(w->kvs, STR("tokenizer.ggml.merges")))
         return err_set(w->err, -EBADMSG, "tokenizer.ggml.scores is missing");
     buffer_z(b, " \"normalizer\": {\"type\": \"Sequence\", \"normalizers\": [");
     buffer_z(b, prefix ? "{\"type\": \"Prepend\", \"prepend\": \"" SPACE "\"}, " : "");
@@ -221,7 +235,7 @@ static int add_spm(struct hf_writer *w) {
                 "\"fuse_unk\": true, \"byte_fallback\": true, \"ignore_merges\": false,\n");
     add_vocab(w);
     buffer_z(b, ",\n  \"merges\": [");
-    const int rc = hf_merges_add(b, &w->v, w->err);
+    const int rc = add_merges(w) ? 0 : hf_merges_add(b, &w->v, w->err);
     buffer_z(b, "]}}\n");
     return rc;
 }
@@ -252,14 +266,13 @@ static void add_pre(struct hf_writer *w, const struct hf_pre *pre) {
 
 static int add_bpe(struct hf_writer *w) {
     struct buffer *b = w->b;
-    struct str name = STR("default"), merge;
-    struct kv_array merges;
+    struct str name = STR("default");
     kv_get_str(w->kvs, "tokenizer.ggml.pre", &name);
     const struct hf_pre *pre = hf_pre_find(name);
     if (!pre)
         return err_set(w->err, -ENOTSUP, "the pre-tokenizer \"%.*s\" has no way back",
                        STR_ARG(name));
-    if (!kv_get_array(w->kvs, "tokenizer.ggml.merges", &merges))
+    if (!kv_find(w->kvs, STR("tokenizer.ggml.merges")))
         return err_set(w->err, -EBADMSG, "tokenizer.ggml.merges is missing");
     add_pre(w, pre);
     const bool sep = hf_flag(w->kvs, "tokenizer.ggml.add_sep_token", pre->add_sep);
@@ -278,10 +291,7 @@ static int add_bpe(struct hf_writer *w) {
     buffer_z(b, pre->ignore_merges ? "true,\n" : "false,\n");
     add_vocab(w);
     buffer_z(b, ",\n  \"merges\": [");
-    for (uint64_t i = 0; kv_array_next(&merges, &merge); i++) {
-        buffer_z(b, i ? ",\n" : "\n");
-        buffer_json(b, merge);
-    }
+    add_merges(w);
     buffer_z(b, "]}}\n");
     return 0;
 }
@@ -290,10 +300,8 @@ static const struct {
     const char *model;
     int (*add)(struct hf_writer *w);
 } kinds[] = {
-    { "llama", add_spm },
-    { "gpt2", add_bpe },
-    { "bert", hf_wordpiece_add },
-    { "t5", hf_unigram_add },
+    { "llama", add_spm },         { "gemma4", add_spm },    { "gpt2", add_bpe },
+    { "bert", hf_wordpiece_add }, { "t5", hf_unigram_add },
 };
 
 int hf_tokenizer_json_add(struct buffer *b, const struct kv_list *kvs, struct err *err) {

@@ -27,8 +27,8 @@ CONFIGS = ["CodeShell-nano", "DeepSeek-V3.2-nano", "Dream-nano", "GLM-5-nano", "
            "K-EXAONE-nano", "LFM2-MoE-nano", "LLaDA-MoE-nano", "LLaDA-nano", "Ling-nano", "Ling-nano-2.0",
            "Maincoder-nano", "Mellum-nano", "MiniCPM-nano-sft", "MiniMax-M2-nano", "Nanbeige-nano",
            "Nemotron-3-nano", "Nemotron-H-nano", "Orion-nano", "PLM-nano", "RND1-nano", "command-moe-nano",
-           "dots1-nano", "falcon-h1-nano", "granite-3-nano", "llama-embed-nano", "openPangu-Embedded-nano",
-           "seed-oss-nano"]
+           "dots1-nano", "falcon-h1-nano", "gemma-3n-nano-it", "gemma-4-nano-it", "granite-3-nano",
+           "llama-embed-nano", "openPangu-Embedded-nano", "seed-oss-nano"]
 EXPERTS = "Llama-4-nano-text"
 LAST_COUNTS = "da64f98dc51d4d686daa6977484fa3ef0c8700e9e7595e59e622ca3273055023"
 PIECES = ["hello", "World", " ", "  ", "\n", "\r\n", "\t", "don't", "I'LL", "123", "4", "3.14", "café",
@@ -96,6 +96,18 @@ def test_the_config_gives_the_same_gguf_again(program, made, name, tmp_path):
     assert tensors[0] == tensors[1]
 
 
+@pytest.mark.parametrize("name", ["gemma-3n-nano-it", "gemma-4-nano-it"])
+def test_of_what_sees_and_hears_the_text_part_comes_back(views, made, name):
+    """Gemma 3n's rows for tokens of images and sounds were added as zeros."""
+    got = safetensors.numpy.load_file(views / f"{name}-f16.hf@f16" / "model.safetensors")
+    want = safetensors.numpy.load_file(views / f"{name}.safetensors@f16")
+    want = {n.replace(".language_model.", "."): x for n, x in want.items() if "_tower" not in n}
+    assert got.keys() == want.keys()
+    for tensor, x in want.items():
+        assert np.array_equal(got[tensor][:len(x)], x), tensor
+        assert got[tensor].shape == x.shape or tensor.endswith("per_layer.weight") and not got[tensor][len(x):].any()
+
+
 @pytest.mark.parametrize("blocks", [2, 40])
 def test_baichuan_comes_back(program, made, tmp_path, blocks):
     """Of MiniCPM's weights: queries, keys and values are one tensor; llama.cpp tells 13B by 40 blocks."""
@@ -142,7 +154,7 @@ def test_ternary_weights_come_back_as_numbers(program, tmp_path):
     assert "quantization_config" not in json.loads((tmp_path / "back" / "config.json").read_text())
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [*MODELS, "gemma-4-nano-it"])
 def test_texts_are_split_as_before(views, made, name):
     got = tokenizers.Tokenizer.from_file(str(views / f"{name}-f16.hf@f16" / "tokenizer.json"))
     if (made / name / "tokenizer.model").exists():
