@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { MAX_BLOCKS = 1 << 12 };
-
 void back_fail(struct back *w, int code, const char *fmt, ...) {
     char text[200];
     va_list ap;
@@ -175,7 +173,7 @@ uint64_t back_blocks(const struct back *w) {
 
 void back_list(struct back *w, const char *name, back_elem_fn *elem) {
     const uint64_t n = back_blocks(w);
-    if (n > MAX_BLOCKS)
+    if (n > BACK_MAX_BLOCKS)
         back_fail(w, -EBADMSG, "%llu blocks", (unsigned long long)n);
     else if (begin(w, str_from(name))) {
         for (uint64_t i = 0; i < n; i++) {

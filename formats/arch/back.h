@@ -5,7 +5,7 @@
 #include "formats/arch/family.h"
 #include "formats/buffer.h"
 
-enum { BACK_MAX_MEMBERS = 96 };
+enum { BACK_MAX_MEMBERS = 96, BACK_MAX_BLOCKS = 1 << 12 };
 
 struct back {
     struct buffer *b;

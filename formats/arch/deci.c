@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/arch/deci.c - DeciLM and Llama-Nemotron: each block has numbers of its own.
  * Source: conversion/deci.py; transformers has no class for them. */
+#include "formats/arch/back.h"
 #include "formats/arch/decoder.h"
 #include "formats/arch/families.h"
+#include "formats/arch/reverse.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
+#include <stdio.h>
 
 static const struct hf_class classes[] = { { 0 } };
 
@@ -14,7 +17,7 @@ static const struct tensor_rule rules[] = {
     { "model.layers.#.self_attn.q_proj", "blk.#.attn_q", OP_OWN, NULL },
     { "model.layers.#.self_attn.k_proj", "blk.#.attn_k", OP_OWN, "keys" },
     SAME("model.layers.#.self_attn.v_proj", "blk.#.attn_v"),
-    SAME("model.layers.#.self_attn.o_proj", "blk.#.attn_output"),
+    { "model.layers.#.self_attn.o_proj", "blk.#.attn_output", OP_SAME, "blk.#.attn_v" },
     SAME("model.layers.#.self_attn.linear_attn", "blk.#.attn_output"),
     DECODER_MLP,
     RULES_END,
@@ -132,6 +135,82 @@ static const struct hparam hparams[] = {
     HPARAM_END,
 };
 
+/* --- the way back --- */
+
+static int back_heads(struct reverse *r, const struct tensor *t, const struct tensor_rule *rule,
+                      const struct name_match *match) {
+    struct arena *a = r->form->arena;
+    uint64_t n;
+    int rc = reverse_need(r, rule->second ? "attention.head_count_kv" : "attention.head_count",
+                          match->block, &n);
+    if (rc < 0)
+        return rc;
+    if (t->n_dims != 2 || !t->elems || t->dims[0] % (2 * n))
+        return reverse_bad_shape(r, t, "its rows are not those of its heads");
+    return reverse_target(r, name_build(a, rule->hf, match), t, t->dims, 2,
+                          expr_swap(a, expr_tensor(a, t), t->dims[0] / n / 2, 2));
+}
+
+static bool has_block_configs(const struct back *w) {
+    return back_has_list(w, ".feed_forward_length");
+}
+
+/* The factor is one of which the model's code makes the width again. */
+static void add_block(struct back *w, struct buffer *b, uint64_t block, uint64_t hidden) {
+    const uint64_t heads = back_count(w, ".attention.head_count", block, 0);
+    const uint64_t kv = back_count(w, ".attention.head_count_kv", block, 0);
+    const uint64_t inner = back_count(w, ".feed_forward_length", block, 0);
+    char text[224], group[24] = "null", factor[32] = "null";
+    if (kv)
+        snprintf(group, sizeof group, "%llu", (unsigned long long)(heads / kv));
+    if (inner && hidden)
+        snprintf(factor, sizeof factor, "%.9g", 1.5 * (double)inner / (double)hidden);
+    snprintf(text, sizeof text,
+             "%s\n    {\"attention\": {\"n_heads_in_group\": %s, \"no_op\": %s, "
+             "\"replace_with_linear\": %s}, \"ffn\": {\"ffn_mult\": %s, \"no_op\": %s, "
+             "\"replace_with_linear\": false}}",
+             block ? "," : "[", group, heads ? "false" : "true", heads && !kv ? "true" : "false",
+             factor, inner ? "false" : "true");
+    buffer_z(b, text);
+}
+
+static void say_blocks(struct back *w) {
+    struct buffer b = { 0 };
+    const uint64_t n = back_blocks(w);
+    const uint64_t hidden = back_count(w, ".embedding_length", 0, 0);
+    const uint64_t head = back_count(w, ".rope.dimension_count", 0, 0);
+    if (!n || n > BACK_MAX_BLOCKS || !head) {
+        back_fail(w, -EBADMSG, "%llu blocks with heads of %llu", (unsigned long long)n,
+                  (unsigned long long)head);
+        return;
+    }
+    for (uint64_t i = 0; i < n; i++)
+        add_block(w, &b, i, hidden);
+    buffer_add(&b, "]", 2); /* with the zero that ends it */
+    if (b.failed)
+        back_fail(w, -ENOMEM, "no memory for config.json");
+    else
+        back_raw(w, "block_configs", b.p);
+    buffer_fini(&b);
+    back_u64(w, "num_attention_heads", hidden / head);
+    back_null(w, "num_key_value_heads");
+    back_null(w, "intermediate_size");
+}
+
+static const struct hparam deci_pairs[] = {
+    HPARAM_U32(".attention.head_count_kv", "num_key_value_heads_per_layer"),
+    HPARAM_LIST(hparams_text),
+    HPARAM_END,
+};
+
+static const struct arch_back back[] = {
+    { "nemotron-nas", "DeciLMForCausalLM", .when = has_block_configs, .fields = BACK_DECODER_FIELDS,
+      .pairs = hparams_text, .more = say_blocks },
+    { "deci", "DeciLMForCausalLM", .fields = BACK_DECODER_FIELDS "num_key_value_heads_per_layer",
+      .pairs = deci_pairs },
+    { 0 },
+};
+
 static const struct tokenizer_kind *const either[] = { &tokenizer_llama_json, &tokenizer_gpt2,
                                                        NULL };
 
@@ -141,6 +220,8 @@ static const struct arch archs[] = {
       .classes = "DeciLMForCausalLM",
       .rules = rules,
       .own = own_heads,
+      .back = back,
+      .own_back = back_heads,
       .hparams = hparams,
       .tokenizers = either,
       .extra = decoder_llama_freqs },

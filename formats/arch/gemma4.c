@@ -295,6 +295,9 @@ static void say_heads(struct back *w) {
 static void say_gemma4(struct back *w) {
     const struct tensor *rows = model_find(w->m, STR("per_layer_token_embd.weight"));
     float cap;
+    back_windows(w); /* fails where there are more blocks than a list takes */
+    if (w->rc < 0)
+        return;
     if (rows && rows->n_dims == 2)
         back_u64(w, "vocab_size_per_layer_input", rows->dims[0]);
     back_u64(w, "hidden_size_per_layer_input",
@@ -303,7 +306,6 @@ static void say_gemma4(struct back *w) {
     back_bool(w, "use_double_wide_mlp", back_has_list(w, ".feed_forward_length"));
     back_bool(w, "enable_moe_block", back_count(w, ".expert_count", 0, 0) > 0);
     say_heads(w);
-    back_windows(w);
     say_positions(w);
     if (back_find_f32(w, ".final_logit_softcapping", &cap))
         back_f32(w, "final_logit_softcapping", cap);

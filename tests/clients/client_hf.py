@@ -105,7 +105,8 @@ def test_of_what_sees_and_hears_the_text_part_comes_back(views, made, name):
     assert got.keys() == want.keys()
     for tensor, x in want.items():
         assert np.array_equal(got[tensor][:len(x)], x), tensor
-        assert got[tensor].shape == x.shape or tensor.endswith("per_layer.weight") and not got[tensor][len(x):].any()
+        assert got[tensor].shape == x.shape or tensor.endswith("per_layer.weight")
+        assert not got[tensor][len(x):].any(), tensor
 
 
 @pytest.mark.parametrize("blocks", [2, 40])
@@ -137,6 +138,53 @@ def test_baichuan_comes_back(program, made, tmp_path, blocks):
     written = json.loads((tmp_path / "back" / "config.json").read_text())
     assert {key: written.get(key) for key in config if key != "torch_dtype" and key != "transformers_version"} == {
         key: value for key, value in config.items() if key != "torch_dtype" and key != "transformers_version"}
+
+
+def deci(given):
+    """Blocks of several kinds: keys of two counts, a linear layer for attention, no attention, nothing."""
+    blocks = [{"attention": {"n_heads_in_group": group or None, "no_op": group == 0, "replace_with_linear": group is None},
+               "ffn": {"ffn_mult": mult, "no_op": mult is None, "replace_with_linear": False}}
+              for group, mult in ((2, 3.0), (1, 6.0), (None, 3.0), (0, 3.0), (0, None))]
+    width, heads = given["model.norm.weight"].size, 4
+    out = {key: x for key, x in given.items() if ".layers." not in key}
+    rng = np.random.default_rng(5)
+    for i, block in enumerate(blocks):
+        attention, mult, at = block["attention"], block["ffn"]["ffn_mult"], f"model.layers.{i}."
+        shapes = {} if attention["no_op"] else {"input_layernorm": (width,)}
+        if mult:
+            inner = -(-int(2 * mult * width / 3) // 256) * 256
+            shapes |= {"post_attention_layernorm": (width,), "mlp.gate_proj": (inner, width),
+                       "mlp.up_proj": (inner, width), "mlp.down_proj": (width, inner)}
+        if attention["replace_with_linear"]:
+            shapes["self_attn.linear_attn"] = (width, width)
+        elif not attention["no_op"]:
+            rows = width // attention["n_heads_in_group"]
+            shapes |= {"self_attn.q_proj": (width, width), "self_attn.k_proj": (rows, width),
+                       "self_attn.v_proj": (rows, width), "self_attn.o_proj": (width, width)}
+        out |= {f"{at}{key}.weight": rng.standard_normal(shape).astype(np.float16) for key, shape in shapes.items()}
+    return out, {"block_configs": blocks, "num_hidden_layers": len(blocks), "num_attention_heads": heads,
+                 "num_key_value_heads": None, "intermediate_size": None, "model_type": "nemotron-nas",
+                 "architectures": ["DeciLMForCausalLM"], "hidden_size": width}
+
+
+def test_blocks_of_deci_come_back(program, made, tmp_path):
+    source, folder = made / "Llama-3.2-Nano-Instruct", tmp_path / "Deci"
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*.safetensors", "*.index.json"))
+    subprocess.run([program, "convert", f"{source}.safetensors@f16", tmp_path / "plain"], check=True)
+    want, changes = deci(safetensors.numpy.load_file(tmp_path / "plain"))
+    config = json.loads((source / "config.json").read_text()) | changes
+    config.pop("head_dim", None)
+    (folder / "config.json").write_text(json.dumps(config))
+    safetensors.numpy.save_file(want, folder / "model.safetensors")
+    subprocess.run([program, "convert", f"{folder}.gguf@f16", tmp_path / "m.gguf"], check=True)
+    subprocess.run([program, "convert", tmp_path / "m.gguf.hf@f16", tmp_path / "back"], check=True)
+    got = safetensors.numpy.load_file(tmp_path / "back" / "model.safetensors")
+    assert got.keys() == want.keys()
+    assert all(np.array_equal(got[key], x) for key, x in want.items())
+    a, b = describe(program, tmp_path / "m.gguf"), describe(program, tmp_path / "back.gguf@f16")
+    for key, value in a["metadata"].items():
+        if key.startswith("deci."):
+            assert b["metadata"].get(key) == value, key
 
 
 def test_ternary_weights_come_back_as_numbers(program, tmp_path):
