@@ -148,6 +148,7 @@ void cache_stat(struct cache *c, struct cache_stat *st) {
     st->dropped = c->dropped;
     st->corrupt = c->corrupt;
     st->failed = c->failed;
+    st->disk_low = c->disk_low;
     memcpy(st->error, c->error, sizeof st->error);
     pthread_mutex_unlock(&c->lock);
 }

@@ -36,6 +36,7 @@ struct cache_stat {
     uint64_t chunks, facts;
     uint64_t evicted, dropped, corrupt; /* since it was opened */
     bool failed;                        /* a write failed: nothing is added any more */
+    bool disk_low;                      /* new chunks only take the place of old ones */
     char error[128];                    /* why */
 };
 void cache_stat(struct cache *c, struct cache_stat *st);

@@ -69,7 +69,7 @@ struct cache {
     unsigned n_touched;
     struct pending_fact *facts;
     uint64_t evicted, dropped, corrupt;
-    bool failed;
+    bool failed, disk_low;
     uint64_t retry_at; /* seconds, CLOCK_MONOTONIC */
     char error[128];
 };

@@ -4,6 +4,7 @@
 #include "fs/log.h"
 #include <endian.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/statvfs.h>
@@ -15,6 +16,7 @@ enum {
     RETRY_AFTER_S = 30,       /* after a write that failed */
     FLUSH_TOUCHES_S = 5,
     TREE_PAGES = 64, /* more than a batch copies of the trees of a large cache */
+    RESERVE_BYTES = 1 << 30,
 };
 
 static uint64_t clock_s(clockid_t id) {
@@ -141,10 +143,24 @@ static int evict(struct cache *c, MDB_txn *txn, unsigned n) {
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
-/* 5 % of the disk stays free for others. */
-static bool disk_is_low(const struct cache *c) {
+/* 5 % of the disk stays free for others, but no more than RESERVE_BYTES: a large disk which is 95 %
+ * full has room for a cache. */
+static bool disk_is_low(struct cache *c) {
     struct statvfs vfs;
-    return statvfs(c->dir, &vfs) == 0 && vfs.f_bavail < vfs.f_blocks / 20;
+    if (statvfs(c->dir, &vfs) < 0)
+        return false;
+    const uint64_t part = (uint64_t)vfs.f_blocks / 20 * vfs.f_frsize,
+                   reserve = part < RESERVE_BYTES ? part : RESERVE_BYTES;
+    const bool low = (uint64_t)vfs.f_bavail * vfs.f_frsize < reserve;
+    pthread_mutex_lock(&c->lock);
+    const bool news = low && !c->disk_low;
+    c->disk_low = low;
+    pthread_mutex_unlock(&c->lock);
+    if (news)
+        log_warning("cache %s: less than %" PRIu64 " MiB are free on its disk: it does not grow "
+                    "until there are more (or use cache=DIR on another)",
+                    c->dir, reserve >> 20);
+    return low;
 }
 
 /* How many chunks the file can take without growing: its free pages, but for what the trees need

@@ -117,6 +117,7 @@ static void add_cache(struct mount *m, struct buffer *b) {
         add_number(b, "dropped", c.dropped);
         add_number(b, "corrupt", c.corrupt);
         add_bool(b, "failed", c.failed);
+        add_bool(b, "disk_low", c.disk_low);
         if (c.failed)
             add_text(b, "error", c.error);
     }

@@ -279,6 +279,15 @@ static off_t file_size(void) {
     return stat(data, &st) == 0 ? st.st_size : -1;
 }
 
+static bool says_that_the_disk_is_low(struct cache *c) {
+    struct cache_stat st = { 0 };
+    for (int ms = 0; ms < 10000 && !st.disk_low; ms++) {
+        usleep(1000); /* the writer has it in hand */
+        cache_stat(c, &st);
+    }
+    return st.disk_low;
+}
+
 static unsigned count_found(struct cache *c, unsigned tensor, uint64_t all) {
     unsigned n = 0;
     for (uint64_t i = 0; i < all; i++)
@@ -307,6 +316,8 @@ static int on_a_full_disk(off_t left) {
     for (uint64_t i = 0; i < QUEUE_MAX; i++)
         put(c, 2, i);
     cache_end(c, txn);
+    if (!says_that_the_disk_is_low(c))
+        return 6;
     cache_close(c);
     if (cache_open(&c, dir, 256 << 20, NULL) < 0)
         return 2;
