@@ -44,17 +44,18 @@ static struct fit fit_block(const struct nbits *s, const float *x, int n) {
 }
 
 /* What is padding stays zero; but of 4 bits, what shares a byte with the last number is the level
- * that did so in the byte before. (Of a block of one number, the second of a pair of blocks, it is
- * there that of the block before; here zero.) */
-static void levels(uint8_t *dst, const struct nbits *s, const float *x, int n) {
+ * that did so in the byte before. Upstream that is a variable which lives for a pair of blocks: it
+ * is 0 before the first, and of a second block of one number it is the first block's last level,
+ * @before. */
+static void levels(uint8_t *dst, const struct nbits *s, const float *x, int n, uint8_t before) {
     const struct fit f = fit_block(s, x, n);
     const float scale = s->half ? f32_from_f16(f16_from_f32(f.scale)) : f.scale;
     const float inverse = inverse_or_0(scale), top = nbits_top(s);
     uint8_t level[MAX_BLOCK] = { 0 };
     for (int i = 0; i < n; i++)
         level[i] = (uint8_t)to_level(x[i] * inverse + f.zero, top);
-    if (s->bits == 4 && n % 2 && n > 1)
-        level[n] = level[n - 2];
+    if (s->bits == 4 && n % 2)
+        level[n] = n > 1 ? level[n - 2] : before;
     if (s->bits == 8)
         memcpy(dst, level, s->block);
     for (uint32_t i = 0; s->bits == 4 && i < s->block / 2; i++)
@@ -78,6 +79,19 @@ static uint8_t zero_of(const struct nbits *s, const float *x) {
     return (uint8_t)(n ? fit_block(s, x, n).zero : nbits_middle(s));
 }
 
+static void pair(uint8_t *dst, const struct nbits *s, const float *x) {
+    const size_t bytes = s->block * s->bits / 8;
+    uint8_t before = 0;
+    for (int i = 0; i < 2; i++, dst += bytes, x += s->block) {
+        const int n = count(x, (int)s->block);
+        if (!n || !f32_all_finite_c(x, (size_t)n))
+            memset(dst, 0, bytes);
+        else
+            levels(dst, s, x, n, before);
+        before = dst[bytes - 1] >> 4;
+    }
+}
+
 /* As encode_finite, of blocks that may end in padding. */
 static void encode(void *dst, const float *src, size_t blocks, const struct nbits *s,
                    enum nbits_part part) {
@@ -91,11 +105,15 @@ static void encode(void *dst, const float *src, size_t blocks, const struct nbit
                 *b |= (uint8_t)(zero_of(s, src + s->block) << 4);
             continue;
         }
+        if (part == NBITS_PAIR) {
+            pair(b, s, src);
+            continue;
+        }
         const int n = count(src, (int)s->block);
         if (!n || !f32_all_finite_c(src, (size_t)n))
             memset(b, 0, bytes);
         else if (part == NBITS_LEVELS)
-            levels(b, s, src, n);
+            levels(b, s, src, n, 0);
         else
             scale(b, s, src, n);
     }

@@ -24,12 +24,15 @@ static inline float nbits_middle(const struct nbits *s) {
 #define NBITS_HALF 0x1.fffffep-2f
 
 /* ZERO: one level a block; of 4 bits, two blocks a byte, the second one the middle if it is
- * padding. */
-enum nbits_part { NBITS_LEVELS, NBITS_SCALE, NBITS_ZERO };
+ * padding. PAIR: the levels of two blocks of 4 bits, for rows whose last block, the second of a
+ * pair, is one number: its padding depends on the first. */
+enum nbits_part { NBITS_LEVELS, NBITS_SCALE, NBITS_ZERO, NBITS_PAIR };
 
-#define NBITS_ELEMS(bits, block, part) ((block) << ((part) == NBITS_ZERO && (bits) == 4))
+#define NBITS_ELEMS(bits, block, part) \
+    ((block) << (((part) == NBITS_ZERO && (bits) == 4) || (part) == NBITS_PAIR))
 #define NBITS_BYTES(bits, block, half, part)        \
     ((part) == NBITS_LEVELS  ? (block) * (bits) / 8 \
+     : (part) == NBITS_PAIR  ? (block) * (bits) / 4 \
      : (part) == NBITS_SCALE ? ((half) ? 2u : 4u)   \
                              : 1u)
 
@@ -37,7 +40,7 @@ enum nbits_part { NBITS_LEVELS, NBITS_SCALE, NBITS_ZERO };
 #define NBITS_TYPES(ROW) \
     NBITS_BLOCK(ROW, 16) \
     NBITS_BLOCK(ROW, 32) NBITS_BLOCK(ROW, 64) NBITS_BLOCK(ROW, 128) NBITS_BLOCK(ROW, 256)
-#define NBITS_BLOCK(ROW, n) NBITS_KINDS(ROW, 4, n) NBITS_KINDS(ROW, 8, n)
+#define NBITS_BLOCK(ROW, n) NBITS_KINDS(ROW, 4, n) NBITS_KINDS(ROW, 8, n) NBITS_PAIRS(ROW, n)
 #define NBITS_KINDS(ROW, b, n)                                                           \
     NBITS_PARTS(ROW, nb##b##x##n, NB##b##X##n, b, n, false, false)                       \
     NBITS_PARTS(ROW, nb##b##x##n##_f16, NB##b##X##n##_F16, b, n, false, true)            \
@@ -45,6 +48,11 @@ enum nbits_part { NBITS_LEVELS, NBITS_SCALE, NBITS_ZERO };
     NBITS_PARTS(ROW, nb##b##x##n##_asym_f16, NB##b##X##n##_ASYM_F16, b, n, true, true)   \
     ROW(nb##b##x##n##_asym_zero, NB##b##X##n##_ASYM_ZERO, b, n, true, false, NBITS_ZERO) \
     ROW(nb##b##x##n##_asym_f16_zero, NB##b##X##n##_ASYM_F16_ZERO, b, n, true, true, NBITS_ZERO)
+#define NBITS_PAIRS(ROW, n)                                                      \
+    ROW(nb4x##n##_pair, NB4X##n##_PAIR, 4, n, false, false, NBITS_PAIR)          \
+    ROW(nb4x##n##_f16_pair, NB4X##n##_F16_PAIR, 4, n, false, true, NBITS_PAIR)   \
+    ROW(nb4x##n##_asym_pair, NB4X##n##_ASYM_PAIR, 4, n, true, false, NBITS_PAIR) \
+    ROW(nb4x##n##_asym_f16_pair, NB4X##n##_ASYM_F16_PAIR, 4, n, true, true, NBITS_PAIR)
 #define NBITS_PARTS(ROW, name, NAME, b, n, asym, half) \
     ROW(name, NAME, b, n, asym, half, NBITS_LEVELS)    \
     ROW(name##_scale, NAME##_SCALE, b, n, asym, half, NBITS_SCALE)

@@ -36,6 +36,7 @@ bool onnx_add_blocks(struct onnx_graph *g, const struct onnx_blocks *names, cons
     const uint64_t blocks = (e->cols + how->block - 1) / how->block;
     const uint64_t pack = 8 / how->bits, zero_bytes = (blocks + pack - 1) / pack;
     const struct expr *whole = whole_blocks(g->arena, e, how, blocks);
+    const bool lone = pack == 2 && blocks % 2 == 0 && e->cols % how->block == 1;
     const int32_t type =
         how->half ? ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 : ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT;
     struct onnx_weight levels = { .name = names->levels,
@@ -43,7 +44,7 @@ bool onnx_add_blocks(struct onnx_graph *g, const struct onnx_blocks *names, cons
                                   .n_dims = 3,
                                   .dims = { e->rows, blocks, how->block * how->bits / 8 },
                                   .expr = whole,
-                                  .to = dtype_nbits(how, NBITS_LEVELS) };
+                                  .to = dtype_nbits(how, lone ? NBITS_PAIR : NBITS_LEVELS) };
     struct onnx_weight scales = { .name = names->scales,
                                   .type = type,
                                   .n_dims = 2,

@@ -1,8 +1,3 @@
-/* LEAD TO onnx (remove this line): main (83e3451) already has int8 LSTM, Attention, EmbedLayerNorm,
- * N-D matrices, tables used as floats, small Constants, odd rows of int4 (onnx_int8*.c, scaling.*,
- * fs/scale.c, tests/clients/client_onnx_operators.py). Rebase NOW: take main's version of those; of
- * yours keep only the reshape chain and subgraphs of onnx_nbits.c. Then go on with your items 3
- * and 4. */
 /* SPDX-License-Identifier: Apache-2.0
  * formats/onnx/onnx_nbits.c - products with constant matrices as MatMulNBits: what the
  * MatMulNBitsQuantizer of ONNX Runtime 1.32 makes (onnx_blocks.h). The matrix B [K, N] is cut along

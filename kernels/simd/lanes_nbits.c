@@ -110,6 +110,10 @@ static bool encode_part(void *dst, const struct nbits *s, enum nbits_part part, 
         else
             encode_levels(dst, s, src, 8);
         break;
+    case NBITS_PAIR:
+        encode_levels(dst, s, src, 4);
+        encode_levels((uint8_t *)dst + VL * s->block / 2, s, src + VL * (size_t)s->block, 4);
+        break;
     case NBITS_SCALE:
         encode_scales(dst, s, src);
         break;

@@ -121,7 +121,7 @@ def shared():
 
 GRAPHS = {
     "matmul": matmul(64, 5), "matmul-odd": matmul(35, 4), "matmul-short": matmul(1, 3),
-    "matmul-long": matmul(201, 3), "matmul-1": matmul(32, 8, 4), "matmul-2": matmul(32, 8, 2, 3),
+    "matmul-long": matmul(201, 3), "matmul-lone": matmul(161, 5), "matmul-lone-1": matmul(129, 3), "matmul-1": matmul(32, 8, 4), "matmul-2": matmul(32, 8, 2, 3),
     "matmul-wider": broadcast(32, 8, 1, 1), "matmul-stack": broadcast(32, 8, 2),
     "lstm": lstm(1), "lstm-both": lstm(2, layout=0), "attention": attention(), "embedding": embedding(),
     "conv1": conv(3), "conv2": conv(2, 2), "conv3": conv(2, 2, 2), "conv-plain": conv(3, bias=False),
