@@ -18,7 +18,7 @@
 #include <stdlib.h>
 
 enum {
-    PLAN_REV = 7, /* bumped when a planner writes other sizes: forgets those that persist */
+    PLAN_REV = 8, /* bumped when a planner writes other sizes: forgets those that persist */
     MAX_VIEWS = 256,
     MAX_MODELS = 128,
     LAYOUT_BYTES = 24 << 20, /* of views that nobody holds; likewise of models */

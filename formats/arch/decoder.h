@@ -60,8 +60,11 @@
 #define RULES_END \
     { NULL, NULL, OP_SAME, NULL }
 
-/* qwen_next.c: blocks that predict further tokens, named "mtp.layers.0" or "mtp.fc" there. */
+/* mtp.c: blocks that predict further tokens, named "mtp.layers.0" or "mtp.fc" there. */
 struct str decoder_rename_mtp(const struct arch_work *w, struct str name);
+struct str decoder_back_mtp(const struct reverse *r, struct str name);
+/* Is @name of such a block? Its number among them, and the rest from the '.' on. */
+bool decoder_mtp_block(struct str name, uint64_t *block, struct str *rest);
 
 extern const struct named_token decoder_glm_tokens[]; /* glm.c: GLM 4.5 and later */
 

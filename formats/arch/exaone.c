@@ -193,6 +193,7 @@ static const struct arch archs[] = {
       .back = moe_back,
       .classes = "ExaoneMoEForCausalLM ExaoneMoeForCausalLM",
       .rename = decoder_rename_mtp,
+      .back_rename = decoder_back_mtp,
       .rules = moe_rules,
       .hparams = moe_hparams,
       .experts = "num_local_experts num_experts",

@@ -154,6 +154,7 @@ struct arch {
     op_fn *own;                         /* for OP_OWN */
     back_fn *own_back;                  /* the same on the way back; NULL: there is none */
     const struct name_edit *back_edits; /* of each name that the way back has made; or NULL */
+    struct str (*back_rename)(const struct reverse *r, struct str name); /* behind them; or NULL */
     const struct hparam *hparams;
     bool experts_turned; /* stacks of experts are [in][out], and transformers takes them so: PEFT's
                           * matrices are not */

@@ -123,46 +123,6 @@ static const struct tensor_rule rules[] = {
     RULES_END,
 };
 
-/* --- blocks that predict further tokens: "mtp.layers.0" there --- */
-
-static bool mtp_block(struct str name, uint64_t *block, struct str *rest) {
-    static const struct str start = STR("mtp.layers.");
-    size_t at = start.n;
-    uint64_t n = 0;
-    if (!str_starts(name, start))
-        return false;
-    while (at < name.n && name.p[at] >= '0' && name.p[at] <= '9' && at < start.n + 9)
-        n = 10 * n + (uint64_t)(name.p[at++] - '0');
-    if (at == start.n || at == name.n || name.p[at] != '.')
-        return false;
-    *block = n;
-    *rest = (struct str){ name.p + at, name.n - at };
-    return true;
-}
-
-struct str decoder_rename_mtp(const struct arch_work *w, struct str name) {
-    static const struct {
-        const char *from, *to;
-    } parts[] = { { "mtp.fc.", "eh_proj" },
-                  { "mtp.pre_fc_norm_embedding.", "enorm" },
-                  { "mtp.pre_fc_norm_hidden.", "hnorm" },
-                  { "mtp.norm.", "shared_head.norm" } };
-    const uint64_t first = w->n_layer - w->n_mtp;
-    uint64_t block;
-    struct str rest;
-    if (mtp_block(name, &block, &rest))
-        return arena_printf(w->form->arena, "model.layers.%llu%.*s",
-                            (unsigned long long)(first + block), STR_ARG(rest));
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        const size_t n = strlen(parts[i].from);
-        if (str_starts(name, str_from(parts[i].from)))
-            return arena_printf(w->form->arena, "model.layers.%llu.%s.%.*s",
-                                (unsigned long long)first, parts[i].to, (int)(name.n - n),
-                                name.p + n);
-    }
-    return name;
-}
-
 /* Qwen3-Next's config.json does not say how many there are. */
 static uint64_t count_mtp(const struct arch_work *w) {
     uint64_t n = 0, block;
@@ -174,7 +134,7 @@ static uint64_t count_mtp(const struct arch_work *w) {
         struct str name = w->model->tensors[i].name;
         if (str_starts(name, STR("model.mtp.")))
             name = (struct str){ name.p + 6, name.n - 6 };
-        if (mtp_block(name, &block, &rest) && block >= n)
+        if (decoder_mtp_block(name, &block, &rest) && block >= n)
             n = block + 1;
     }
     return n;
@@ -372,19 +332,17 @@ static const struct name_edit edits[] = { { EDIT_START, "model.mtp.", "mtp." },
                                           { 0 } };
 static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 
-#define NEXT_ROW(name, list)                                                              \
-    .gguf = (name), .edits = edits, .back_edits = qwen_next_back_edits,                   \
-    .own_back = qwen_next_back_own, .rename = decoder_rename_mtp, .rules = rules,         \
-    .own = own_linear, .hparams = (list), .experts = "num_local_experts num_experts",     \
-    .count_mtp = count_mtp, .tokenizers = bpe
+#define NEXT_ROW(name, list)                                                                       \
+    .gguf = (name), .edits = edits, .back_edits = qwen_next_back_edits,                            \
+    .own_back = qwen_next_back_own, .rename = decoder_rename_mtp, .back_rename = decoder_back_mtp, \
+    .rules = rules, .own = own_linear, .hparams = (list),                                          \
+    .experts = "num_local_experts num_experts", .count_mtp = count_mtp, .tokenizers = bpe
 
 static const struct arch archs[] = {
     { NEXT_ROW("qwen3next", hparams), .back = qwen3_next_back, .classes = "Qwen3NextForCausalLM" },
-    { NEXT_ROW("qwen35", hparams35),
-      .back = qwen35_back,
+    { NEXT_ROW("qwen35", hparams35), .back = qwen35_back,
       .classes = "Qwen3_5ForConditionalGeneration Qwen3_5ForCausalLM" },
-    { NEXT_ROW("qwen35moe", hparams35),
-      .back = qwen35moe_back,
+    { NEXT_ROW("qwen35moe", hparams35), .back = qwen35moe_back,
       .classes = "Qwen3_5MoeForConditionalGeneration Qwen3_5MoeForCausalLM" },
     { 0 },
 };

@@ -147,12 +147,19 @@ static void say_layers(struct back *w) {
     buffer_fini(&b);
 }
 
+static void say_layers35(struct back *w) {
+    const uint64_t mtp = back_count(w, ".nextn_predict_layers", 0, 0);
+    if (mtp)
+        back_u64(w, "mtp_num_hidden_layers", mtp);
+    say_layers(w);
+}
+
 const struct arch_back qwen3_next_back[] = {
     { "qwen3_next", "Qwen3NextForCausalLM", .more = say_layers }, { 0 }
 };
 const struct arch_back qwen35_back[] = {
-    { "qwen3_5_text", "Qwen3_5ForCausalLM", .more = say_layers }, { 0 }
+    { "qwen3_5_text", "Qwen3_5ForCausalLM", .more = say_layers35 }, { 0 }
 };
 const struct arch_back qwen35moe_back[] = {
-    { "qwen3_5_moe_text", "Qwen3_5MoeForCausalLM", .more = say_layers }, { 0 }
+    { "qwen3_5_moe_text", "Qwen3_5MoeForCausalLM", .more = say_layers35 }, { 0 }
 };

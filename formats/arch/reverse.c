@@ -32,6 +32,8 @@ int reverse_target(struct reverse *r, struct str name, const struct tensor *t, c
         name = arena_printf(f->arena, "%.*s_bias", (int)(name.n - sizeof ".bias" + 1), name.p);
     for (const struct name_edit *e = r->arch->back_edits; e && e->from && name.p; e++)
         name = arch_edit_name(f->arena, name, e);
+    if (name.p && r->arch->back_rename)
+        name = r->arch->back_rename(r, name);
     if (!name.p || !expr)
         return no_memory(r);
     struct target *out = &f->targets[f->n_targets++];
@@ -311,9 +313,17 @@ static bool takes_second(enum tensor_op op) {
     return op == OP_GATE_UP || op == OP_HALVES || op == OP_EXPERTS_TURNED || op == OP_OWN;
 }
 
+/* Of a block that predicts further tokens, which the class that comes back has not. */
+static bool is_beyond(const struct reverse *r, struct str name) {
+    struct name_match match;
+    uint64_t first;
+    return !r->arch->mtp && !r->arch->count_mtp && reverse_first_mtp(r, &first) &&
+           name_matches("blk.#.~", name, &match) && match.block >= first;
+}
+
 static int add_tensor(struct reverse *r, const struct tensor *t) {
     struct name_match match;
-    if (is_computed(t->name))
+    if (is_computed(t->name) || is_beyond(r, t->name))
         return 0;
     for (const struct tensor_rule *rule = r->arch->rules; rule->hf; rule++)
         if (rule->gguf && name_matches(rule->gguf, t->name, &match) &&

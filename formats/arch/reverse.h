@@ -27,6 +27,8 @@ back_fn reverse_pack;
 bool reverse_count(const struct reverse *r, const char *name, uint64_t block, uint64_t *out);
 /* The same; an error where it is absent, zero, or more than 32 bits hold. */
 int reverse_need(const struct reverse *r, const char *name, uint64_t block, uint64_t *out);
+/* The number of the first block that predicts further tokens; false: there is none. */
+bool reverse_first_mtp(const struct reverse *r, uint64_t *block);
 /* The GGUF's tensor of that name; NULL: there is none. */
 const struct tensor *reverse_find(const struct reverse *r, const char *pattern,
                                   const struct name_match *match);

@@ -28,7 +28,7 @@ CONFIGS = ["CodeShell-nano", "DeepSeek-V3.2-nano", "Dream-nano", "GLM-5-nano", "
            "Maincoder-nano", "Mellum-nano", "MiniCPM-nano-sft", "MiniMax-M2-nano", "Nanbeige-nano",
            "Nemotron-3-nano", "Nemotron-H-nano", "Orion-nano", "PLM-nano", "RND1-nano", "command-moe-nano",
            "dots1-nano", "falcon-h1-nano", "gemma-3n-nano-it", "gemma-4-nano-it", "granite-3-nano",
-           "llama-embed-nano", "openPangu-Embedded-nano", "seed-oss-nano"]
+           "llama-embed-nano", "openPangu-Embedded-nano", "qwen3-next-nano", "seed-oss-nano"]
 EXPERTS = "Llama-4-nano-text"
 LAST_COUNTS = "da64f98dc51d4d686daa6977484fa3ef0c8700e9e7595e59e622ca3273055023"
 PIECES = ["hello", "World", " ", "  ", "\n", "\r\n", "\t", "don't", "I'LL", "123", "4", "3.14", "café",
@@ -107,6 +107,20 @@ def test_of_what_sees_and_hears_the_text_part_comes_back(views, made, name):
         assert np.array_equal(got[tensor][:len(x)], x), tensor
         assert got[tensor].shape == x.shape or tensor.endswith("per_layer.weight")
         assert not got[tensor][len(x):].any(), tensor
+
+
+@pytest.mark.parametrize("name", ["EXAONE-4.5-nano", "GLM-OCR-nano"])
+def test_blocks_that_predict_are_left_out_where_the_class_has_none(program, tmp_path, name):
+    """The text part alone is another class. The others keep them, by the names that they have there."""
+    make = [sys.executable, "-B", DATA / "corpus" / "make.py", tmp_path, name]
+    subprocess.run(make, check=True, capture_output=True)
+    subprocess.run([program, "convert", tmp_path / f"{name}.gguf@f16", tmp_path / "m.gguf"], check=True)
+    subprocess.run([program, "convert", tmp_path / "m.gguf.hf@f16", tmp_path / "back"], check=True)
+    want, got = describe(program, tmp_path / "m.gguf"), describe(program, tmp_path / "back.gguf@f16")
+    blocks = json.loads((tmp_path / "back" / "config.json").read_text())["num_hidden_layers"]
+    further = {t["name"] for t in want["tensor_list"] if t["name"].startswith(f"blk.{blocks}.")}
+    assert further
+    assert {t["name"] for t in got["tensor_list"]} == {t["name"] for t in want["tensor_list"]} - further
 
 
 @pytest.mark.parametrize("blocks", [2, 40])
