@@ -114,16 +114,17 @@ class Maker:
         return y, 4, h
 
     def branch(self, x, rank, k):
-        """An If whose branches use values and weights of the graph around them, and small constants of
-        their own. (A matrix of their own stays as it is in our blocks.)"""
+        """An If whose branches use values and weights of the graph around them, and their own."""
         def graph(label):
             inner = Maker(self.rng.randrange(1 << 30))
             inner.count = self.count + 1000 * (1 + label)
-            w = numpy_helper.from_array(self.np.standard_normal((k,)).astype(np.float32), inner.name("w"))
             y = inner.node("MatMul", x, self.weight(k, k))
-            y = inner.node("Add", y, inner.node("Mul", y, w.name))
+            if self.rng.random() < 0.5:
+                y = inner.matmul(y, rank, k)[0]
+                y = inner.node("MatMul", y, inner.weight(inner.weights[-1].dims[-1], k))
+            y = inner.node("Add", y, inner.node("Mul", y, inner.weight(k)))
             out = helper.make_tensor_value_info(y, FLOAT, None)
-            return helper.make_graph(inner.nodes, f"branch{label}", [], [out], [w])
+            return helper.make_graph(inner.nodes, f"branch{label}", [], [out], inner.weights)
         cond = numpy_helper.from_array(np.array(True), self.name("cond"))
         self.weights.append(cond)
         y = self.node("If", cond.name, then_branch=graph(0), else_branch=graph(1))

@@ -2,7 +2,7 @@
  * formats/onnx/onnx_blocks.h - the weights and attributes of a MatMulNBits, named and numbered as
  * ONNX Runtime's MatMulNBitsQuantizer does it (quantization/matmul_nbits_quantizer.py, 1.32). */
 #pragma once
-#include "formats/onnx/onnx_graph.h"
+#include "formats/onnx/onnx_scope.h"
 #include "formats/spec.h"
 
 /* Are weights of products written in blocks, and in which? */
@@ -20,6 +20,11 @@ struct onnx_blocks onnx_name_blocks(struct onnx_graph *g, const char *weight,
  * cannot be laid out so. */
 bool onnx_add_blocks(struct onnx_graph *g, const struct onnx_blocks *names, const struct expr *e,
                      const struct nbits *how);
+
+/* The same of numbers that are at hand, as constants of @s: @x [K, N], turned over here. */
+bool onnx_add_inner_blocks(struct onnx_graph *g, struct onnx_scope *s,
+                           const struct onnx_blocks *names, const float *x, uint64_t k, uint64_t n,
+                           const struct nbits *how);
 
 void onnx_blocks_attrs(struct onnx_graph *g, Onnx__NodeProto *n, uint64_t k, uint64_t rows,
                        const struct nbits *how);

@@ -215,10 +215,9 @@ void onnx_set_outputs(struct onnx_graph *g, Onnx__NodeProto *n, const char *cons
     n->output = copy_names(g, outputs, &n->n_output);
 }
 
-/* @bytes NULL: zeros. */
-static Onnx__TensorProto *make_constant(struct onnx_graph *g, const char *name, int32_t type,
-                                        const int64_t *dims, size_t n_dims, const void *bytes,
-                                        size_t n) {
+Onnx__TensorProto *onnx_make_constant(struct onnx_graph *g, const char *name, int32_t type,
+                                      const int64_t *dims, size_t n_dims, const void *bytes,
+                                      size_t n) {
     Onnx__TensorProto *t = NEW(g, Onnx__TensorProto);
     uint8_t *data = ARRAY(g, uint8_t, n);
     int64_t *shape = ARRAY(g, int64_t, n_dims);
@@ -269,7 +268,7 @@ void onnx_attr_number(struct onnx_graph *g, Onnx__NodeProto *n, const char *name
     Onnx__AttributeProto *a = add_attr(g, n, name, ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__TENSOR);
     const int64_t one = 1;
     if (a)
-        a->t = make_constant(g, name, type, &one, 1, bytes, n_bytes);
+        a->t = onnx_make_constant(g, name, type, &one, 1, bytes, n_bytes);
 }
 
 void onnx_attr_float(struct onnx_graph *g, Onnx__NodeProto *n, const char *name, float v) {
@@ -310,7 +309,7 @@ const Onnx__AttributeProto *onnx_attr(const Onnx__NodeProto *n, const char *name
 
 void onnx_add_constant(struct onnx_graph *g, const char *name, int32_t type, const int64_t *dims,
                        size_t n_dims, const void *bytes, size_t n) {
-    Onnx__TensorProto *t = make_constant(g, name, type, dims, n_dims, bytes, n);
+    Onnx__TensorProto *t = onnx_make_constant(g, name, type, dims, n_dims, bytes, n);
     if (t)
         onnx_list_add(g, &g->model->graph->initializer, &g->model->graph->n_initializer,
                       &g->cap.constants, t);

@@ -77,7 +77,11 @@ void onnx_need_opset(struct onnx_graph *g, const char *domain, int64_t version);
 
 const Onnx__AttributeProto *onnx_attr(const Onnx__NodeProto *n, const char *name); /* or NULL */
 
-/* A small constant with its bytes (little-endian; copied). dims NULL: a scalar. */
+/* A tensor of no graph yet, and one appended to the graph's constants. @bytes: little-endian,
+ * copied; NULL: zeros. dims NULL: a scalar. */
+Onnx__TensorProto *onnx_make_constant(struct onnx_graph *g, const char *name, int32_t type,
+                                      const int64_t *dims, size_t n_dims, const void *bytes,
+                                      size_t n);
 void onnx_add_constant(struct onnx_graph *g, const char *name, int32_t type, const int64_t *dims,
                        size_t n_dims, const void *bytes, size_t n);
 

@@ -172,25 +172,34 @@ static int mark_wanted(void *user, Onnx__NodeProto *n) {
 }
 
 static int mark_half(struct pass *p) {
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < p->values.cap; i++) {
+    for (size_t i = 0; i < p->values.cap; i++) {
         struct onnx_val *x = p->values.slots[i];
         if (!x || x->type != FLOAT || x->flags & IS_EXACT)
             continue;
         if ((x->weight || x->constant) && !(x->flags & WANTS_HALF))
             continue;
         x->flags |= IS_HALF;
-        if (x->constant)
-            rc = onnx_tensor_convert(p->g, x->constant, FLOAT16);
-        if (x->weight) {
-            x->weight->type = FLOAT16;
-            x->weight->to = DTYPE_F16;
-            x->weight->expr =
-                expr_clamp(p->g->arena, x->weight->expr, ONNX_F16_LEAST, ONNX_F16_MOST);
-            rc = x->weight->expr ? 0 : -ENOMEM;
-        }
+        if (!x->weight)
+            continue;
+        x->weight->type = FLOAT16;
+        x->weight->to = DTYPE_F16;
+        x->weight->expr = expr_clamp(p->g->arena, x->weight->expr, ONNX_F16_LEAST, ONNX_F16_MOST);
+        if (!x->weight->expr)
+            return err_set(p->err, -ENOMEM, "no memory for the graph");
+    }
+    return 0;
+}
+
+/* Of each graph, as branches may call theirs alike. */
+static int narrow_constants(void *user, Onnx__GraphProto *g) {
+    const struct pass *p = user;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < g->n_initializer; i++) {
+        Onnx__TensorProto *t = g->initializer[i];
+        if (t->data_type == FLOAT && has_flag(p, t->name, IS_HALF))
+            rc = onnx_tensor_convert(p->g, t, FLOAT16);
         if (rc < 0)
-            return err_set(p->err, rc, "%.80s cannot be converted to float16", x->name);
+            return err_set(p->err, rc, "%.80s cannot be converted to float16", t->name);
     }
     return 0;
 }
@@ -344,6 +353,8 @@ static int to_fp16(struct onnx_graph *g, struct err *err) {
     onnx_each_graph(graph, mark_exact, &p);
     onnx_each_node(graph, mark_wanted, &p);
     rc = mark_half(&p);
+    if (rc == 0)
+        rc = onnx_each_graph(graph, narrow_constants, &p);
     if (rc == 0)
         rc = onnx_each_node(graph, change_node, &p);
     if (rc == 0)

@@ -3,6 +3,7 @@
  * with its defaults (quantization/onnx_quantizer.py, operators/), of the main graph. Matrices and
  * kernels are int8, tables of embeddings uint8; activations are scaled when they come. */
 #include "formats/onnx/onnx_int8.h"
+#include "formats/onnx/onnx_scope.h"
 #include <errno.h>
 
 enum { FLOAT = ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT };

@@ -47,8 +47,10 @@ static void add_constants(struct onnx_graph *g, const struct onnx_reshape *r) {
                       { "zero_vec", 0, 1 } };
     const int64_t single = 1;
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
-        onnx_add_constant(g, value_name(g, r, constants[i].name), INT64, &single,
-                          constants[i].n_dims, &constants[i].value, sizeof constants[i].value);
+        onnx_scope_add(g, r->scope,
+                       onnx_make_constant(g, value_name(g, r, constants[i].name), INT64, &single,
+                                          constants[i].n_dims, &constants[i].value,
+                                          sizeof constants[i].value));
 }
 
 void onnx_restore_shape(struct onnx_graph *g, const struct onnx_reshape *r,

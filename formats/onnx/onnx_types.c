@@ -49,23 +49,31 @@ static float fit_f16(float x) {
                      x);
 }
 
-int onnx_tensor_convert(struct onnx_graph *g, Onnx__TensorProto *t, int32_t type) {
-    const enum dtype to = float_dtype(type);
-    uint64_t n = 1, bytes;
+int onnx_tensor_floats(struct onnx_graph *g, const Onnx__TensorProto *t, float **out, uint64_t *n) {
+    *n = 1;
     for (size_t i = 0; i < t->n_dims; i++)
-        if (t->dims[i] < 0 || !checked_mul(n, (uint64_t)t->dims[i], &n))
+        if (t->dims[i] < 0 || !checked_mul(*n, (uint64_t)t->dims[i], n))
             return -ENOTSUP;
     /* the numbers are in memory: no more than a graph may have */
-    if (n > 64 << 20 || !dtype_bytes(to, n, &bytes) || t->n_external_data)
+    if (*n > 64 << 20 || t->n_external_data)
         return -ENOTSUP;
-    float *x = arena_array(g->arena, float, n ? n : 1);
+    *out = arena_array(g->arena, float, *n ? *n : 1);
+    return *out ? read_floats(t, *out, *n) : -ENOMEM;
+}
+
+int onnx_tensor_convert(struct onnx_graph *g, Onnx__TensorProto *t, int32_t type) {
+    const enum dtype to = float_dtype(type);
+    uint64_t n, bytes;
+    float *x;
+    int rc = onnx_tensor_floats(g, t, &x, &n);
+    if (rc < 0 || !dtype_bytes(to, n, &bytes))
+        return rc < 0 ? rc : -ENOTSUP;
     uint8_t *out = arena_array(g->arena, uint8_t, bytes ? bytes : 1);
-    if (!x || !out)
+    if (!out)
         return -ENOMEM;
-    int rc = read_floats(t, x, n);
     for (uint64_t i = 0; to == DTYPE_F16 && i < n; i++)
         x[i] = fit_f16(x[i]);
-    rc = rc < 0 ? rc : codec_narrow(to, out, x, n);
+    rc = codec_narrow(to, out, x, n);
     t->data_type = type;
     t->has_raw_data = true;
     t->raw_data = (ProtobufCBinaryData){ bytes, out };

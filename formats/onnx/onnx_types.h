@@ -3,6 +3,10 @@
 #pragma once
 #include "formats/onnx/onnx_graph.h"
 
+/* The numbers of a constant of float32, float16 or bfloat16, *n of them in @g's arena. -ENOTSUP for
+ * others, and for what lies in another file or does not fill its shape; -ENOMEM. */
+int onnx_tensor_floats(struct onnx_graph *g, const Onnx__TensorProto *t, float **out, uint64_t *n);
+
 /* A constant of float32, float16 or bfloat16 in another of them, with ONNX Runtime's limits for
  * float16: what is not zero stays so, what is finite too. -ENOTSUP, -ENOMEM. */
 int onnx_tensor_convert(struct onnx_graph *g, Onnx__TensorProto *t, int32_t type);

@@ -87,11 +87,9 @@ static int add_graph(void *user, Onnx__GraphProto *g) {
         if (x)
             x->constant = g->initializer[i];
     }
-    for (size_t i = 0; i < g->n_output && !v->g->failed; i++) {
-        struct onnx_val *x = g->output[i]->name ? onnx_values_add(v, g->output[i]->name) : NULL;
-        if (x)
-            x->uses++;
-    }
+    for (size_t i = 0; i < g->n_output && !v->g->failed; i++)
+        if (g->output[i]->name)
+            onnx_values_add(v, g->output[i]->name);
     return v->g->failed ? -ENOMEM : 0;
 }
 
@@ -102,11 +100,9 @@ static int add_node(void *user, Onnx__NodeProto *n) {
         if (x)
             x->producer = n;
     }
-    for (size_t i = 0; i < n->n_input; i++) {
-        struct onnx_val *x = *n->input[i] ? onnx_values_add(v, n->input[i]) : NULL;
-        if (x)
-            x->uses++;
-    }
+    for (size_t i = 0; i < n->n_input && !v->g->failed; i++)
+        if (*n->input[i])
+            onnx_values_add(v, n->input[i]);
     return v->g->failed ? -ENOMEM : 0;
 }
 
@@ -121,30 +117,4 @@ int onnx_values_init(struct onnx_values *v, struct onnx_graph *g, struct err *er
     if (rc == 0)
         rc = onnx_each_node(g->model->graph, add_node, v);
     return rc < 0 || g->failed ? err_set(err, -ENOMEM, "no memory for the graph") : 0;
-}
-
-/* --- what is not used --- */
-
-static bool is_used(const struct onnx_values *v, const char *name) {
-    const struct onnx_val *x = onnx_values_find(v, name);
-    return x && x->uses && !x->producer;
-}
-
-int onnx_drop_unused(struct onnx_graph *g, struct err *err) {
-    struct onnx_values v;
-    Onnx__GraphProto *graph = g->model->graph;
-    int rc = onnx_values_init(&v, g, err);
-    if (rc < 0)
-        return rc;
-    size_t n = 0;
-    for (size_t i = 0; i < graph->n_initializer; i++)
-        if (is_used(&v, graph->initializer[i]->name))
-            graph->initializer[n++] = graph->initializer[i];
-    graph->n_initializer = n;
-    n = 0;
-    for (size_t i = 0; i < g->n_weights; i++)
-        if (is_used(&v, g->weights[i]->name))
-            g->weights[n++] = g->weights[i];
-    g->n_weights = n;
-    return 0;
 }

@@ -7,11 +7,12 @@
 
 struct onnx_val {
     const char *name;
-    int32_t type; /* of its elements; UNDEFINED: not known, or no tensor */
-    uint32_t uses;
+    int32_t type;                /* of its elements; UNDEFINED: not known, or no tensor */
+    uint32_t uses;               /* counted by onnx_drop_unused */
     Onnx__NodeProto *producer;   /* NULL: an input, or a constant */
     struct onnx_weight *weight;  /* of the main graph; or NULL */
     Onnx__TensorProto *constant; /* an initializer with its numbers; or NULL */
+    struct onnx_scope *scope;    /* whose constant it is, during a walk: onnx_scope.h */
     uint32_t flags;              /* the caller's, as the next */
     void *user;
 };
@@ -43,6 +44,3 @@ int onnx_each_graph(Onnx__GraphProto *g, onnx_use_graph *use, void *user);
 /* Fill in the types: what graphs declare, and what operators yield (of the standard domain). As the
  * type inference of onnx 1.23, which ONNX Runtime's tools build on. onnx_infer.c. */
 void onnx_values_infer(struct onnx_values *v);
-
-/* Drop the initializers and weights that no node uses, or a node yields now. */
-int onnx_drop_unused(struct onnx_graph *g, struct err *err);
