@@ -57,9 +57,13 @@ static void print_text(const struct describe *how, const char *path, const struc
     char buf[TEXT_SIZE], source[PATH_MAX];
     printf("%s\n", path);
     printf("  format        %s\n", m->container->name);
-    fputs("  architecture  ", stdout);
-    text_plain(stdout, describe_architecture(m));
-    printf("\n  parameters    %s\n", text_count(s.params, buf));
+    const struct str arch = describe_architecture(m);
+    if (arch.n) {
+        fputs("  architecture  ", stdout);
+        text_plain(stdout, arch);
+        putchar('\n');
+    }
+    printf("  parameters    %s\n", text_count(s.params, buf));
     printf("  tensors       %u, %s: ", m->n_tensors, text_bytes(s.bytes, buf));
     print_types(&s);
     printf("  bits/weight   %.2f\n", bits(&s));
