@@ -11,11 +11,13 @@ static int no_memory(struct err *err) {
     return err_set(err, -ENOMEM, "no memory for the graph");
 }
 
-/* The places of weights in the graph are left empty; then the rest moves up. */
+/* The places of weights in the main graph are left empty; then the rest moves up. */
 static void remove_weights(Onnx__GraphProto *g, const struct onnx_model *x) {
     size_t n = 0;
     for (uint32_t i = 0; i < x->n_inits; i++)
-        if (x->inits[i].in_node)
+        if (x->inits[i].graph)
+            continue;
+        else if (x->inits[i].in_node)
             g->node[x->inits[i].index] = NULL;
         else
             g->initializer[x->inits[i].index] = NULL;
@@ -33,6 +35,8 @@ static void remove_weights(Onnx__GraphProto *g, const struct onnx_model *x) {
 static int add_weights(struct onnx_graph *g, const struct onnx_model *x, struct err *err) {
     for (uint32_t i = 0; i < x->n_inits; i++) {
         const struct tensor *t = x->inits[i].tensor;
+        if (x->inits[i].graph)
+            continue; /* its numbers are in the graph */
         struct onnx_weight w = { .name = t->name.p,
                                  .type = x->inits[i].type,
                                  .n_dims = t->n_dims,

@@ -8,14 +8,17 @@
 
 /* An initializer, or the value of a node Constant, whose numbers are a tensor of the model. */
 struct onnx_init {
+    uint32_t graph;              /* as struct onnx_payload has it */
     bool in_node;                /* of the node at @index; else of the initializer at @index */
-    uint32_t index;              /* of the main graph, as the file has them */
+    uint32_t index;              /* of that graph, as the file has them */
     int32_t type;                /* Onnx__TensorProto__DataType */
-    const struct tensor *tensor; /* as it is stored, under the name that the graph uses */
+    const struct tensor *tensor; /* as it is stored, under the name that the graph uses; of two in
+                                  * attributes with one name the second is "graph_NUMBER/NAME" */
 };
 
 struct onnx_model {
-    struct str skeleton; /* a ModelProto; of the tensors in `inits` it may lack the numbers */
+    struct str skeleton; /* a ModelProto; of the main graph's tensors in `inits` it may
+                          * lack the numbers */
     const struct onnx_init *inits;
     uint32_t n_inits;
     const struct tensor *stored; /* n_inits of them */

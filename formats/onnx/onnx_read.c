@@ -4,7 +4,12 @@
 #include "formats/container.h"
 #include "formats/folder.h"
 #include "formats/onnx/onnx_model.h"
+#include "formats/onnx/onnx_values.h"
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { MAX_FEW = 8 /* floats in a row that need not be a weight: scales of Resize, a colour */ };
 
 /* --- unpacking --- */
 
@@ -29,7 +34,8 @@ int onnx_unpack(Onnx__ModelProto **out, struct arena *a, struct str skeleton, st
 struct reader {
     struct model *m;
     struct root *root;
-    const Onnx__ModelProto *p;
+    Onnx__GraphProto **graphs; /* by their numbers */
+    uint32_t n_graphs;
     const struct onnx_scan *scan;
     struct onnx_init *inits;
     struct tensor *stored;
@@ -48,7 +54,7 @@ static const Onnx__TensorProto *constant_value(const Onnx__NodeProto *n) {
 /* The tensor that a payload belongs to, and its name in the graph. NULL: none that is read. */
 static const Onnx__TensorProto *find_tensor(const struct reader *r, const struct onnx_payload *at,
                                             const char **name) {
-    const Onnx__GraphProto *g = r->p->graph;
+    const Onnx__GraphProto *g = r->graphs[at->graph];
     const Onnx__TensorProto *t = NULL;
     if (!at->in_node && at->index < g->n_initializer) {
         t = g->initializer[at->index];
@@ -60,15 +66,25 @@ static const Onnx__TensorProto *find_tensor(const struct reader *r, const struct
     return t;
 }
 
-/* Of a Constant: a number or a few, as operators take them; a matrix is a weight, small or not. */
+static bool is_float(int32_t type) {
+    return type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT ||
+           type == ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT16 ||
+           type == ONNX__TENSOR_PROTO__DATA_TYPE__BFLOAT16 ||
+           type == ONNX__TENSOR_PROTO__DATA_TYPE__DOUBLE;
+}
+
+/* Of a Constant: what operators take beside weights, as shapes, axes and limits. A matrix is a
+ * weight, small or not, and so is a row of floats, which is a bias or of a norm. */
 static bool is_parameter(const struct onnx_payload *at, const Onnx__TensorProto *t) {
-    return at->in_node && at->len <= ONNX_KEEP_BYTES && (!t || t->n_dims < 2);
+    if (!at->in_node || at->len > ONNX_KEEP_BYTES || (t && t->n_dims > 1))
+        return false;
+    return !t || t->n_dims == 0 || !is_float(t->data_type) || t->dims[0] <= MAX_FEW;
 }
 
 static int read_weight(struct reader *r, const struct onnx_payload *at) {
     const char *name = NULL;
     const Onnx__TensorProto *t = find_tensor(r, at, &name);
-    if (is_parameter(at, t))
+    if (is_parameter(at, t) || (!t && at->graph))
         return 0;
     if (!t)
         return err_set(r->err, -ENOTSUP,
@@ -83,8 +99,65 @@ static int read_weight(struct reader *r, const struct onnx_payload *at) {
     if (rc < 0 || !is_weight)
         return rc;
     s->name = arena_str(&r->m->arena, str_from(name));
-    r->inits[r->n++] = (struct onnx_init){ at->in_node, at->index, t->data_type, s };
+    r->inits[r->n++] = (struct onnx_init){ at->graph, at->in_node, at->index, t->data_type, s };
     return s->name.p ? 0 : err_set(r->err, -ENOMEM, "no memory for the model");
+}
+
+/* --- graphs in attributes --- */
+
+static int add_graph(void *user, Onnx__GraphProto *g) {
+    struct reader *r = user;
+    if (r->n_graphs == r->scan->graphs)
+        return -EBADMSG;
+    r->graphs[r->n_graphs++] = g;
+    return 0;
+}
+
+/* In the order of the scan, unless an attribute says twice what it is. */
+static int list_graphs(struct reader *r, struct arena *a, Onnx__GraphProto *main) {
+    r->graphs = arena_array(a, Onnx__GraphProto *, r->scan->graphs);
+    if (!r->graphs)
+        return err_set(r->err, -ENOMEM, "no memory for %u graphs", r->scan->graphs);
+    if (onnx_each_graph(main, add_graph, r) < 0 || r->n_graphs != r->scan->graphs)
+        return err_set(r->err, -EBADMSG, "not an ONNX model: graphs that run into each other");
+    return 0;
+}
+
+static int by_name(const void *a, const void *b) {
+    const struct onnx_init *x = *(struct onnx_init *const *)a, *y = *(struct onnx_init *const *)b;
+    const int order = str_cmp(x->tensor->name, y->tensor->name);
+    return order ? order : (x > y) - (x < y);
+}
+
+static bool name_by_graph(struct reader *r, const struct onnx_init *init) {
+    struct tensor *t = &r->stored[init - r->inits];
+    char text[32];
+    const int n = snprintf(text, sizeof text, "graph_%u/", init->graph);
+    char *name = arena_alloc(&r->m->arena, (size_t)n + t->name.n + 1, 1);
+    if (!name)
+        return false;
+    memcpy(name, text, (size_t)n);
+    memcpy(name + n, t->name.p, t->name.n + 1);
+    t->name = (struct str){ name, (size_t)n + t->name.n };
+    return true;
+}
+
+/* Two graphs in attributes may use one name: the first to come keeps it. */
+static int tell_apart(struct reader *r, struct arena *a) {
+    const struct onnx_init **order = arena_array(a, const struct onnx_init *, r->n);
+    bool good = order;
+    if (r->n_graphs == 1)
+        return 0;
+    for (uint32_t i = 0; good && i < r->n; i++)
+        order[i] = &r->inits[i];
+    if (good && r->n)
+        qsort(order, r->n, sizeof *order, by_name);
+    for (uint32_t i = 1, first = 0; good && i < r->n; i++)
+        if (!str_eq(order[i]->tensor->name, order[first]->tensor->name))
+            first = i;
+        else if (order[i]->graph)
+            good = name_by_graph(r, order[i]);
+    return good ? 0 : err_set(r->err, -ENOMEM, "no memory for %u tensors", r->n);
 }
 
 /* All numbers that were varints become one source in memory. */
@@ -145,8 +218,12 @@ static int read_graph(struct model *m, struct root *root, const struct onnx_scan
         return rc;
     if (!p->graph || !p->n_opset_import)
         return err_set(err, -EBADMSG, "not an ONNX model: no graph, or no set of operators");
-    struct reader r = { .m = m, .root = root, .p = p, .scan = scan, .err = err };
-    rc = read_weights(&r, x);
+    struct reader r = { .m = m, .root = root, .scan = scan, .err = err };
+    rc = list_graphs(&r, a, p->graph);
+    if (rc == 0)
+        rc = read_weights(&r, x);
+    if (rc == 0)
+        rc = tell_apart(&r, a);
     buffer_fini(&r.unpacked);
     if (rc == 0)
         rc = index_stored(m, err);

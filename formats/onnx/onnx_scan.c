@@ -45,8 +45,11 @@ struct scan {
     uint8_t *window;
     uint64_t begin, end; /* of the file: what the window holds */
     uint64_t size;
-    uint32_t graphs;              /* main ones; one is right */
-    uint32_t nodes, initializers; /* of the main graph, so far */
+};
+
+/* A graph on the way to which there is no function, and what has come of it so far. */
+struct graph {
+    uint32_t number, nodes, initializers;
 };
 
 /* A field with its value at [at, end). */
@@ -162,7 +165,8 @@ static bool holds_numbers(uint32_t field) {
     return field == 4 || field == 5 || field == 7 || (field >= 9 && field <= 11);
 }
 
-static int add_payload(struct scan *s, bool in_node, uint32_t index) {
+/* A tensor of graph @g, in a message of kind @in. */
+static int add_payload(struct scan *s, struct graph *g, enum kind in) {
     struct onnx_scan *out = s->out;
     if (out->n == MAX_PAYLOADS)
         return err_set(s->err, -EFBIG, "more than %d tensors", MAX_PAYLOADS);
@@ -174,22 +178,25 @@ static int add_payload(struct scan *s, bool in_node, uint32_t index) {
         out->payloads = grown;
         out->cap = cap;
     }
-    out->payloads[out->n++] = (struct onnx_payload){ .in_node = in_node, .index = index };
+    const bool in_node = in != KIND_GRAPH;
+    out->payloads[out->n++] = (struct onnx_payload){
+        .graph = g->number, .in_node = in_node, .index = in_node ? g->nodes - 1 : g->initializers++
+    };
     return 0;
 }
 
 /* --- messages --- */
 
-/* A message, how deep it lies, and whether it is the main graph or a tensor that belongs to it. */
+/* A message, how deep it lies, and the graph that it is or belongs to; NULL: none that counts. */
 struct message {
     enum kind kind;
     uint32_t depth;
-    bool main;
+    struct graph *graph;
 };
 
 static int scan_message(struct scan *s, const struct message *m, uint64_t at, uint64_t end);
 
-/* Numbers that the skeleton may do without. */
+/* Numbers that the skeleton may do without, in the main graph. */
 static int take_numbers(struct scan *s, const struct field *f) {
     struct onnx_payload *p = &s->out->payloads[s->out->n - 1];
     if (f->end == f->at)
@@ -199,27 +206,26 @@ static int take_numbers(struct scan *s, const struct field *f) {
     p->field = f->number;
     p->off = f->at;
     p->len = f->end - f->at;
-    return p->len > ONNX_KEEP_BYTES ? 0 : keep(s, f->tag, f->end);
+    return p->len > ONNX_KEEP_BYTES && p->graph == 0 ? 0 : keep(s, f->tag, f->end);
 }
 
 static int scan_child(struct scan *s, const struct message *m, enum kind kind,
                       const struct field *f) {
-    struct message child = { kind, m->depth + 1, false };
+    struct message child = { kind, m->depth + 1, m->graph };
+    struct graph graph = { .number = s->out->graphs };
     struct buffer *b = &s->out->skeleton;
     int rc = 0;
     if (child.depth > MAX_DEPTH)
         return bad(s, f->tag, "graphs nested too deep");
-    if (m->kind == KIND_MODEL && kind == KIND_GRAPH) {
-        child.main = true;
-        if (s->graphs++)
+    if (kind == KIND_GRAPH && (m->kind == KIND_MODEL || m->graph)) {
+        if (m->kind == KIND_MODEL && s->out->graphs)
             return bad(s, f->tag, "a second graph");
-    } else if (m->main && (kind != KIND_GRAPH || m->kind != KIND_ATTRIBUTE)) {
-        child.main = true; /* of a node of the main graph, but not of a graph in its attributes */
-        if (kind == KIND_TENSOR)
-            rc = m->kind == KIND_GRAPH ? add_payload(s, false, s->initializers++)
-                                       : add_payload(s, true, s->nodes - 1);
-        else if (kind == KIND_NODE)
-            s->nodes++;
+        child.graph = &graph;
+        s->out->graphs++;
+    } else if (m->graph && kind == KIND_NODE) {
+        m->graph->nodes++;
+    } else if (m->graph && kind == KIND_TENSOR) {
+        rc = add_payload(s, m->graph, m->kind);
     }
     if (rc < 0)
         return rc;
@@ -236,7 +242,7 @@ static int scan_child(struct scan *s, const struct message *m, enum kind kind,
 }
 
 static int scan_field(struct scan *s, const struct message *m, const struct field *f) {
-    if (m->kind == KIND_TENSOR && m->main && holds_numbers(f->number)) {
+    if (m->kind == KIND_TENSOR && m->graph && holds_numbers(f->number)) {
         if (f->wire == ONNX_WIRE_BYTES)
             return take_numbers(s, f);
         return bad(s, f->tag, "numbers of a tensor that are not packed");
@@ -260,12 +266,12 @@ static int scan_message(struct scan *s, const struct message *m, uint64_t at, ui
 
 int onnx_scan(struct onnx_scan *out, struct source *source, struct err *err) {
     struct scan s = { .out = out, .s = source, .err = err, .size = source_ident(source)->size };
-    const struct message model = { KIND_MODEL, 0, false };
+    const struct message model = { KIND_MODEL, 0, NULL };
     *out = (struct onnx_scan){ .n = 0 };
     s.window = malloc(WINDOW);
     int rc = s.window ? scan_message(&s, &model, 0, s.size)
                       : err_set(err, -ENOMEM, "no memory for the graph");
-    if (rc == 0 && !s.graphs)
+    if (rc == 0 && !out->graphs)
         rc = bad(&s, s.size, "no graph");
     free(s.window);
     return rc;

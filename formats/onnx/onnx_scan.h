@@ -11,8 +11,9 @@ enum {
     ONNX_KEEP_BYTES = 1 << 10,    /* numbers up to here are in the skeleton too */
 };
 
-/* Where the numbers of one tensor of the main graph lie: of an initializer, or of an attribute. */
+/* Where the numbers of one tensor of a graph lie: of an initializer, or of an attribute. */
 struct onnx_payload {
+    uint32_t graph;    /* its number: 0 is the main one, then those in attributes as they come */
     bool in_node;      /* of an attribute of node @index; else of initializer @index */
     uint32_t index;    /* as the file has them */
     uint32_t field;    /* of TensorProto: raw_data, float_data ...; 0: it has no numbers */
@@ -20,9 +21,10 @@ struct onnx_payload {
 };
 
 struct onnx_scan {
-    struct buffer skeleton; /* a ModelProto */
+    struct buffer skeleton; /* a ModelProto; graphs in attributes have all of their numbers */
     struct onnx_payload *payloads;
     uint32_t n, cap;
+    uint32_t graphs; /* but those in functions */
 };
 
 /* onnx_scan_fini in any case. -EBADMSG for what is no protobuf, -EFBIG for what is too large. */

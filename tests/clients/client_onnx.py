@@ -196,6 +196,55 @@ def test_blocks_with_zero_points_are_floats_in_safetensors(program, tmp_path, sp
     assert "onnx::MatMul_104_zero_points" not in got
 
 
+def branch(kind, bias):
+    """A graph of its own: a matrix called as in the other one, and a bias in a Constant."""
+    rng = np.random.default_rng(len(kind))
+    numbers = {"w": rng.standard_normal((16, 16), np.float32), bias: rng.standard_normal(16, np.float32)}
+    nodes = [onnx.helper.make_node("Constant", [], [bias], value=numpy_helper.from_array(numbers[bias])),
+             onnx.helper.make_node("MatMul", ["x", "w"], [kind + "_m"]),
+             onnx.helper.make_node("Add", [kind + "_m", bias], [kind + "_y"])]
+    y = onnx.helper.make_tensor_value_info(kind + "_y", onnx.TensorProto.FLOAT, [1, 16])
+    return onnx.helper.make_graph(nodes, kind, [], [y], [numpy_helper.from_array(numbers["w"], "w")]), numbers
+
+
+def write_branches(path):
+    (then, a), (other, b) = branch("then", "then_b"), branch("other", "other_b")
+    few = numpy_helper.from_array(np.ones(4, np.float32))
+    nodes = [onnx.helper.make_node("If", ["c"], ["m"], then_branch=then, else_branch=other),
+             onnx.helper.make_node("Constant", [], ["scales"], value=few),
+             onnx.helper.make_node("Identity", ["m"], ["y"])]
+    ends = [onnx.helper.make_tensor_value_info(n, t, d) for n, t, d in (
+        ("c", onnx.TensorProto.BOOL, []), ("x", onnx.TensorProto.FLOAT, [1, 16]), ("y", onnx.TensorProto.FLOAT, [1, 16]))]
+    graph = onnx.helper.make_graph(nodes, "main", ends[:2], ends[2:])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]), path)
+    # attributes come in the order of their names
+    return {"w": b["w"], "graph_2/w": a["w"], "other_b": b["other_b"], "then_b": a["then_b"]}
+
+
+def test_weights_of_branches_are_tensors(program, tmp_path):
+    want = write_branches(tmp_path / "m.onnx")
+    out = tmp_path / "out.safetensors"
+    subprocess.run([program, "convert", "-q", tmp_path / "m.safetensors@f32", out], check=True)
+    got = safetensors.numpy.load_file(out)
+    assert got.keys() == want.keys()
+    assert all(np.array_equal(got[name], want[name]) for name in want)
+
+
+def field(number, payload):
+    """A field of protobuf that is a message; its length takes two bytes."""
+    return bytes([number << 3 | 2, len(payload) & 127 | 128, len(payload) >> 7]) + payload
+
+
+def test_an_attribute_with_two_graphs_is_refused(program, tmp_path):
+    graphs = [branch(kind, kind + "_b")[0] for kind in ("then", "other")]
+    attribute = b"".join(onnx.helper.make_attribute("then_branch", g).SerializeToString() for g in graphs)
+    opset = onnx.helper.make_opsetid("", 17).SerializeToString()
+    (tmp_path / "m.onnx").write_bytes(field(7, field(1, field(5, attribute))) + field(8, opset))
+    done = subprocess.run([program, "info", tmp_path / "m.onnx"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "graphs that run into each other" in done.stderr
+
+
 def test_weights_lie_where_they_do_in_the_source(onnx_mount):
     model = onnx.load(onnx_mount / "external.onnx@fp32", load_external_data=False)
     places = [e.value for t in model.graph.initializer for e in t.external_data if e.key == "location"]
