@@ -5,7 +5,7 @@
 #include "formats/json.h"
 #include "formats/tokenizer/tokenizer.h"
 #include <errno.h>
-#include <stdlib.h>
+#include <stdio.h>
 
 #define SPACE "\xe2\x96\x81" /* U+2581, which stands for a space in SentencePiece */
 
@@ -130,50 +130,26 @@ static void add_added(struct hf_writer *w) {
     buffer_z(w->b, "],\n");
 }
 
-static void add_special_use(struct hf_writer *w, struct str text) {
-    buffer_z(w->b, "{\"SpecialToken\": {\"id\": ");
-    buffer_json(w->b, text);
-    buffer_z(w->b, ", \"type_id\": 0}}");
-}
-
-/* What stands before and behind a text; @end may be missing. */
-static void add_template(struct hf_writer *w, const char *begin_key, const char *end_key) {
-    uint64_t ids[2] = { 0, 0 };
-    struct str texts[2];
-    const bool has[2] = { begin_key && hf_special(w, begin_key, &ids[0], &texts[0]),
-                          end_key && hf_special(w, end_key, &ids[1], &texts[1]) };
-    if (!has[0] && !has[1]) {
-        buffer_z(w->b, " \"post_processor\": null,\n");
-        return;
-    }
-    buffer_z(w->b, " \"post_processor\": {\"type\": \"TemplateProcessing\"");
-    for (int pair = 0; pair < 2; pair++) {
-        buffer_z(w->b, pair ? ", \"pair\": [" : ", \"single\": [");
-        if (has[0])
-            add_special_use(w, texts[0]);
-        buffer_z(w->b, has[0] ? ", " : "");
-        buffer_z(w->b, "{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}");
-        if (has[1])
-            buffer_z(w->b, ", ");
-        if (has[1])
-            add_special_use(w, texts[1]);
-        buffer_z(w->b, pair ? ", {\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}]" : "]");
-    }
-    buffer_z(w->b, ", \"special_tokens\": {");
-    for (int i = 0; i < 2; i++) {
-        if (!has[i] || (i && has[0] && ids[0] == ids[1]))
-            continue;
-        buffer_z(w->b, i && has[0] ? ", " : "");
-        buffer_json(w->b, texts[i]);
-        buffer_z(w->b, ": {\"id\": ");
-        buffer_json(w->b, texts[i]);
-        buffer_z(w->b, ", \"ids\": [");
-        buffer_decimal(w->b, ids[i]);
-        buffer_z(w->b, "], \"tokens\": [");
-        buffer_json(w->b, texts[i]);
-        buffer_z(w->b, "]}");
-    }
-    buffer_z(w->b, "}},\n");
+/* As llama.cpp puts a text and a pair of texts together; the pairs of the GGUF say what it adds. */
+static void add_template(struct hf_writer *w, bool bos_absent, bool sep_absent) {
+    static const struct {
+        const char *flag, *id;
+    } marks[] = {
+        { "tokenizer.ggml.add_bos_token", "tokenizer.ggml.bos_token_id" },
+        { "tokenizer.ggml.add_eos_token", "tokenizer.ggml.eos_token_id" },
+        { "tokenizer.ggml.add_sep_token", "tokenizer.ggml.seperator_token_id" },
+    };
+    const bool absent[] = { bos_absent, false, sep_absent };
+    char single[4], pair[8];
+    struct hf_frame f = { .single = single, .pair = pair, .second = 1 };
+    bool has[3];
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        has[i] = hf_flag(w->kvs, marks[i].flag, absent[i]) &&
+                 hf_special(w, marks[i].id, &f.ids[i], &f.texts[i]);
+    const char *begin = has[0] ? "[" : "", *end = has[1] ? "]" : "";
+    snprintf(single, sizeof single, "%sA%s", begin, end);
+    snprintf(pair, sizeof pair, "%sA%s%sB%s", begin, end, has[2] ? "|" : "", end);
+    hf_frame_add(w, &f);
 }
 
 static void add_vocab(struct hf_writer *w) {
@@ -218,12 +194,7 @@ static int add_spm(struct hf_writer *w) {
     buffer_z(b, prefix ? "{\"type\": \"Prepend\", \"prepend\": \"" SPACE "\"}, " : "");
     buffer_z(b, "{\"type\": \"Replace\", \"pattern\": {\"String\": \" \"}, \"content\": \"" SPACE
                 "\"}]},\n \"pre_tokenizer\": null,\n");
-    add_template(
-        w,
-        hf_flag(w->kvs, "tokenizer.ggml.add_bos_token", true) ? "tokenizer.ggml.bos_token_id"
-                                                              : NULL,
-        hf_flag(w->kvs, "tokenizer.ggml.add_eos_token", false) ? "tokenizer.ggml.eos_token_id"
-                                                               : NULL);
+    add_template(w, true, false);
     buffer_z(b, " \"decoder\": {\"type\": \"Sequence\", \"decoders\": [{\"type\": \"Replace\", "
                 "\"pattern\": {\"String\": \"" SPACE "\"}, \"content\": \" \"}, "
                 "{\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}");
@@ -275,14 +246,7 @@ static int add_bpe(struct hf_writer *w) {
     if (!kv_find(w->kvs, STR("tokenizer.ggml.merges")))
         return err_set(w->err, -EBADMSG, "tokenizer.ggml.merges is missing");
     add_pre(w, pre);
-    const bool sep = hf_flag(w->kvs, "tokenizer.ggml.add_sep_token", pre->add_sep);
-    add_template(w,
-                 hf_flag(w->kvs, "tokenizer.ggml.add_bos_token", pre->add_bos || sep)
-                     ? "tokenizer.ggml.bos_token_id"
-                     : NULL,
-                 hf_flag(w->kvs, "tokenizer.ggml.add_eos_token", sep)
-                     ? "tokenizer.ggml.eos_token_id"
-                     : NULL);
+    add_template(w, pre->add_bos, pre->add_sep);
     buffer_z(b, " \"decoder\": {\"type\": \"ByteLevel\", \"add_prefix_space\": true, "
                 "\"trim_offsets\": true, \"use_regex\": true},\n \"model\": {\"type\": \"BPE\", "
                 "\"dropout\": null, \"unk_token\": null, \"continuing_subword_prefix\": null, "

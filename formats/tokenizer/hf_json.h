@@ -44,7 +44,7 @@ struct hf_pre {
     const char *whole;      /* JSON of all steps, where they are of other kinds; or NULL */
     bool digits;            /* each digit alone, before the splits */
     bool ignore_merges;     /* a whole word that is a token is that */
-    bool add_bos, add_sep;  /* where no pair says */
+    bool add_bos, add_sep;  /* where the GGUF does not say */
 };
 const struct hf_pre *hf_pre_find(struct str name); /* NULL: not known */
 
@@ -59,6 +59,17 @@ struct hf_writer {
 bool hf_flag(const struct kv_list *kvs, const char *key, bool absent);
 /* The id and the text of the special token that the pair names; false: there is none. */
 bool hf_special(const struct hf_writer *w, const char *key, uint64_t *id, struct str *text);
+
+/* hf_json_frame.c: what stands around a text and a pair of texts. */
+struct hf_frame {
+    /* One character each: 'A' and 'B' the texts, '[' and ']' what begins and ends them, '|' what
+     * stands between two. The pair has all marks that the single text has. */
+    const char *single, *pair;
+    int second; /* type_id of what belongs to the second text */
+    uint64_t ids[3];
+    struct str texts[3]; /* by "[]|" */
+};
+void hf_frame_add(struct hf_writer *w, const struct hf_frame *f);
 
 /* hf_json_pieces.c: all behind the added tokens, of WordPiece and of Unigram. */
 int hf_wordpiece_add(struct hf_writer *w);

@@ -40,6 +40,7 @@ void hf_tokenizer_config_add(struct buffer *b, const struct kv_list *kvs) {
                 "  \"clean_up_tokenization_spaces\": false");
     add_flag(b, kvs, "tokenizer.ggml.add_bos_token", "add_bos_token");
     add_flag(b, kvs, "tokenizer.ggml.add_eos_token", "add_eos_token");
+    add_flag(b, kvs, "tokenizer.ggml.add_sep_token", "add_sep_token");
     for (size_t i = 0; i < sizeof special_tokens / sizeof *special_tokens; i++) {
         if (!kv_get_u64(kvs, special_tokens[i].key, &id) || !token_text(kvs, id, &text))
             continue;

@@ -8,58 +8,6 @@
 
 #define SPACE "\xe2\x96\x81" /* U+2581: before what begins a word */
 
-/* --- what stands around a text and a pair of texts --- */
-
-/* One character each: 'A' and 'B' the texts, '[' and ']' what begins and ends. */
-struct frame {
-    const char *single, *pair;
-    int second; /* type_id of what belongs to the second text */
-    uint64_t ids[2];
-    struct str texts[2];
-};
-
-static void add_part(struct hf_writer *w, const struct frame *f, char c, bool behind) {
-    const bool text = c == 'A' || c == 'B';
-    buffer_z(w->b, text ? "{\"Sequence\": {\"id\": " : "{\"SpecialToken\": {\"id\": ");
-    if (text)
-        buffer_z(w->b, c == 'A' ? "\"A\"" : "\"B\"");
-    else
-        buffer_json(w->b, f->texts[c == ']']);
-    buffer_z(w->b, ", \"type_id\": ");
-    buffer_decimal(w->b, behind ? (uint64_t)f->second : 0);
-    buffer_z(w->b, "}}");
-}
-
-static void add_parts(struct hf_writer *w, const struct frame *f, const char *parts) {
-    bool behind = false;
-    buffer_z(w->b, "[");
-    for (const char *p = parts; *p; p++) {
-        behind = behind || *p == 'B';
-        buffer_z(w->b, p == parts ? "" : ", ");
-        add_part(w, f, *p, behind);
-    }
-    buffer_z(w->b, "]");
-}
-
-static void add_frame(struct hf_writer *w, const struct frame *f) {
-    buffer_z(w->b, " \"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": ");
-    add_parts(w, f, f->single);
-    buffer_z(w->b, ", \"pair\": ");
-    add_parts(w, f, f->pair);
-    buffer_z(w->b, ", \"special_tokens\": {");
-    for (int i = strchr(f->single, '[') ? 0 : 1; i < 2; i++) {
-        buffer_json(w->b, f->texts[i]);
-        buffer_z(w->b, ": {\"id\": ");
-        buffer_json(w->b, f->texts[i]);
-        buffer_z(w->b, ", \"ids\": [");
-        buffer_decimal(w->b, f->ids[i]);
-        buffer_z(w->b, "], \"tokens\": [");
-        buffer_json(w->b, f->texts[i]);
-        buffer_z(w->b, i ? "]}" : "]}, ");
-    }
-    buffer_z(w->b, "}},\n");
-}
-
 static int need_special(const struct hf_writer *w, const char *key, uint64_t *id,
                         struct str *text) {
     return hf_special(w, key, id, text) ? 0 : err_set(w->err, -EBADMSG, "%s is missing", key);
@@ -100,7 +48,7 @@ static void add_normalizer(struct hf_writer *w) {
 
 int hf_wordpiece_add(struct hf_writer *w) {
     struct buffer *b = w->b;
-    struct frame f = { "[A]", "[A]B]", 1, { 0, 0 }, { { NULL, 0 }, { NULL, 0 } } };
+    struct hf_frame f = { .single = "[A]", .pair = "[A]B]", .second = 1 };
     struct str unknown;
     uint64_t id;
     int rc = need_special(w, "tokenizer.ggml.unknown_token_id", &id, &unknown);
@@ -111,7 +59,7 @@ int hf_wordpiece_add(struct hf_writer *w) {
     if (rc < 0)
         return rc;
     add_normalizer(w);
-    add_frame(w, &f);
+    hf_frame_add(w, &f);
     buffer_z(b, " \"decoder\": {\"type\": \"WordPiece\", \"prefix\": \"##\", \"cleanup\": true},\n"
                 " \"model\": {\"type\": \"WordPiece\", \"unk_token\": ");
     buffer_json(b, unknown);
@@ -200,7 +148,7 @@ static uint64_t find_unknown(const struct hf_writer *w) {
 
 int hf_unigram_add(struct hf_writer *w) {
     struct buffer *b = w->b;
-    struct frame f = { "A]", "A]B]", 0, { 0, 0 }, { { NULL, 0 }, { NULL, 0 } } };
+    struct hf_frame f = { .single = "A]", .pair = "A]B]" };
     bool bytes = false;
     int rc = need_special(w, "tokenizer.ggml.eos_token_id", &f.ids[1], &f.texts[1]);
     if (rc == 0 && !w->v.scores)
@@ -215,7 +163,7 @@ int hf_unigram_add(struct hf_writer *w) {
     for (uint64_t i = 0; i < w->v.n; i++)
         bytes = bytes || w->v.types[i] == TOKEN_BYTE;
     add_spaces(w);
-    add_frame(w, &f);
+    hf_frame_add(w, &f);
     buffer_z(b, " \"model\": {\"type\": \"Unigram\", \"unk_id\": ");
     buffer_decimal(b, find_unknown(w));
     buffer_z(b, bytes ? ", \"byte_fallback\": true, \"vocab\": ["

@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0
  * formats/tokenizer/hf_json_pre.c - the patterns of pre-tokenizers, as the tokenizer.json of their
- * models have them. */
+ * models have them. llama.cpp splits some texts otherwise than the models do (docs/architectures.md
+ * says which); the model's own pattern counts where it is known. */
 #include "formats/tokenizer/hf_json.h"
 
 #define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 #define WORDS        "[^\\r\\n\\p{L}\\p{N}]?\\p{L}+"
 #define SPACES       "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define REST         " ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" SPACES
-#define UPPER        "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
-#define LOWER        "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
-#define CASED(tail)                                                                             \
-    "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" tail "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER \
-    "*" tail
-#define SLASHED " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" SPACES
-#define NFC     "{\"type\":\"NFC\"}"
+#define GPT2                                                                         \
+    "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|" \
+    "\\s+"
+/* Words end before a capital letter; @but: what is no letter of words. */
+#define UPPER(but) "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}" but "]"
+#define LOWER(but) "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}" but "]"
+#define CASED_BUT(but, tail)                                                                     \
+    "[^\\r\\n\\p{L}\\p{N}]?" UPPER(but) "*" LOWER(but) "+" tail "|[^\\r\\n\\p{L}\\p{N}]?" UPPER( \
+        but) "+" LOWER(but) "*" tail
+#define CASED(tail) CASED_BUT("", tail)
+#define SLASHED     " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" SPACES
+#define BLANKS(n)   "\\s{" n "}(?!\\S)|"
+#define NFC         "{\"type\":\"NFC\"}"
 
 /* DeepSeek: Chinese, and words with the sign before them. */
 #define HAN_KANA   "[一-龥぀-ゟ゠-ヿ]+"
@@ -21,6 +28,15 @@
 #define SIGNED                                                                           \
     "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?" \
     "[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+"
+/* AFMoE: the scripts without spaces, by llama.cpp's ranges. Youtu: Korean, signs of both widths,
+ * Bopomofo, Chinese. */
+#define SPACELESS                                                                   \
+    "[\\x{4E00}-\\x{9FFF}\\x{3400}-\\x{4DBF}\\x{8C48}-\\x{FAFF}\\x{3040}-\\x{309F}" \
+    "\\x{30A0}-\\x{30FF}\\x{FF65}-\\x{FF9F}\\x{2F00}-\\x{2FDF}\\x{E40}-\\x{E7F}"    \
+    "\\x{E80}-\\x{EFF}\\x{1780}-\\x{17FF}\\x{1000}-\\x{109F}\\x{AA60}-\\x{AA7F}"    \
+    "\\x{A9E0}-\\x{A9FF}\\x{AC00}-\\x{D7AF}\\x{1100}-\\x{11FF}]+"
+#define EAST_ASIAN \
+    "[가-힣ㄱ-ㆎ]+|[！…“”‘’—：；，、-〿︰-﹏]+|[ㄅ-ㄯ]+|" HAN_KANA
 /* DeepSeek LLM: letters of alphabets with two cases. By numbers, as some of them are not in the
  * form that editors compose. */
 #define CASED_LETTERS                                                                      \
@@ -46,16 +62,29 @@
 #define SENTENCES " ?[^(\\s|.,!?…。，、।۔،)]+"
 
 static const struct hf_pre pres[] = {
-    { .names = "default gpt-2 jais trillion granite-docling phi-2 jina-es jina-de jina-v2-es "
+    { .names = "default",
+      .normalizer = "null",
+      .splits = { "[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]" } },
+    { .names = "gpt-2 jais trillion granite-docling phi-2 jina-es jina-de jina-v2-es "
                "jina-v2-de gigachat a.x-4.0 mellum modern-bert exaone4",
       .normalizer = "null" },
     { .names = "roberta-bpe jina-v1-en jina-v2-code", .normalizer = "null", .add_sep = true },
-    { .names = "mpt olmo gpt-neox", .normalizer = NFC },
+    { .names = "mpt olmo", .normalizer = NFC },
     { .names = "llama3 llama-v3 llama-bpe falcon3 falcon-h1 pixtral midm-2.0 lfm2 jina-v5-nano",
       .normalizer = "null",
       .splits = { CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" REST },
       .ignore_merges = true,
       .add_bos = true },
+    { .names = "minicpm5",
+      .normalizer = "null",
+      .splits = { "\\p{N}{1,3}", CONTRACTIONS "|" WORDS "|\\p{N}+|" REST },
+      .ignore_merges = true },
+    { .names = "jais-2",
+      .normalizer = "null",
+      .splits = { CONTRACTIONS
+                  "|" WORDS "|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|" BLANKS(
+                      "512") BLANKS("256") BLANKS("128") BLANKS("64") BLANKS("32") BLANKS("16")
+                      BLANKS("8") BLANKS("4") BLANKS("1,2") "\\s{1}" } },
     { .names = "smaug-bpe dbrx chatglm-bpe",
       .normalizer = "null",
       .splits = { CONTRACTIONS "|" WORDS "|\\p{N}{1,3}|" REST } },
@@ -73,8 +102,16 @@ static const struct hf_pre pres[] = {
     { .names = "stablelm2 grok-2 solar-open",
       .normalizer = "null",
       .splits = { CONTRACTIONS "|" WORDS "|\\p{N}|" REST } },
+    { .names = "laguna",
+      .normalizer = "null",
+      .splits = { "[^\\n]+|[\\n]+", CONTRACTIONS "|" WORDS "|\\p{N}|" REST } },
+    { .names = "exaone-moe",
+      .normalizer = "null",
+      .splits = { CONTRACTIONS
+                  "|[^\\r\\n\\p{L}\\p{N}]?(?:\\p{L}\\p{M}*(?: \\p{L}\\p{M}*)*)+|\\p{N}|"
+                  " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]?|\\s*[\\r\\n]|\\s+(?!\\S)|\\s+" } },
     { .names = "ufakzeka", .normalizer = "null", .splits = { WORDS "|\\p{N}|" REST } },
-    { .names = "starcoder refact smollm codeshell exaone minerva-7b",
+    { .names = "starcoder refact smollm codeshell exaone minerva-7b mellum2",
       .normalizer = "null",
       .digits = true },
     { .names = "command-r", .normalizer = NFC, .digits = true },
@@ -86,6 +123,18 @@ static const struct hf_pre pres[] = {
     { .names = "gpt-4o llama4 kanana2 talkie minimax-m2",
       .normalizer = "null",
       .splits = { CASED(CONTRACTIONS "?") "|\\p{N}{1,3}|" SLASHED } },
+    { .names = "granite-embed-multi-97m",
+      .normalizer = "null",
+      .splits = { CASED(CONTRACTIONS "?") "|\\p{N}{1,3}|" SLASHED },
+      .ignore_merges = true },
+    { .names = "youtu",
+      .normalizer = "null",
+      .splits = { EAST_ASIAN, CASED(CONTRACTIONS "?") "|\\p{N}|" SLASHED },
+      .ignore_merges = true },
+    { .names = "kimi-k2",
+      .normalizer = "null",
+      .splits = { "[\\p{Han}]+|" CASED_BUT("&&[^\\p{Han}]",
+                                           CONTRACTIONS "?") "|\\p{N}{1,3}|" REST } },
     { .names = "tiny_aya cohere2moe",
       .normalizer = "null",
       .splits = { "\\d{1,3}(?=(?:\\d{3})*\\b)", CASED(CONTRACTIONS "?") "|\\p{N}{1,3}|" SLASHED } },
@@ -99,6 +148,19 @@ static const struct hf_pre pres[] = {
     { .names = "deepseek-v3 hunyuan-dense joyai-llm hy_v4",
       .normalizer = "null",
       .splits = { "\\p{N}{1,3}", HAN_KANA, SIGNED "[\\r\\n]*|" SPACES } },
+    { .names = "spark2_5",
+      .normalizer = "null",
+      .splits = { "\\p{N}{1,3}", HAN_KANA, SIGNED "|[\\r\\n]|\\s+(?!\\S)|\\s+", "\\p{N}" } },
+    { .names = "afmoe",
+      .normalizer = "null",
+      .splits = { "\\p{N}{1,3}(?=(?:\\p{N}{3})*(?!\\p{N}))", SPACELESS,
+                  SIGNED "[\\r\\n]*|" SPACES } },
+    { .names = "superbpe", .normalizer = "null", .splits = { "\\p{N}+", "(?=(\\d{3})+(?!\\d))" } },
+    { .names = "chameleon",
+      .normalizer = "null",
+      .splits = { "<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )",
+                  "\\p{N}", "[\\p{P}!-/:-@\\[-`{-~]", GPT2 },
+      .add_bos = true },
     { .names = "bloom poro-chat gpt3-finnish", .normalizer = "null", .splits = { SENTENCES } },
     { .names = "viking", .normalizer = "null", .splits = { SENTENCES, "\\p{N}" } },
     { .names = "bailingmoe bailingmoe2 llada-moe",
