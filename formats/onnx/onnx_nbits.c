@@ -64,14 +64,6 @@ static bool find_matrix(const struct onnx_val *x, struct matrix *out) {
     return is_matrix(out, dims, (uint32_t)t->n_dims, t->data_type);
 }
 
-/* Declared, by the graph or one around it: -1 if it is not. */
-static int64_t declared_rank(const struct pass *p, const char *name) {
-    const struct onnx_val *x = onnx_values_find(&p->values, name);
-    const Onnx__ValueInfoProto *info = x ? x->user : NULL;
-    const Onnx__TypeProto__Tensor *t = info && info->type ? info->type->tensor_type : NULL;
-    return t && t->shape ? (int64_t)t->shape->n_dim : -1;
-}
-
 static int add_blocks(struct pass *p, struct onnx_val *b, const struct matrix *m,
                       const struct onnx_blocks *parts, const struct nbits *how) {
     bool ok;
@@ -95,8 +87,8 @@ static int add_blocks(struct pass *p, struct onnx_val *b, const struct matrix *m
  * has as many as the matrix. */
 static void keep_rank(struct pass *p, Onnx__NodeProto *n, const struct onnx_val *b,
                       const struct matrix *m, const char *prefix) {
-    const int64_t rank = declared_rank(p, n->input[0]);
-    if (m->n_dims == 2 || rank >= (int64_t)m->n_dims)
+    const struct onnx_val *x = onnx_values_find(&p->values, n->input[0]);
+    if (m->n_dims == 2 || (x && x->rank > m->n_dims))
         return;
     const struct onnx_reshape r = { .x = n->input[0],
                                     .from = onnx_text(p->g, "%s_pre_reshape", n->output[0]),
@@ -154,28 +146,13 @@ static int quantize_graph(void *user, Onnx__GraphProto *graph) {
     return 0;
 }
 
-static void note_values(struct pass *p, Onnx__ValueInfoProto **info, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        struct onnx_val *x = info[i]->name ? onnx_values_find(&p->values, info[i]->name) : NULL;
-        if (x && !x->user)
-            x->user = info[i];
-    }
-}
-
-static int note_declared(void *user, Onnx__GraphProto *graph) {
-    note_values(user, graph->input, graph->n_input);
-    note_values(user, graph->value_info, graph->n_value_info);
-    note_values(user, graph->output, graph->n_output);
-    return 0;
-}
-
 int onnx_to_nbits(struct onnx_graph *g, const struct nbits *how, struct err *err) {
     struct pass p = { .g = g, .how = how, .err = err };
     int rc = onnx_values_init(&p.values, g, err);
-    if (rc == 0)
-        rc = onnx_each_graph(g->model->graph, note_declared, &p);
-    if (rc == 0)
+    if (rc == 0) {
+        onnx_values_rank(&p.values, how->half);
         rc = onnx_each_scope(&p.values, quantize_graph, &p);
+    }
     onnx_need_opset(g, "com.microsoft", 1);
     return rc < 0 ? rc : onnx_drop_unused(g, err);
 }

@@ -8,6 +8,8 @@
 struct onnx_val {
     const char *name;
     int32_t type;                /* of its elements; UNDEFINED: not known, or no tensor */
+    uint32_t rank;               /* dimensions, and one; 0: not known, as of the next */
+    uint64_t length;             /* numbers of a vector, and one */
     uint32_t uses;               /* counted by onnx_drop_unused */
     Onnx__NodeProto *producer;   /* NULL: an input, or a constant */
     struct onnx_weight *weight;  /* of the main graph; or NULL */
@@ -44,3 +46,7 @@ int onnx_each_graph(Onnx__GraphProto *g, onnx_use_graph *use, void *user);
 /* Fill in the types: what graphs declare, and what operators yield (of the standard domain). As the
  * type inference of onnx 1.23, which ONNX Runtime's tools build on. onnx_infer.c. */
 void onnx_values_infer(struct onnx_values *v);
+
+/* Fill in the ranks: what graphs declare, and with @infer what follows for other values (of the
+ * standard domain's most common operators). onnx_rank.c. */
+void onnx_values_rank(struct onnx_values *v, bool infer);

@@ -145,6 +145,20 @@ def branches(op, *lead, used=False, **attributes):
                  [value("y", shape)], {"w": weight(33, 8)})
 
 
+def undeclared(shaped=False):
+    """A factor whose rank no value_info says: float16's converter infers it."""
+    nodes = [node("Relu", "x", "r")]
+    if shaped:  # to [1, batch, 2, 32]
+        nodes += [node("Shape", "r", "sizes"), node("Gather", "sizes zero", "batch"),
+                  node("Unsqueeze", "batch axes", "rows"), node("Concat", "one rows rest", "to", axis=0),
+                  helper.make_node("Reshape", ["r", "to"], ["shaped"], name="shape")]
+    nodes.append(node("MatMul", "shaped w" if shaped else "r w", "y"))
+    numbers = {"zero": np.array(0), "axes": np.array([0]), "one": np.array([1]), "rest": np.array([2, 32])}
+    return model(nodes, [value("x", ["batch", 2, 32])],
+                 [value("y", [1, "batch", 2, 8] if shaped else ["batch", 2, 8])],
+                 {"w": weight(1, 32, 8)} | (numbers if shaped else {}))
+
+
 def looped():
     """A Loop in a branch of an If: the matrix of the inner graph, and that of the branch."""
     body = inner([node("MatMul", "s m", "p"), helper.make_node("MatMul", ["p", "t"], ["q"], name="again"),
@@ -180,6 +194,7 @@ GRAPHS = {
     "if-used": branches("MatMul", used=True), "if-gemm": branches("Gemm"),
     "if-gemm-b": branches("Gemm", transB=1),
     "loop": looped(), "scan": scanned(),
+    "undeclared": undeclared(), "undeclared-shape": undeclared(shaped=True),
     "table": table(), "tied": tied(), "shared": shared(), "floats-too": floats_too(),
 }
 SPECS = ("fp16", "fp16+keep_io_types", "int8", "int8+per_channel", "int4", "int4+asym", "q4f16")
