@@ -41,18 +41,21 @@ void back_u64(struct back *w, const char *name, uint64_t v) {
         buffer_decimal(w->b, v);
 }
 
+const char *back_float(char text[32], float v, int digits) {
+    if (v == truncf(v) && fabsf(v) < 1e15f)
+        snprintf(text, 32, "%.1f", (double)v);
+    else
+        snprintf(text, 32, "%.*g", digits, (double)v);
+    return strcat(text, strpbrk(text, ".en") ? "" : ".0");
+}
+
 static void add_f32(struct buffer *b, float v) {
     char text[32];
-    for (int digits = 1; digits <= 9; digits++) {
+    int digits = 1;
+    do
         snprintf(text, sizeof text, "%.*g", digits, (double)v);
-        if (strtof(text, NULL) == v)
-            break;
-    }
-    if (v == truncf(v) && fabsf(v) < 1e15f)
-        snprintf(text, sizeof text, "%.1f", (double)v);
-    buffer_z(b, text);
-    if (!strpbrk(text, ".en"))
-        buffer_z(b, ".0");
+    while (strtof(text, NULL) != v && ++digits <= 9);
+    buffer_z(b, back_float(text, v, digits));
 }
 
 void back_f32(struct back *w, const char *name, float v) {
@@ -308,7 +311,7 @@ static void add_blocks(struct back *w) {
         !class_field(w, "n_layers num_hidden_layers n_layer num_layers", field))
         return;
     const struct str kept = arena_str(w->arena, str_from(field));
-    if (kept.p && back_blocks(w) < n && w->arch->mtp)
+    if (kept.p && w->arch->mtp && (back_blocks(w) < n || is_field(w, w->arch->mtp)))
         back_u64(w, w->arch->mtp, n - back_blocks(w));
     if (kept.p)
         back_u64(w, kept.p, back_blocks(w));
@@ -316,13 +319,18 @@ static void add_blocks(struct back *w) {
         back_fail(w, -ENOMEM, "no memory for config.json");
 }
 
-/* The width of a head where it does not follow from the others. */
-static void add_head_dim(struct back *w) {
+/* The width of a head where it does not follow from the others, or the class has one of its own;
+ * and as many keys as queries where the pairs do not say it, which llama.cpp takes then. */
+static void add_heads(struct back *w) {
     uint64_t width = 0, hidden = 0, heads = 0;
+    if (!back_find_u64(w, ".attention.head_count", &heads) || !heads)
+        return;
     if (back_find_u64(w, ".attention.key_length", &width) &&
         back_find_u64(w, ".embedding_length", &hidden) &&
-        back_find_u64(w, ".attention.head_count", &heads) && heads && width != hidden / heads)
+        (width != hidden / heads || is_field(w, "head_dim")))
         back_u64(w, "head_dim", width);
+    if (!back_has(w, ".attention.head_count_kv") && is_field(w, "num_key_value_heads"))
+        back_u64(w, "num_key_value_heads", heads);
 }
 
 static void add_all(struct back *w, const char *dtype) {
@@ -342,7 +350,7 @@ static void add_all(struct back *w, const char *dtype) {
     if (w->how->pairs)
         add_list(w, w->how->pairs);
     add_list(w, w->arch->hparams);
-    add_head_dim(w);
+    add_heads(w);
     add_gating(w);
     if (w->cls ? w->cls->rope_theta > 0 : is_field(w, "rope_theta"))
         back_rope(w);

@@ -46,6 +46,8 @@ void back_u64(struct back *w, const char *name, uint64_t v);
 /* @n / @of, so that transformers' int(fraction * of) is @n. */
 void back_fraction(struct back *w, const char *name, uint64_t n, uint64_t of);
 void back_f32(struct back *w, const char *name, float v); /* in as few digits as tell it */
+/* @v in that many digits, with a point or an exponent: transformers tells 2 from 2.0. */
+const char *back_float(char text[32], float v, int digits);
 void back_bool(struct back *w, const char *name, bool v);
 void back_null(struct back *w, const char *name);
 void back_raw(struct back *w, const char *name, const char *json);

@@ -10,18 +10,6 @@
 
 enum { MAX_FREQS = 1 << 12 };
 
-static void add_scaling(struct back *w, const char *type, const char *const *names,
-                        const float *values, size_t n) {
-    char text[512];
-    size_t at = (size_t)snprintf(text, sizeof text, "{\"rope_type\": \"%s\"", type);
-    for (size_t i = 0; i < n && at < sizeof text; i++)
-        at += (size_t)snprintf(text + at, sizeof text - at, ", \"%s\": %.9g", names[i],
-                               (double)values[i]);
-    if (at + 1 < sizeof text)
-        snprintf(text + at, sizeof text - at, "}");
-    back_raw(w, "rope_scaling", text);
-}
-
 /* --- llama3 --- */
 
 static int read_factors(struct back *w, const struct tensor *t, float *out) {
@@ -54,9 +42,8 @@ static bool find_llama3(const float *factors, uint64_t n, float theta, struct ll
 }
 
 static void add_llama3(struct back *w, const struct tensor *t, float theta) {
-    static const char *const names[] = { "factor", "low_freq_factor", "high_freq_factor",
-                                         "original_max_position_embeddings" };
     float factors[MAX_FREQS];
+    char text[256], numbers[3][32];
     struct llama3 s;
     const int rc = read_factors(w, t, factors);
     if (rc < 0)
@@ -64,9 +51,14 @@ static void add_llama3(struct back *w, const struct tensor *t, float theta) {
     else if (!find_llama3(factors, t->elems, theta, &s))
         back_fail(w, -ENOTSUP, "rope_freqs.weight is not what llama3's scaling makes");
     else
-        add_scaling(
-            w, "llama3", names,
-            (const float[]){ (float)s.factor, (float)s.low, (float)s.high, (float)s.context }, 4);
+        snprintf(text, sizeof text,
+                 "{\"rope_type\": \"llama3\", \"factor\": %s, \"low_freq_factor\": %s, "
+                 "\"high_freq_factor\": %s, \"original_max_position_embeddings\": %.0f}",
+                 back_float(numbers[0], (float)s.factor, 9),
+                 back_float(numbers[1], (float)s.low, 9), back_float(numbers[2], (float)s.high, 9),
+                 s.context);
+    if (w->rc == 0)
+        back_raw(w, "rope_scaling", text);
 }
 
 /* --- the rest --- */
@@ -85,37 +77,39 @@ void back_yarn(struct back *w, const char *more) {
         { ".rope.scaling.yarn_log_multiplier", "mscale_all_dim", 0 },
     };
     const float unit = w->how->log_unit > 0 ? w->how->log_unit : 0.1f;
-    char text[640];
+    char text[640], number[32];
     float v = 1;
     uint64_t context;
     if (!back_says(w, ".rope.scaling.type", "yarn"))
         return;
     back_find_f32(w, ".rope.scaling.factor", &v);
-    size_t at = (size_t)snprintf(text, sizeof text, "{\"rope_type\": \"yarn\", \"factor\": %.9g",
-                                 (double)v);
+    size_t at = (size_t)snprintf(text, sizeof text, "{\"rope_type\": \"yarn\", \"factor\": %s",
+                                 back_float(number, v, 9));
     for (size_t i = 0; i < sizeof values / sizeof *values && at < sizeof text; i++)
         if (back_find_u64(w, values[i].key, &context))
             at += (size_t)snprintf(text + at, sizeof text - at, ", \"%s\": %llu", values[i].name,
                                    (unsigned long long)context);
         else if (back_find_f32(w, values[i].key, &v))
-            at += (size_t)snprintf(text + at, sizeof text - at, ", \"%s\": %.7g", values[i].name,
-                                   (double)(v / (values[i].unit > 0 ? values[i].unit : unit)));
+            at += (size_t)snprintf(
+                text + at, sizeof text - at, ", \"%s\": %s", values[i].name,
+                back_float(number, v / (values[i].unit > 0 ? values[i].unit : unit), 7));
     if (at < sizeof text)
         snprintf(text + at, sizeof text - at, "%s}", more);
     back_raw(w, "rope_scaling", text);
 }
 
 static void add_typed(struct back *w) {
-    static const char *const names[] = { "factor" };
-    char key[128];
+    char key[128], text[96], number[32];
     struct str type;
     float factor = 1;
     snprintf(key, sizeof key, "%s.rope.scaling.type", w->arch->gguf);
     if (!kv_get_str(&w->m->kvs, key, &type) || str_is(type, "none"))
         return;
     back_find_f32(w, ".rope.scaling.factor", &factor);
+    snprintf(text, sizeof text, "{\"rope_type\": \"linear\", \"factor\": %s}",
+             back_float(number, factor, 9));
     if (str_is(type, "linear"))
-        add_scaling(w, "linear", names, &factor, 1);
+        back_raw(w, "rope_scaling", text);
     else if (str_is(type, "yarn"))
         back_yarn(w, "");
     else
@@ -138,8 +132,8 @@ static int add_numbers(struct back *w, struct buffer *b, const char *name, const
     buffer_z(b, name);
     buffer_z(b, "\": [");
     for (uint64_t i = 0; i < t->elems; i++) {
-        snprintf(number, sizeof number, "%s%.9g", i ? ", " : "", (double)factors[i]);
-        buffer_z(b, number);
+        buffer_z(b, i ? ", " : "");
+        buffer_z(b, back_float(number, factors[i], 9));
     }
     buffer_z(b, "]");
     return 0;
@@ -150,11 +144,12 @@ static void add_factors_needed(struct back *w, struct buffer *b) {
     char number[32];
     float factor = 1;
     back_find_f32(w, ".rope.scaling.attn_factor", &factor);
-    snprintf(number, sizeof number, "\": %.9g", (double)factor);
+    back_float(number, factor, 9);
     for (const char *s = w->cls ? w->cls->rope_numbers : NULL; s && *s; s += strspn(s, " ")) {
         const size_t n = strcspn(s, " ");
         buffer_z(b, ", \"");
         buffer_add(b, s, n);
+        buffer_z(b, "\": ");
         buffer_z(b, number);
         s += n;
     }

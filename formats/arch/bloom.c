@@ -113,15 +113,17 @@ static const struct hparam bloom_pairs[] = {
 
 static void say_attention(struct back *w) {
     float bias = 8, clip;
-    char text[160];
+    char text[160], number[32];
+    uint64_t keys;
     back_find_f32(w, ".attention.max_alibi_bias", &bias);
-    int n = snprintf(text, sizeof text,
-                     "{\"alibi\": %s, \"alibi_bias_max\": %.9g, \"kv_n_heads\": %llu",
-                     bias > 0 ? "true" : "false", (double)(bias > 0 ? bias : 8),
-                     (unsigned long long)back_count(w, ".attention.head_count_kv", 0,
-                                                    back_count(w, ".attention.head_count", 0, 0)));
+    int n = snprintf(text, sizeof text, "{\"alibi\": %s, \"alibi_bias_max\": %.9g",
+                     bias > 0 ? "true" : "false", (double)(bias > 0 ? bias : 8));
+    if (back_find_u64(w, ".attention.head_count_kv", &keys))
+        n += snprintf(text + n, sizeof text - (size_t)n, ", \"kv_n_heads\": %llu",
+                      (unsigned long long)keys);
     if (back_find_f32(w, ".attention.clamp_kqv", &clip))
-        n += snprintf(text + n, sizeof text - (size_t)n, ", \"clip_qkv\": %.9g", (double)clip);
+        n += snprintf(text + n, sizeof text - (size_t)n, ", \"clip_qkv\": %s",
+                      back_float(number, clip, 9));
     snprintf(text + n, sizeof text - (size_t)n, "}");
     back_raw(w, "attn_config", text);
     back_bool(w, "no_bias", !back_has_tensor(w, "blk.0.ffn_up.bias"));

@@ -35,9 +35,18 @@ int deepseek_back_own(struct reverse *r, const struct tensor *t, const struct te
 
 /* --- config.json --- */
 
+/* The pair is not there where config.json lists the blocks. */
+static uint64_t dense_blocks(const struct back *w) {
+    const uint64_t blocks = back_blocks(w);
+    uint64_t n = 0;
+    while (n < blocks && !back_block_has(w, n, "ffn_gate_inp.weight"))
+        n++;
+    return n;
+}
+
 /* Without the bias by which later ones choose their experts. */
 static bool is_v2(const struct back *w) {
-    const uint64_t dense = back_count(w, ".leading_dense_block_count", 0, 0);
+    const uint64_t dense = dense_blocks(w);
     const uint64_t gating = back_count(w, ".expert_gating_func", 0, EXPERT_GATING_SOFTMAX);
     char name[64];
     snprintf(name, sizeof name, "blk.%llu.exp_probs_b.bias", (unsigned long long)dense);
@@ -63,9 +72,21 @@ static void say_latent(struct back *w) {
     back_bool(w, "norm_topk_prob", back_has_flag(w, ".expert_weights_norm"));
 }
 
-static void say_v2(struct back *w) {
+static void say_v3(struct back *w) {
+    back_u64(w, "first_k_dense_replace", dense_blocks(w));
     say_latent(w);
-    const bool groups = back_count(w, ".expert_group_count", 0, 1) > 1;
+}
+
+/* Of transformers' class the list counts, of the code of old the number. */
+static void say_lite(struct back *w) {
+    back_mlp_types(w);
+    say_v3(w);
+}
+
+static void say_v2(struct back *w) {
+    say_v3(w);
+    const bool groups =
+        back_count(w, ".expert_group_count", 0, 1) > 1 && back_has(w, ".expert_group_used_count");
     back_raw(w, "topk_method", groups ? "\"group_limited_greedy\"" : "\"greedy\"");
 }
 
@@ -87,8 +108,8 @@ const struct arch_back deepseek1_back[] = {
 const struct arch_back deepseek2_back[] = {
     { "deepseek_v2", "DeepseekV2ForCausalLM", .when = is_v2, .pairs = back_pairs, .more = say_v2 },
     { "glm4_moe_lite", "Glm4MoeLiteForCausalLM", .when = is_lite, .fields = "first_k_dense_replace",
-      .pairs = back_pairs, .more = say_latent },
-    { "deepseek_v3", "DeepseekV3ForCausalLM", .pairs = back_pairs, .more = say_latent },
+      .pairs = back_pairs, .more = say_lite },
+    { "deepseek_v3", "DeepseekV3ForCausalLM", .pairs = back_pairs, .more = say_v3 },
     { 0 },
 };
 

@@ -140,7 +140,7 @@ static const struct arch_back back[] = {
 };
 
 static const struct arch_back smol_back[] = {
-    { "smollm3", "SmolLM3ForCausalLM", .more = back_attention_bias }, { 0 }
+    { "smollm3", "SmolLM3ForCausalLM", .more = back_biases }, { 0 }
 };
 
 static const struct arch archs[] = {

@@ -201,6 +201,45 @@ def test_blocks_of_deci_come_back(program, made, tmp_path):
             assert b["metadata"].get(key) == value, key
 
 
+def biases(given):
+    return given | {f"{key.removesuffix('weight')}bias": np.zeros(len(x), np.float16)
+                    for key, x in given.items() if ".mlp." in key}
+
+
+def none_that_predict(given):
+    return {key: x for key, x in given.items() if not key.startswith("model.layers.2.")}
+
+
+# Where a class has other defaults: what is changed in a folder, and what config.json then says.
+CHANGED = [("SmolLM3-nano", biases, {"mlp_bias": True}, {"mlp_bias": True}),
+           ("glm4-moe-nano", none_that_predict, {"num_nextn_predict_layers": 0}, {"num_nextn_predict_layers": 0}),
+           ("Qwen1.5-MoE-nano", dict, {"num_key_value_heads": None, "num_attention_heads": 2},
+            {"num_key_value_heads": 2}),
+           ("gpt-oss-nano-BF16", dict, {"rope_parameters": {"rope_type": "default", "rope_theta": 1e5}},
+            {"rope_theta": 1e5, "rope_scaling": {"rope_type": "default"}}),
+           ("mpt-nano", dict, {}, {"attn_config": {"alibi": True, "alibi_bias_max": 8, "clip_qkv": 6.0}}),
+           ("Qwen3-3M-Base", dict, {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}},
+            {"rope_scaling": {"rope_type": "linear", "factor": 2.0}})]
+
+
+@pytest.mark.parametrize("name, edit, changes, want", CHANGED)
+def test_what_is_not_a_default_is_said(program, tmp_path, name, edit, changes, want):
+    """As text: transformers wants floats where it has them, and ints elsewhere."""
+    make = [sys.executable, "-B", DATA / "corpus" / "make.py", tmp_path, name]
+    subprocess.run(make, check=True, capture_output=True)
+    folder, plain = tmp_path / name, tmp_path / "plain"
+    subprocess.run([program, "convert", f"{folder}.safetensors@f16", plain], check=True)
+    for part in folder.glob("*.safetensors*"):
+        part.unlink()
+    safetensors.numpy.save_file(edit(safetensors.numpy.load_file(plain)), folder / "model.safetensors")
+    config = json.loads((folder / "config.json").read_text()) | changes
+    (folder / "config.json").write_text(json.dumps(config))
+    subprocess.run([program, "convert", f"{folder}.gguf@f16", tmp_path / "m.gguf"], check=True)
+    subprocess.run([program, "convert", tmp_path / "m.gguf.hf@f16", tmp_path / "back"], check=True)
+    written = json.loads((tmp_path / "back" / "config.json").read_text())
+    assert json.dumps({key: written.get(key) for key in want}, sort_keys=True) == json.dumps(want, sort_keys=True)
+
+
 def test_ternary_weights_come_back_as_numbers(program, tmp_path):
     """That the GGUF has upstream's numbers is for the golden tests."""
     make = [sys.executable, "-B", DATA / "corpus" / "make.py", tmp_path, "bitnet-b1.58-Nano"]
