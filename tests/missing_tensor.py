@@ -4,7 +4,7 @@
 Makes models of tests/data/corpus below DIR, takes one tensor of a block out of their weights, and
 asks for a GGUF: the message must tell the block and the tensor's name in the GGUF, or the tensor's
 own. One tensor of each model; --all: one of every name, and those that nothing is said of are listed.
-Of what a block alone has nothing can be said."""
+Of what a block alone has nothing can be said. Two tensors that would have one name are refused."""
 import json
 import os
 import random
@@ -52,6 +52,17 @@ def ask(tool, out, name):
     return p.returncode, p.stderr.strip()
 
 
+def refuses_two(tool, out):
+    """Both are the same tensor to the converter, which stops there too."""
+    path = os.path.join(out, "bge-nano-en-v1.5", "model.safetensors")
+    header, data = read(path)
+    dense = header["encoder.layer.0.attention.output.dense.weight"]
+    write(path, header | {"pre_classifier.weight": dense, "classifier.dense.weight": dense}, data)
+    code, said = ask(tool, out, "bge-nano-en-v1.5")
+    write(path, header, data)
+    return code and "two tensors of the folder would be cls.weight" in said
+
+
 def main():
     args = sys.argv[1:]
     everything = args[0] == "--all"
@@ -88,6 +99,9 @@ def main():
                 bad += 1
         write(path, header, data)
     print(f"{bad} tensors are not named" if bad else "all are named")
+    if not names and not refuses_two(tool, out):
+        print("two tensors with one name are not refused")
+        bad += 1
     return bad > 0
 
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/arch/complete.c - is a tensor missing? Blocks of one kind have the same tensors: one that
- * has less than another is incomplete, and so is attention with less than that of another block.
+ * formats/arch/complete.c - is a tensor missing, or there twice? Blocks of one kind have the same
+ * tensors: one that has less than another is incomplete, and so is attention with less than that of
+ * another block.
  * What only some blocks of an architecture have is in its row (arch.some). llama.cpp refuses to
  * load such a file; the converter writes it. */
 #include "formats/arch/work.h"
@@ -257,10 +258,33 @@ static bool has_blocks(const struct form *f) {
     return false;
 }
 
+static int by_name(const void *a, const void *b) {
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+static int check_twice(struct arch_work *w) {
+    const struct form *f = w->form;
+    struct str *names = calloc(f->n_targets + 1, sizeof *names);
+    int rc = names ? 0 : work_no_memory(w);
+    for (uint32_t i = 0; i < f->n_targets && names; i++)
+        names[i] = f->targets[i].name;
+    if (names)
+        qsort(names, f->n_targets, sizeof *names, by_name);
+    for (uint32_t i = 1; i < f->n_targets && rc == 0; i++)
+        if (str_eq(names[i - 1], names[i]))
+            rc = err_set(w->err, -EBADMSG, "two tensors of the folder would be %.*s",
+                         STR_ARG(names[i]));
+    free(names);
+    return rc;
+}
+
 int arch_check_complete(struct arch_work *w) {
+    int rc = check_twice(w);
+    if (rc < 0)
+        return rc;
     if (!has_blocks(w->form)) /* a vocabulary, embeddings alone */
         return 0;
-    int rc = check_ends(w);
+    rc = check_ends(w);
     if (w->arch->some && strcmp(w->arch->some, "*") == 0)
         return rc;
     for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes && rc == 0; i++)

@@ -55,7 +55,7 @@ struct param_count arch_count_params(const struct form *f);
 /* arch.c: outtype auto, by the first tensor of two or more dimensions. */
 enum outtype arch_guess_type(const struct arch_work *w);
 
-/* complete.c: names a tensor that the folder should have and has not. */
+/* complete.c: names a tensor that the folder should have and has not, or of which it has two. */
 int arch_check_complete(struct arch_work *w);
 
 /* fuse.c: the form's tensors as form->how wants them. */
