@@ -23,9 +23,9 @@ static int check_count(const struct packed *p, const struct tensor *part, uint64
 
 static int check_words(const struct packed *p, const struct tensor *part, struct err *err) {
     if (p->packing.lanes == LANES_NONE)
-        return dtype_is_float(part->dtype) || part->dtype == DTYPE_I8
+        return dtype_is_float(part->dtype) || part->dtype == DTYPE_I8 || part->dtype == DTYPE_I32
                    ? 0
-                   : bad(p, part, "holds neither i8 nor small floats", err);
+                   : bad(p, part, "holds neither i8, i32 nor small floats", err);
     const bool wide = p->packing.word_bits == 32;
     const bool fits = wide ? part->dtype == DTYPE_I32 || part->dtype == DTYPE_U32
                            : part->dtype == DTYPE_U8 || part->dtype == DTYPE_I8;
@@ -60,6 +60,9 @@ static int check_parts(const struct packed *p, uint64_t matrices, struct err *er
         rc = check_index(p, err);
     if (rc < 0 || !p->zeros)
         return rc;
+    if (packed_zeros_plain(p))
+        return check_count(p, p->zeros, p->one_scale ? 1 : matrices, packed_scale_rows(p),
+                           p->groups, err);
     const struct packing g = packed_zeros(p);
     if (p->zeros->dtype != p->words->dtype)
         return bad(p, p->zeros, "has not the type of the weights", err);
@@ -144,6 +147,7 @@ void packed_hash(const struct packed *p, struct hasher *h, const struct hash128 
     hasher_u64(h, p->group_cols);
     hasher_u64(h, p->groups);
     hasher_u64(h, p->zeros_across);
+    hasher_u64(h, (uint64_t)p->base);
 }
 
 uint64_t tensor_stored(const struct tensor *t) {

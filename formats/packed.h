@@ -3,8 +3,8 @@
  * whose numbers follow from several stored tensors. For all that stands above, it is a tensor of
  * type f32 which is read like any other; fs/unpack_elems.c makes its elements.
  *
- * Number (r, c) of a matrix is (word(r, c) - zero(r, c)) * scale(r, c), in f32; the product of scales
- * in f64 is one in f64, without factor or divide. */
+ * Number (r, c) of a matrix is (word(r, c) - zero(r, c)) * scale(r, c), in f32; the product of
+ * scales in f64 is one in f64, without factor or divide. */
 #pragma once
 #include "formats/arena.h"
 #include "formats/err.h"
@@ -16,12 +16,15 @@ enum { PACKED_MAX_GROUPS = 1 << 20 };
 
 struct packed {
     const char *method;         /* for messages */
-    const struct tensor *words; /* integers of packing.word_bits, or small floats, one a word */
+    const struct tensor *words; /* integers of packing.word_bits, or i32 or small floats, one a
+                                 * word */
     const struct tensor *scales;
-    const struct tensor *zeros; /* NULL: @zero everywhere; packed_zeros has how they lie */
+    const struct tensor *zeros; /* NULL: @zero everywhere; packed_zeros has how they lie. Of i64
+                                 * or f32: one for each scale, as that lies; not @transposed */
     const struct tensor *index; /* the group of each column, i32; NULL: they come in order */
     struct packing packing;
     float zero;                      /* is added to each of @zeros */
+    int32_t base;                    /* of words in i32: subtracted from them, as i32 wraps */
     bool zeros_across;               /* neighbours in a row share a word; else in a column */
     float factor;                    /* of every scale */
     bool divide;                     /* by the scale */
@@ -49,8 +52,8 @@ const struct tensor *packed_blocks(struct arena *a, const struct tensor *t);
 /* Bytes of the file that @t's numbers take, in parts that are no tensors of their own. */
 uint64_t tensor_stored(const struct tensor *t);
 
-/* The type in which it is stored: that of @t, or of its parts: "int4/32", 4 bits with a scale for each
- * 32 numbers of a row. May be @buf. */
+/* The type in which it is stored: that of @t, or of its parts: "int4/32", 4 bits with a scale for
+ * each 32 numbers of a row. May be @buf. */
 enum { STORED_TYPE_SIZE = 32 };
 const char *tensor_stored_type(const struct tensor *t, char buf[STORED_TYPE_SIZE]);
 
@@ -64,6 +67,11 @@ static inline struct packing packed_zeros(const struct packed *p) {
     g.lanes = p->zeros_across ? LANES_COLS : LANES_ROWS;
     g.values = NULL;
     return g;
+}
+
+/* Are zeros numbers of their own, not in words? */
+static inline bool packed_zeros_plain(const struct packed *p) {
+    return p->zeros && (p->zeros->dtype == DTYPE_I64 || p->zeros->dtype == DTYPE_F32);
 }
 
 /* Rows of scales in a matrix. */

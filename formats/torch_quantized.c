@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
- * formats/torch_quantized.c - tensors of torch.quantize_per_tensor and quantize_per_channel: bytes
- * with a scale and a zero point, for all or along one dimension, as the floats of .dequantize(),
- * (byte - zero) * scale. Source: torch/_utils.py, _rebuild_qtensor. */
+ * formats/torch_quantized.c - tensors of torch.quantize_per_tensor and quantize_per_channel:
+ * integers with a scale and a zero point, for all or along one dimension, as the floats of
+ * .dequantize(), (integer - zero) * scale. Source: torch/_utils.py, _rebuild_qtensor; of the
+ * arithmetic aten/src/ATen/native/quantized/cpu/kernels/QuantizedOpKernels.cpp. */
 #include "formats/packed.h"
 #include "formats/torch.h"
 #include <errno.h>
 #include <stdlib.h>
 
-enum { MAX_CHANNELS = 1 << 20, MAX_ZERO = 255 };
+enum { MAX_CHANNELS = 1 << 20 };
 
 #define IN_MEMORY UINT32_MAX /* a source that is not there yet */
 
@@ -32,37 +33,38 @@ static bool is_list(const struct tensor *x, enum dtype dtype, uint64_t n) {
     return x->dtype == dtype && x->n_dims == 1 && x->elems == n && !x->strides;
 }
 
-/* The zero point of all channels. */
-static int read_zero(const struct torch_file *f, const struct tensor *t,
-                     const struct torch_qparams *q, uint64_t n, float *zero, struct err *err) {
-    int64_t *x = malloc(n * sizeof *x);
-    if (!x)
-        return err_set(err, -ENOMEM, "no memory for zero points");
-    int rc = source_pread(f->m->sources[f->src], x, n * sizeof *x, q->zeros.off, err);
-    for (uint64_t i = 0; i < n && rc == 0; i++)
-        if (x[i] != x[0] || x[i] < -MAX_ZERO || x[i] > MAX_ZERO)
-            rc = refuse(t, "with zero points that differ: save it after .dequantize()", err);
-    if (rc == 0)
-        *zero = (float)x[0];
-    free(x);
-    return rc;
+/* @t as matrices, so that each scale is one of a row, in all matrices, or of a column. */
+static void find_matrices(struct packed *p, const struct tensor *t, uint64_t axis) {
+    uint64_t outer = 1, inner = 1;
+    for (uint64_t i = 0; i < t->n_dims; i++)
+        if (i != axis)
+            *(i < axis ? &outer : &inner) *= t->dims[i];
+    p->rows = inner == 1 ? outer : t->dims[axis];
+    p->cols = inner == 1 ? t->dims[axis] : inner;
+    p->group_rows = inner == 1 ? p->rows : 1;
+    p->group_cols = inner == 1 ? 1 : p->cols;
+    p->groups = p->cols / p->group_cols;
+    p->one_scale = true;
 }
 
-/* Scales and zero points along the first dimension. */
+/* Scales in f64 with integers as zero points, or both in f32. */
 static int find_channels(const struct torch_file *f, const struct tensor *t,
                          const struct torch_qparams *q, struct packed *p, struct err *err) {
-    if (q->axis != 0 || t->n_dims == 0 || t->dims[0] > MAX_CHANNELS)
-        return refuse(t, "along another dimension than the first: save it after .dequantize()",
-                      err);
-    p->rows = t->dims[0];
-    if (!is_list(&q->scales, DTYPE_F64, p->rows) || !is_list(&q->zeros, DTYPE_I64, p->rows))
+    if (q->axis >= t->n_dims || t->dims[q->axis] > MAX_CHANNELS)
+        return refuse(t, "along a dimension that it does not have, or a very long one", err);
+    const uint64_t n = t->dims[q->axis];
+    if (!(is_list(&q->scales, DTYPE_F64, n) && is_list(&q->zeros, DTYPE_I64, n)) &&
+        !(is_list(&q->scales, DTYPE_F32, n) && is_list(&q->zeros, DTYPE_F32, n)))
         return refuse(t, "but not with a scale and a zero point for each channel", err);
-    struct tensor *scales = arena_new(&f->m->arena, struct tensor);
-    if (!scales)
+    struct tensor *parts = arena_array(&f->m->arena, struct tensor, 2);
+    if (!parts)
         return err_set(err, -ENOMEM, "no memory for a tensor");
-    *scales = q->scales;
-    p->scales = scales;
-    return read_zero(f, t, q, p->rows, &p->zero, err);
+    parts[0] = q->scales;
+    parts[1] = q->zeros;
+    p->scales = &parts[0];
+    p->zeros = &parts[1];
+    find_matrices(p, t, q->axis);
+    return 0;
 }
 
 /* One scale, as a float that will lie in memory. */
@@ -77,9 +79,13 @@ static int keep_scale(const struct torch_file *f, struct torch_scales *all,
     scale->bytes = sizeof *value;
     scale->off = (all->n - 1) * sizeof *value;
     scale->src = IN_MEMORY;
-    p->rows = 1;
     p->scales = scale;
-    p->zero = (float)q->zero;
+    p->rows = p->group_rows = p->groups = 1;
+    p->cols = p->group_cols = p->words->elems;
+    if (p->words->dtype == DTYPE_I32)
+        p->base = (int32_t)q->zero;
+    else
+        p->zero = (float)q->zero;
     return 0;
 }
 
@@ -89,8 +95,6 @@ int torch_unpack(const struct torch_file *f, struct torch_scales *all, struct te
     struct tensor *words = arena_new(&f->m->arena, struct tensor), made = *t;
     if (!p || !words)
         return err_set(err, -ENOMEM, "no memory for a tensor");
-    if (t->dtype != DTYPE_I8 && t->dtype != DTYPE_U8)
-        return refuse(t, "in a type other than qint8 and quint8: save it after .dequantize()", err);
     if (t->strides)
         return refuse(t, "and its elements do not lie in order: save it after .contiguous()", err);
     if (!t->elems)
@@ -98,17 +102,15 @@ int torch_unpack(const struct torch_file *f, struct torch_scales *all, struct te
     *words = *t;
     p->method = "quantized";
     p->words = words;
-    p->packing.lanes = t->dtype == DTYPE_I8 ? LANES_NONE : LANES_COLS;
-    p->packing.bits = p->packing.word_bits = 8;
+    p->packing.lanes = t->dtype == DTYPE_U8 ? LANES_COLS : LANES_NONE;
+    p->packing.bits = p->packing.word_bits = dtype_info[t->dtype].block_bytes * 8;
     p->factor = p->input_scale = 1;
     p->type = DTYPE_F32;
     int rc = q->per_channel ? find_channels(f, t, q, p, err) : keep_scale(f, all, q, p, err);
     if (rc < 0)
         return rc;
-    p->cols = p->group_cols = t->elems / p->rows;
-    p->group_rows = p->groups = 1;
-    const uint64_t dims[2] = { p->rows, p->cols };
-    rc = packed_tensor(&made, p, dims, 2, err);
+    const uint64_t dims[3] = { t->elems / p->rows / p->cols, p->rows, p->cols };
+    rc = packed_tensor(&made, p, dims, 3, err);
     if (rc < 0)
         return rc;
     made.n_dims = t->n_dims;

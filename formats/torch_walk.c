@@ -36,7 +36,8 @@ int torch_storage_parse(struct torch_storage *out, const struct pickle *stored, 
     if (!out->quantized && !torch_storage_dtype(type->text, &out->dtype))
         return err_set(err, -EBADMSG, "pickle: %.*s is no storage", STR_ARG(type->text));
     if (out->dtype == DTYPE_NONE && !str_ends(type->text, STR(".UntypedStorage")))
-        return err_set(err, -ENOTSUP, "%.*s cannot be read", STR_ARG(type->text));
+        return err_set(err, -ENOTSUP, "%.*s cannot be read: save it in another type",
+                       STR_ARG(type->text));
     out->key = key->text;
     out->first = 0;
     out->elems = whole;
@@ -174,14 +175,16 @@ static int unpack_tensor(struct walk *w, const struct pickle *call, struct tenso
     const struct str name =
         scheme && scheme->type == PICKLE_GLOBAL ? scheme->text : (struct str){ 0 };
     if (str_is(name, "torch.per_tensor_affine") && scale && scale->type == PICKLE_FLOAT && zero &&
-        zero->type == PICKLE_INT && zero->integer >= -255 && zero->integer <= 255) {
+        zero->type == PICKLE_INT && zero->integer >= INT32_MIN && zero->integer <= INT32_MAX) {
         q.scale = scale->real;
         q.zero = zero->integer;
         return torch_unpack(w->f, &w->scales, t, &q, w->err);
     }
     q.per_channel = true;
-    if (!str_is(name, "torch.per_channel_affine") || !is_plain_tensor(scale) ||
-        !is_plain_tensor(zero) || !pickle_u64(pickle_item(params, 3), &q.axis))
+    if ((!str_is(name, "torch.per_channel_affine") &&
+         !str_is(name, "torch.per_channel_affine_float_qparams")) ||
+        !is_plain_tensor(scale) || !is_plain_tensor(zero) ||
+        !pickle_u64(pickle_item(params, 3), &q.axis))
         return refuse(w, -ENOTSUP,
                       "quantized in a way that cannot be read: save it after .dequantize()");
     int rc = read_tensor(w, scale, &q.scales);
@@ -242,6 +245,22 @@ static const struct pickle *find_tensor(const struct pickle *p) {
                : NULL;
 }
 
+/* Tensors of another kind. */
+static int refuse_kind(struct walk *w, const struct pickle *t) {
+    static const struct {
+        const char *global, *why;
+    } kinds[] = {
+        { "torch._utils._rebuild_sparse_tensor", "it is sparse: save it after .to_dense()" },
+        { "torch._utils._rebuild_meta_tensor_no_storage",
+          "it is of the device meta, which keeps no numbers" },
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (pickle_is_call(t, kinds[i].global))
+            return refuse(w, -ENOTSUP, kinds[i].why);
+    return err_set(w->err, -ENOTSUP, "%s: tensors of %.*s cannot be read", w->path,
+                   STR_ARG(t->call.callee->text));
+}
+
 /* --- the tree --- */
 
 static int walk(struct walk *w, const struct pickle *p, size_t len, uint32_t depth);
@@ -290,8 +309,7 @@ static int walk(struct walk *w, const struct pickle *p, size_t len, uint32_t dep
     if (t && (is_plain_tensor(t) || pickle_is_call(t, QTENSOR)))
         return add_tensor(w, t);
     if (t)
-        return err_set(w->err, -ENOTSUP, "%s: tensors of %.*s cannot be read", w->path,
-                       STR_ARG(t->call.callee->text));
+        return refuse_kind(w, t);
     switch (p->type) {
     case PICKLE_DICT:
     case PICKLE_LIST:

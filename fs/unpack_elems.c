@@ -168,8 +168,31 @@ static int read_scales(struct unpacking *u) {
     return 0;
 }
 
+/* Of the scales that were read. */
+static int read_plain_zeros(struct unpacking *u) {
+    const struct packed *p = u->p;
+    struct patch x = u->scales;
+    const uint64_t n = x.rows * x.cols;
+    int rc = read_patch(u, p->zeros, p->one_scale ? 0 : u->rect.matrix, packed_scale_rows(p),
+                        p->groups, &x);
+    auto_free void *stored = x.data;
+    if (rc < 0)
+        return rc;
+    u->zeros = malloc(n * sizeof *u->zeros);
+    if (!u->zeros)
+        return no_memory(u);
+    const int64_t *integers = stored;
+    if (p->zeros->dtype == DTYPE_F32)
+        memcpy(u->zeros, stored, n * sizeof *u->zeros);
+    for (uint64_t i = 0; p->zeros->dtype == DTYPE_I64 && i < n; i++)
+        u->zeros[i] = (float)integers[i];
+    return 0;
+}
+
 static int read_zeros(struct unpacking *u) {
     const struct packed *p = u->p;
+    if (packed_zeros_plain(p))
+        return read_plain_zeros(u);
     const struct packing g = packed_zeros(p);
     const uint64_t first = u->scales.row, n = u->scales.rows;
     if (!p->zeros)
@@ -212,6 +235,12 @@ static int decode_row(const struct unpacking *u, const struct rect *want, uint64
         const int8_t *words = x->data;
         for (uint64_t i = 0; i < want->cols; i++)
             dst[i] = words[at + i];
+        return 0;
+    }
+    if (u->p->words->dtype == DTYPE_I32) {
+        const uint32_t *words = x->data, base = (uint32_t)u->p->base;
+        for (uint64_t i = 0; i < want->cols; i++)
+            dst[i] = (float)(int32_t)(words[at + i] - base);
         return 0;
     }
     const uint64_t size = dtype_info[u->p->words->dtype].block_bytes;

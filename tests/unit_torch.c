@@ -114,6 +114,9 @@ static void test_named(void **state) {
     struct model *m;
     assert_int_equal(open_model(&m, "bad_torch/pickle-os-system-reduce.pt", &err), -EACCES);
     assert_non_null(strstr(err.msg, "os.system"));
+    err = (struct err){ 0 };
+    assert_int_equal(open_model(&m, "bad_torch/pickle-sparse.pt", &err), -ENOTSUP);
+    assert_non_null(strstr(err.msg, "sparse: save it after .to_dense()"));
 }
 
 /* --- every file that is cut short is refused, wherever the cut --- */

@@ -69,10 +69,21 @@ def strided():
 def quantized():
     x, channels = torch.randn(6, 3, 2, 2), torch.rand(6, dtype=torch.float64) / 9 + 0.01
     zeros = torch.full((6,), 130)
+    wide = torch.randint(-(1 << 31), (1 << 31) - 1, (6, 40)).int()
     return {"signed": torch.quantize_per_tensor(x, 0.0371, 3, torch.qint8),
             "bytes": torch.quantize_per_tensor(x.flatten(), 0.02, 128, torch.quint8),
             "channels": torch.quantize_per_channel(x, channels, zeros - 130, 0, torch.qint8),
             "channels of bytes": torch.quantize_per_channel(x, channels, zeros, 0, torch.quint8),
+            "zeros": torch.quantize_per_channel(x, channels, torch.arange(6), 0, torch.qint8),
+            "second": torch.quantize_per_channel(x, channels[:3], zeros[:3], 1, torch.quint8),
+            "last": torch.quantize_per_channel(x, channels[:2], torch.arange(2), 3, torch.qint8),
+            "matrix": torch.quantize_per_channel(x.view(12, 6), channels, zeros + torch.arange(6), 1,
+                                                 torch.quint8),
+            "floats": torch.quantize_per_channel(x.view(12, 6), channels.float(), torch.rand(6) * 9, 1,
+                                                 torch.quint8),
+            "wide": torch._make_per_tensor_quantized_tensor(wide, 0.0371, -(1 << 30)),
+            "wide channels": torch._make_per_channel_quantized_tensor(
+                wide, channels, torch.randint(-(1 << 30), 1 << 30, (6,)), 0),
             "plain": x}
 
 
