@@ -26,8 +26,17 @@ import compare_tokenizers  # noqa: E402
 
 digests = compare_tokenizers.digests
 
-TEXTS, N_MERGES = 200, 1500
+TEXTS, N_MERGES = 178, 1500
 REFUSED = {"gemma4", "granite-embed-multi-311m", "sarvam-moe", "whitespace"}  # no byte-level BPE
+EDGES = [
+    " " * 700 + "x", "a" + " " * 600, "\t" * 300 + "\n" * 40 + " " * 33 + "b", "\r\n" * 9 + " \n" * 7 + "  c",
+    "1" * 1001, " 1" * 9 + "12 123 1234 12345 123456,1234567.", "a1b22c333d4444", "x" * 400,
+    "XMLHttpRequest's HTTPServer'LL aBcD", "'s'S're'RE've'm'LL'd'D 'T' ''t", "don't DON'T we'Ve",
+    "<sentinel:12><sentinel:>IMGIMGABCIZ IMGIMGZ", "//n/\n/ /\r\n", "a/b/c\n//\n", "$1.50+<=>^~|`\u20ac\u00a35",
+    "...!?\u2026\u3002\uff0c\u3001\u06d4", "\uac00\u3131\u3105\ufe30\u3001\u4e00a\u3042", "a  b   c    d     e",
+    " a\u4e00 b\u3042  \u4e00", "K\u00d6LN k\u00f6ln K\u00f6ln \u0416\u0436", "_a_B__c-d--E",
+    "\u0e01\u0e02 \u1780\u1781\u0e40"
+]
 CONTROL = ["<|begin|>", "<|end|>"]
 USER = ["<|user|>"]
 
@@ -86,9 +95,9 @@ def ascii_digits(text):
     return "".join(c for c in text if c.isascii() or not c.isdecimal())
 
 
-def no_wide_blanks(text):
-    """llama.cpp: U+3000 is a blank only, and no sign."""
-    return text.replace("\u3000", "")
+def ascii_blanks(text):
+    """llama.cpp: others are no sign (U+3000), nor in a range of letters (U+2028)."""
+    return "".join(c for c in text if c.isascii() or not c.isspace())
 
 
 def no_byte_digits(text):
@@ -104,7 +113,7 @@ CHANGES = {
     "tiny_aya cohere2moe": (one_case, whole_numbers, single_blanks),
     "afmoe": (single_blanks,),
     "superbpe": (ascii_digits,),
-    "deepseek-llm": (no_wide_blanks,),
+    "deepseek-llm deepseek-coder": (ascii_blanks,),
     "falcon": (no_byte_digits,),
 }
 
@@ -112,7 +121,7 @@ CHANGES = {
 def texts(name, n=TEXTS):
     """In NFC, as some of the models' tokenizers normalize, which llama.cpp does not."""
     changes = next((c for names, c in CHANGES.items() if name in names.split()), ())
-    out = [unicodedata.normalize("NFC", t.replace("\0", "")) for t in compare_tokenizers.texts(n)]
+    out = [unicodedata.normalize("NFC", t.replace("\0", "")) for t in compare_tokenizers.texts(n) + EDGES]
     for change in changes:
         out = [change(text) for text in out]
     marked = "".join(CONTROL[1:] + USER)
