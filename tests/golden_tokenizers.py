@@ -19,6 +19,7 @@ GOLDEN = os.path.join(HERE, "data", "token_folders.tsv")
 BASES = {"bpe": ["words", "added"], "fallback": ["byte-fallback"], "wordpiece": ["wordpiece-words"],
          "pairs": ["words"], "lines": ["wordpiece-words"]}
 EACH = 24
+MORE = {"pairs": [117, 655]}  # special tokens in a list and in a dictionary
 
 
 def make(top, kind, seed):
@@ -40,7 +41,7 @@ def write(top, convert):
     """@convert: the converter; it returns an error, or None."""
     with open(GOLDEN, "w", encoding="utf-8") as f:
         for kind in BASES:
-            for seed in range(EACH):
+            for seed in [*range(EACH), *MORE.get(kind, [])]:
                 folder = make(top, kind, seed)
                 if not convert(folder, folder + ".gguf"):
                     print(kind, seed, digest(folder + ".gguf"), sep="\t", file=f)

@@ -100,15 +100,20 @@ static int put_list(struct roles *r, const struct json *v, struct arena *a, stru
     return rc;
 }
 
+/* Dictionaries are taken out before lists are looked for. */
+static const struct json *but_dictionary(const struct json *v) {
+    return json_type(v) == JSON_OBJECT ? NULL : v;
+}
+
 static int put_lists(struct roles *r, const struct json *config, const struct json *map,
                      struct arena *a, struct err *err) {
     const struct json *own = json_get(config, LIST), *old = json_get(config, OLD_LIST);
-    if (old && json_len(own) == 0)
-        own = old;
-    else if (!own && !json_get(map, LIST))
-        own = json_get(map, OLD_LIST);
+    const struct json *more = but_dictionary(json_get(map, LIST));
+    own = old && json_len(own) == 0 ? old : but_dictionary(own);
+    if (!own && !more)
+        own = json_get(map, OLD_LIST) ? json_get(map, OLD_LIST) : old;
     int rc = put_list(r, own, a, err);
-    return rc < 0 ? rc : put_list(r, json_get(map, LIST), a, err);
+    return rc < 0 ? rc : put_list(r, more, a, err);
 }
 
 static int index_texts(struct roles *r, struct arena *a, struct err *err) {
