@@ -218,6 +218,23 @@ class Cli(unittest.TestCase):
                       self.validate(self.dir / "nothing", status=2)["structure"]["detail"])
         self.run_program("validate", status=1)
 
+    def test_validate_the_models_of_a_folder(self):
+        good, bad = self.models / "good.gguf", self.models / "bad.gguf"
+        self.run_program("convert", self.view, good)
+        self.assertEqual(self.run_program("validate", self.models).stdout.decode().split("\n"),
+                         [f"{good}: valid", f"{self.models}/tinylm: valid", ""])
+        bad.write_bytes(good.read_bytes()[:-1])
+        lines = self.run_program("validate", self.models, status=2).stdout.decode().split("\n")
+        self.assertEqual([line.partition(": ")[0] for line in lines[:-1]],
+                         [str(bad), str(good), f"{self.models}/tinylm"])
+        self.assertIn("not valid: structure: ", lines[0])
+        reports = json.loads(self.run_program("validate", "--json", self.models, status=2).stdout)
+        self.assertEqual([r.pop("path") for r in reports], [line.partition(": ")[0] for line in lines[:-1]])
+        self.assertEqual([r["valid"] for r in reports], [False, True, True])
+        self.assertEqual(reports[2], self.validate(self.models / "tinylm"))
+        (self.dir / "empty").mkdir()
+        self.run_program("validate", self.dir / "empty", status=2)
+
     def test_validate_what_is_damaged(self):
         """Each kind of source says what is wrong, by the names of the file and what is in it."""
         def cut(at):

@@ -3,6 +3,7 @@
 #include "formats/container.h"
 #include "formats/onnx/onnx_view.h"
 #include "fs/worker.h"
+#include "tools/model_list.h"
 #include "tools/text.h"
 #include "tools/validate.h"
 #include "tools/verbs.h"
@@ -10,18 +11,19 @@
 #include <stdarg.h>
 
 static const char help[] =
-    "usage: weightfs validate [--json] FILE|FOLDER|DIR/NAME.FORMAT@TYPE\n"
+    "usage: weightfs validate [--json] FILE|FOLDER|DIR|DIR/NAME.FORMAT@TYPE\n"
     "\n"
     "Read all of a model, or of a view as a mount of DIR would show it, and check it: structure,\n"
     "offsets and sizes; that every number is finite (a mask of zeros and minus infinity may be);\n"
     "checksums, where the format has them; that the parts of the tokenizer belong together.\n"
+    "Of a DIR that is no model itself each of the models in it, a line each.\n"
     "\n"
     "      --json         for scripts\n"
     "      --cache DIR    take chunks from a cache and leave new ones there (default: none)\n"
     "      --threads N    that read (default: one a core)\n"
     "      --requantize   a quantized view of a quantized source is wanted\n"
     "\n"
-    "Exit status: 0 valid, 1 wrong usage, 2 not valid, or it cannot be read.\n";
+    "Exit status: 0 valid, 1 wrong usage, 2 not valid (one of them), or it cannot be read.\n";
 
 enum { OPT_JSON = 256, OPT_CACHE, OPT_THREADS, OPT_REQUANTIZE };
 static const struct option options[] = {
@@ -143,10 +145,17 @@ static void print_text(const struct report *r, const char *path) {
     }
 }
 
-static void print_json(const struct report *r) {
+/* @path NULL: there is only one. */
+static void print_json(const struct report *r, const char *path) {
     static const char *const results[] = { "none", "ok", "bad" };
     const char *comma = "";
-    printf("{\"valid\": %s", is_valid(r) ? "true" : "false");
+    putchar('{');
+    if (path) {
+        printf("\"path\": ");
+        text_json(stdout, str_from(path));
+        printf(",\n ");
+    }
+    printf("\"valid\": %s", is_valid(r) ? "true" : "false");
     for (int i = 0; i < N_CHECKS; i++) {
         if (!*r->detail[i])
             continue;
@@ -166,14 +175,61 @@ static void print_json(const struct report *r) {
                (unsigned long long)r->values.faults[i].infinite);
         comma = ",";
     }
-    printf("]}\n");
+    printf("]}");
+}
+
+/* The first thing that is wrong. */
+static void print_line(const struct report *r, const char *path) {
+    int bad = 0;
+    while (bad < N_CHECKS && r->result[bad] != RESULT_BAD)
+        bad++;
+    text_plain(stdout, str_from(path));
+    printf(": %s", bad < N_CHECKS ? "not valid: " : "valid\n");
+    if (bad == N_CHECKS)
+        return;
+    printf("%s: ", NAMES[bad]);
+    text_plain(stdout, str_from(r->detail[bad]));
+    putchar('\n');
+}
+
+/* --- one, or each of a folder --- */
+
+/* @several: this is one of them. */
+static bool validate(const char *path, const struct engine_options *o, bool json, bool several) {
+    struct report r = { .model = NULL };
+    struct err err = { 0 };
+    struct side s;
+    if (side_open(&s, path, o, &err) == 0)
+        check_all(&r, &s);
+    else
+        say(&r, CHECK_STRUCTURE, RESULT_BAD, "%s", err.msg);
+    if (json) {
+        print_json(&r, several ? path : NULL);
+        fputs(several ? "" : "\n", stdout);
+    } else {
+        (several ? print_line : print_text)(&r, path);
+    }
+    fflush(stdout);
+    values_free(&r.values);
+    side_close(&s);
+    return is_valid(&r);
+}
+
+static int validate_all(const struct model_list *l, const struct engine_options *o, bool json) {
+    bool valid = true;
+    for (size_t i = 0; i < l->n; i++) {
+        if (json)
+            fputs(i ? ",\n" : "[", stdout);
+        valid = validate(l->paths[i], o, json, true) && valid;
+    }
+    if (json)
+        puts("]");
+    return valid ? TOOL_OK : TOOL_FAILED;
 }
 
 int tool_validate(int argc, char **argv) {
     struct engine_options o = { .cache_dir = "" };
-    struct report r = { .model = NULL };
     struct err err = { 0 };
-    struct side s;
     bool json = false;
     int opt;
     opterr = 0;
@@ -193,15 +249,14 @@ int tool_validate(int argc, char **argv) {
     }
     if (argc - optind != 1)
         return text_usage("validate", "it takes one model or view");
-    if (side_open(&s, argv[optind], &o, &err) == 0)
-        check_all(&r, &s);
+    struct model_list l;
+    if (model_list_open(&l, argv[optind], &err) < 0)
+        return text_fail("validate", &err);
+    int rc;
+    if (l.n)
+        rc = validate_all(&l, &o, json);
     else
-        say(&r, CHECK_STRUCTURE, RESULT_BAD, "%s", err.msg);
-    if (json)
-        print_json(&r);
-    else
-        print_text(&r, argv[optind]);
-    values_free(&r.values);
-    side_close(&s);
-    return is_valid(&r) ? TOOL_OK : TOOL_FAILED;
+        rc = validate(argv[optind], &o, json, false) ? TOOL_OK : TOOL_FAILED;
+    model_list_close(&l);
+    return rc;
 }
