@@ -180,8 +180,11 @@ void back_list(struct back *w, const char *name, back_elem_fn *elem) {
         back_fail(w, -EBADMSG, "%llu blocks", (unsigned long long)n);
     else if (begin(w, str_from(name))) {
         for (uint64_t i = 0; i < n; i++) {
+            const char *text = elem(w, i);
+            if (!text)
+                back_fail(w, -ENOMEM, "no memory for config.json");
             buffer_z(w->b, i ? ", " : "[");
-            buffer_z(w->b, elem(w, i));
+            buffer_z(w->b, text ? text : "null");
         }
         buffer_z(w->b, n ? "]" : "[]");
     }

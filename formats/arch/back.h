@@ -68,7 +68,8 @@ uint64_t back_count(const struct back *w, const char *key, uint64_t block, uint6
 
 /* Blocks without those that predict further tokens. */
 uint64_t back_blocks(const struct back *w);
-/* A member that is a list with an element for each of these blocks. @elem: as JSON. */
+/* A member that is a list with an element for each of these blocks. @elem: as JSON; NULL: memory
+ * has failed. */
 typedef const char *back_elem_fn(const struct back *w, uint64_t block);
 void back_list(struct back *w, const char *name, back_elem_fn *elem);
 bool back_block_has(const struct back *w, uint64_t block, const char *tensor);
@@ -81,7 +82,10 @@ void back_mlp_types(struct back *w);      /* mlp_layer_types: "sparse" with expe
 void back_shared_experts(struct back *w); /* num_shared_experts, by their width */
 void qwen_say_moe3(struct back *w);       /* qwen.c: experts in all blocks, as Qwen 3 has them */
 void back_windows(struct back *w); /* sliding_window, null where there is none, and layer_types of
-                                    * .attention.sliding_window_pattern */
+                                    * .attention.sliding_window_pattern, a list or a period */
+/* layer_types alone, also of a model without windows. Where no pair says anything else it is left to
+ * the class, whose period is that of llama.cpp. */
+void back_window_types(struct back *w);
 
 void back_fail(struct back *w, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

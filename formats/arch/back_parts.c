@@ -25,9 +25,25 @@ void back_shared_experts(struct back *w) {
     back_u64(w, "num_shared_experts", one ? all / one : 0);
 }
 
+/* By the pair's element, or all but the last block of each period. */
 static const char *window_type(const struct back *w, uint64_t block) {
-    return back_count(w, ".attention.sliding_window_pattern", block, 0) ? "\"sliding_attention\""
-                                                                        : "\"full_attention\"";
+    static const char key[] = ".attention.sliding_window_pattern";
+    uint64_t period;
+    const bool window = back_find_u64(w, key, &period) ? !period || (block + 1) % period
+                                                       : back_count(w, key, block, 0);
+    return window ? "\"sliding_attention\"" : "\"full_attention\"";
+}
+
+static const char *full_type(const struct back *w, uint64_t block) {
+    (void)w, (void)block;
+    return "\"full_attention\"";
+}
+
+void back_window_types(struct back *w) {
+    if (!back_count(w, ".attention.sliding_window", 0, 0))
+        back_list(w, "layer_types", full_type);
+    else if (back_has(w, ".attention.sliding_window_pattern"))
+        back_list(w, "layer_types", window_type);
 }
 
 void back_windows(struct back *w) {
@@ -36,7 +52,7 @@ void back_windows(struct back *w) {
         back_u64(w, "sliding_window", window);
     else
         back_null(w, "sliding_window");
-    if (back_has_list(w, ".attention.sliding_window_pattern"))
+    if (back_has(w, ".attention.sliding_window_pattern"))
         back_list(w, "layer_types", window_type);
 }
 

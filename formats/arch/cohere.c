@@ -199,8 +199,13 @@ static const struct hparam cohere_pairs[] = {
 static const struct arch_back cohere_back[] = {
     { "cohere", "CohereForCausalLM", .pairs = cohere_pairs, .more = say_norms }, { 0 }
 };
+static void say_cohere2(struct back *w) {
+    back_attention_bias(w);
+    back_window_types(w);
+}
+
 static const struct arch_back cohere2_back[] = {
-    { "cohere2", "Cohere2ForCausalLM", .more = back_attention_bias }, { 0 }
+    { "cohere2", "Cohere2ForCausalLM", .more = say_cohere2 }, { 0 }
 };
 
 /* Without experts a layer is as wide as the pair says, with them as the experts are. */

@@ -197,17 +197,23 @@ static void say_blocks(struct back *w) {
     back_null(w, "intermediate_size");
 }
 
-static const struct hparam deci_pairs[] = {
-    HPARAM_U32(".attention.head_count_kv", "num_key_value_heads_per_layer"),
-    HPARAM_LIST(hparams_text),
-    HPARAM_END,
-};
+static const char *block_keys(const struct back *w, uint64_t block) {
+    const uint64_t keys = back_count(w, ".attention.head_count_kv", block, 0);
+    return arena_printf(w->arena, "%llu", (unsigned long long)keys).p;
+}
+
+/* A list even where all blocks have as many. */
+static void say_keys(struct back *w) {
+    back_list(w, "num_key_value_heads_per_layer", block_keys);
+}
 
 static const struct arch_back back[] = {
     { "nemotron-nas", "DeciLMForCausalLM", .when = has_block_configs, .fields = BACK_DECODER_FIELDS,
       .pairs = hparams_text, .more = say_blocks },
-    { "deci", "DeciLMForCausalLM", .fields = BACK_DECODER_FIELDS "num_key_value_heads_per_layer",
-      .pairs = deci_pairs },
+    { "deci", "DeciLMForCausalLM",
+      .fields = "num_hidden_layers max_position_embeddings hidden_size intermediate_size "
+                "num_attention_heads rms_norm_eps rope_theta",
+      .pairs = hparams_text, .more = say_keys },
     { 0 },
 };
 

@@ -20,6 +20,7 @@ const struct arch_back dots1_back[] = { { "dots1", "Dots1ForCausalLM", .fields =
 /* As llama.cpp runs it, which has no pairs for it. */
 static void say_afmoe(struct back *w) {
     back_u64(w, "global_attn_every_n_layers", 4);
+    back_window_types(w);
     back_bool(w, "mup_enabled", true);
 }
 

@@ -201,11 +201,13 @@ static void say_query_scale(struct back *w, uint64_t largest) {
 
 static void say_gemma2(struct back *w) {
     say_query_scale(w, 46);
+    back_window_types(w);
 }
 
 static void say_gemma3(struct back *w) {
     float local = 10000;
     say_query_scale(w, 62);
+    back_window_types(w);
     back_find_f32(w, ".rope.freq_base_swa", &local);
     back_f32(w, "rope_local_base_freq", local);
 }

@@ -152,12 +152,13 @@ static int back_own(struct reverse *r, const struct tensor *t, const struct tens
     return rc < 0 ? rc : reverse_target(r, name, t, dims, 3, e);
 }
 
-static void say_yarn(struct back *w) {
+static void say_positions(struct back *w) {
+    back_window_types(w);
     back_yarn(w, ", \"truncate\": false");
     back_raw(w, "rope_scaling", "{\"rope_type\": \"default\"}"); /* the class's own is yarn */
 }
 
-static const struct arch_back back[] = { { "gpt_oss", "GptOssForCausalLM", .more = say_yarn },
+static const struct arch_back back[] = { { "gpt_oss", "GptOssForCausalLM", .more = say_positions },
                                          { 0 } };
 
 static const struct hparam hparams[] = {

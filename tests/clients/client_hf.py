@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 import gguf
+import gguf.scripts.gguf_new_metadata
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -154,7 +155,7 @@ def test_baichuan_comes_back(program, made, tmp_path, blocks):
         key: value for key, value in config.items() if key != "torch_dtype" and key != "transformers_version"}
 
 
-def deci(given):
+def deci_nas(given):
     """Blocks of several kinds: keys of two counts, a linear layer for attention, no attention, nothing."""
     blocks = [{"attention": {"n_heads_in_group": group or None, "no_op": group == 0, "replace_with_linear": group is None},
                "ffn": {"ffn_mult": mult, "no_op": mult is None, "replace_with_linear": False}}
@@ -181,13 +182,20 @@ def deci(given):
                  "architectures": ["DeciLMForCausalLM"], "hidden_size": width}
 
 
-def test_blocks_of_deci_come_back(program, made, tmp_path):
+def deci_7b(given):
+    return given, {"num_key_value_heads_per_layer": [2, 2], "model_type": "deci",
+                   "architectures": ["DeciLMForCausalLM"]}
+
+
+@pytest.mark.parametrize("deci", [deci_nas, deci_7b])
+def test_blocks_of_deci_come_back(program, made, tmp_path, deci):
     source, folder = made / "Llama-3.2-Nano-Instruct", tmp_path / "Deci"
     shutil.copytree(source, folder, ignore=shutil.ignore_patterns("*.safetensors", "*.index.json"))
     subprocess.run([program, "convert", f"{source}.safetensors@f16", tmp_path / "plain"], check=True)
     want, changes = deci(safetensors.numpy.load_file(tmp_path / "plain"))
     config = json.loads((source / "config.json").read_text()) | changes
-    config.pop("head_dim", None)
+    for key in ("head_dim", "num_key_value_heads"):
+        config.pop(key, None)
     (folder / "config.json").write_text(json.dumps(config))
     safetensors.numpy.save_file(want, folder / "model.safetensors")
     subprocess.run([program, "convert", f"{folder}.gguf@f16", tmp_path / "m.gguf"], check=True)
@@ -195,6 +203,8 @@ def test_blocks_of_deci_come_back(program, made, tmp_path):
     got = safetensors.numpy.load_file(tmp_path / "back" / "model.safetensors")
     assert got.keys() == want.keys()
     assert all(np.array_equal(got[key], x) for key, x in want.items())
+    keys = "num_key_value_heads_per_layer"
+    assert json.loads((tmp_path / "back" / "config.json").read_text()).get(keys) == changes.get(keys)
     a, b = describe(program, tmp_path / "m.gguf"), describe(program, tmp_path / "back.gguf@f16")
     for key, value in a["metadata"].items():
         if key.startswith("deci."):
@@ -238,6 +248,23 @@ def test_what_is_not_a_default_is_said(program, tmp_path, name, edit, changes, w
     subprocess.run([program, "convert", tmp_path / "m.gguf.hf@f16", tmp_path / "back"], check=True)
     written = json.loads((tmp_path / "back" / "config.json").read_text())
     assert json.dumps({key: written.get(key) for key in want}, sort_keys=True) == json.dumps(want, sort_keys=True)
+
+
+@pytest.mark.parametrize("name, pattern", [("afmoe-nano", 2), ("embeddinggemma-nano", [False, True])])
+def test_windows_that_a_gguf_tells_of_come_back(program, tmp_path, name, pattern):
+    """The converter does not write them, but llama.cpp reads them: a list, or a period."""
+    make = [sys.executable, "-B", DATA / "corpus" / "make.py", tmp_path, name]
+    subprocess.run(make, check=True, capture_output=True)
+    subprocess.run([program, "convert", tmp_path / f"{name}.gguf@f16", tmp_path / "m.gguf"], check=True)
+    reader = gguf.GGUFReader(tmp_path / "m.gguf")
+    writer = gguf.GGUFWriter(tmp_path / "p.gguf", reader.fields["general.architecture"].contents())
+    writer.add_sliding_window_pattern(pattern)
+    gguf.scripts.gguf_new_metadata.copy_with_new_metadata(reader, writer, {}, [])
+    subprocess.run([program, "convert", tmp_path / "p.gguf.hf@f16", tmp_path / "back"], check=True)
+    written = json.loads((tmp_path / "back" / "config.json").read_text())
+    blocks = range(written["num_hidden_layers"])
+    windows = [(i + 1) % pattern > 0 for i in blocks] if isinstance(pattern, int) else pattern
+    assert written["layer_types"] == ["sliding_attention" if x else "full_attention" for x in windows]
 
 
 def test_ternary_weights_come_back_as_numbers(program, tmp_path):
