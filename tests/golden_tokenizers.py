@@ -17,9 +17,13 @@ import tokenizer_folders
 HERE = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = os.path.join(HERE, "data", "token_folders.tsv")
 BASES = {"bpe": ["words", "added"], "fallback": ["byte-fallback"], "wordpiece": ["wordpiece-words"],
-         "pairs": ["words"], "lines": ["wordpiece-words"]}
+         "pairs": ["words"], "lines": ["wordpiece-words"], "bpe+padding": ["words"],
+         "fallback+padding": ["byte-fallback"]}
 EACH = 24
-MORE = {"pairs": [117, 655]}  # special tokens in a list and in a dictionary
+PADDING = {"strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
+           "pad_type_id": 0, "pad_token": "<filler>"}
+SEEDS = {"pairs": [*range(EACH), 117, 655],  # the last two: special tokens in a list and in a dictionary
+         "bpe+padding": [5, 8, 11, 28, 50, 61], "fallback+padding": [3, 15, 18, 21, 42]}
 
 
 def make(top, kind, seed):
@@ -28,6 +32,9 @@ def make(top, kind, seed):
     os.mkdir(folder)
     with open(os.path.join(HERE, "data", "tokenizers", r.choice(BASES[kind]), "tokenizer.json"), encoding="utf-8") as f:
         spec = json.load(f)
+    kind, _, padded = kind.partition("+")
+    if padded:
+        spec["padding"] = PADDING
     tokenizer_folders.make(folder, kind, r.choice(tokenizer_folders.KINDS[kind]), r, spec, 0)
     return folder
 
@@ -41,7 +48,7 @@ def write(top, convert):
     """@convert: the converter; it returns an error, or None."""
     with open(GOLDEN, "w", encoding="utf-8") as f:
         for kind in BASES:
-            for seed in [*range(EACH), *MORE.get(kind, [])]:
+            for seed in SEEDS.get(kind, range(EACH)):
                 folder = make(top, kind, seed)
                 if not convert(folder, folder + ".gguf"):
                     print(kind, seed, digest(folder + ".gguf"), sep="\t", file=f)

@@ -110,8 +110,11 @@ int hf_tokenizer_open(struct hf_tokenizer *t, const struct arch_work *w, struct 
         rc = folder_json(w->folder, "special_tokens_map.json", FOLDER_MAX_CONFIG, &t->map, w->err);
     if (rc == 0 && old)
         rc = folder_json(w->folder, "added_tokens.json", FOLDER_MAX_CONFIG, &t->texts, w->err);
+    const struct roles_source from = {
+        .by = t->by, .file = t->file, .config = config, .map = t->map
+    };
     if (rc == 0)
-        rc = roles_read(&t->roles, t->by, config, t->map, a, w->err);
+        rc = roles_read(&t->roles, &from, a, w->err);
     if (rc == 0 && t->by)
         rc = check_model(t, w);
     if (rc == 0 && t->by && t->by->steps)

@@ -45,25 +45,34 @@ static int put_value(struct roles *r, struct str name, const struct json *v, str
     return added_token_read(v, &role.token) ? put(r, role, a, err) : 0;
 }
 
-static int put_usual(struct roles *r, const struct token_class *by, const struct json *config,
-                     const struct json *map, struct arena *a, struct err *err) {
+/* The token that has the role where no file says. */
+static struct str usual_text(const struct roles_source *from, const char *name) {
+    const struct token_class *by = from->by;
+    struct str text = { NULL, 0 };
+    for (size_t k = 0; by && by->own[k].role; k++)
+        if (strcmp(by->own[k].role, name) == 0)
+            return str_from(by->own[k].text);
+    if (strcmp(name, "pad_token") == 0 && !(by && by->unpadded))
+        (void)json_str(json_get(json_get(from->file, "padding"), name), &text);
+    return text;
+}
+
+static int put_usual(struct roles *r, const struct roles_source *from, struct arena *a,
+                     struct err *err) {
     int rc = 0;
     for (size_t i = 0; i < USUAL && rc == 0; i++) {
-        const struct json *v = json_get(map, usual[i]);
-        v = v ? v : json_get(config, usual[i]);
+        const struct json *v = json_get(from->map, usual[i]);
+        v = v ? v : json_get(from->config, usual[i]);
         if (v) { /* null: the class has none either */
             rc = put_value(r, str_from(usual[i]), v, a, err);
             continue;
         }
-        for (size_t k = 0; by && by->own[k].role && rc == 0; k++)
-            if (strcmp(by->own[k].role, usual[i]) == 0) {
-                const struct role role = { .name = str_from(usual[i]),
-                                           .token = { .text = str_from(by->own[k].text),
-                                                      .special = true },
-                                           .plain = true,
-                                           .own = true };
-                rc = put(r, role, a, err);
-            }
+        const struct role role = { .name = str_from(usual[i]),
+                                   .token = { .text = usual_text(from, usual[i]), .special = true },
+                                   .plain = true,
+                                   .own = true };
+        if (role.token.text.p)
+            rc = put(r, role, a, err);
     }
     return rc;
 }
@@ -126,10 +135,10 @@ static int index_texts(struct roles *r, struct arena *a, struct err *err) {
     return 0;
 }
 
-int roles_read(struct roles *r, const struct token_class *by, const struct json *config,
-               const struct json *map, struct arena *a, struct err *err) {
+int roles_read(struct roles *r, const struct roles_source *from, struct arena *a, struct err *err) {
+    const struct json *config = from->config, *map = from->map;
     *r = (struct roles){ 0 };
-    int rc = put_usual(r, by, config, map, a, err);
+    int rc = put_usual(r, from, a, err);
     if (rc == 0)
         rc = put_others(r, config, false, a, err);
     if (rc == 0)

@@ -20,10 +20,15 @@ struct roles {
     struct token_map by_text; /* to the first with that text */
 };
 
-/* @by: NULL for a tokenizer.json as it stands. @map: special_tokens_map.json where it counts, else
- * NULL. Texts are borrowed. */
-int roles_read(struct roles *r, const struct token_class *by, const struct json *config,
-               const struct json *map, struct arena *a, struct err *err);
+struct roles_source {
+    const struct token_class *by; /* NULL for a tokenizer.json as it stands */
+    const struct json *file;      /* tokenizer.json */
+    const struct json *config;    /* tokenizer_config.json; NULL: absent */
+    const struct json *map;       /* special_tokens_map.json where it counts, else NULL */
+};
+
+/* Texts are borrowed. */
+int roles_read(struct roles *r, const struct roles_source *from, struct arena *a, struct err *err);
 
 bool roles_have(const struct roles *r, struct str text);
 /* NULL: no token has that role. */

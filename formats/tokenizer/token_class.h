@@ -32,6 +32,7 @@ struct token_class {
     } own[8]; /* tokens with a role where no file says; NULL behind the last */
     enum roles_again again;
     enum vocab_files files;
+    bool unpadded; /* no pad_token where no file says, though the padding of tokenizer.json does */
 };
 
 /* The class for a folder: of its config.json, tokenizer_config.json (NULL: absent) and
