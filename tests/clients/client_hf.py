@@ -124,40 +124,57 @@ def test_blocks_that_predict_are_left_out_where_the_class_has_none(program, tmp_
     assert {t["name"] for t in got["tensor_list"]} == {t["name"] for t in want["tensor_list"]} - further
 
 
+def there_and_back(program, folder, config, weights):
+    """The folder of the GGUF of @folder with this config.json and these weights: what it has of
+    both. The GGUF is m.gguf beside it, and the folder back."""
+    (folder / "config.json").write_text(json.dumps(config))
+    safetensors.numpy.save_file(weights, folder / "model.safetensors")
+    model, back = folder.parent / "m.gguf", folder.parent / "back"
+    subprocess.run([program, "convert", f"{folder}.gguf@f16", model], check=True)
+    subprocess.run([program, "convert", f"{model}.hf@f16", back], check=True)
+    return (safetensors.numpy.load_file(back / "model.safetensors"),
+            json.loads((back / "config.json").read_text()))
+
+
+def same_arrays(got, want):
+    return got.keys() == want.keys() and all(np.array_equal(got[key], x) for key, x in want.items())
+
+
 @pytest.mark.parametrize("blocks", [2, 40])
 def test_baichuan_comes_back(program, made, tmp_path, blocks):
-    """Of MiniCPM's weights: queries, keys and values are one tensor; llama.cpp tells 13B by 40 blocks."""
-    config = json.loads((made / "MiniCPM-nano-sft" / "config.json").read_text())
+    """Of MiniCPM's weights: queries, keys and values are one tensor; llama.cpp tells 13B by 40
+    blocks."""
+    source = made / "MiniCPM-nano-sft"
+    config = json.loads((source / "config.json").read_text())
     for key in ("scale_emb", "scale_depth", "dim_model_base", "num_key_value_heads"):
         del config[key]
     if blocks == 40:
         config["model_max_length"] = config.pop("max_position_embeddings")
-    config |= {"architectures": ["BaichuanForCausalLM"], "model_type": "baichuan", "num_hidden_layers": blocks}
-    subprocess.run([program, "convert", made / "MiniCPM-nano-sft.safetensors@f16", tmp_path / "plain"], check=True)
+    config |= {"architectures": ["BaichuanForCausalLM"], "model_type": "baichuan",
+               "num_hidden_layers": blocks}
+    subprocess.run([program, "convert", f"{source}.safetensors@f16", tmp_path / "plain"], check=True)
     given = safetensors.numpy.load_file(tmp_path / "plain")
     want = {key: x for key, x in given.items() if ".layers." not in key}
     for i in range(blocks):
-        block = {key.split(".", 3)[3]: x for key, x in given.items() if key.startswith(f"model.layers.{i % 2}.")}
-        block["self_attn.W_pack.weight"] = np.concatenate([block.pop(f"self_attn.{x}_proj.weight") for x in "qkv"])
+        block = {key.split(".", 3)[3]: x for key, x in given.items()
+                 if key.startswith(f"model.layers.{i % 2}.")}
+        block["self_attn.W_pack.weight"] = np.concatenate(
+            [block.pop(f"self_attn.{x}_proj.weight") for x in "qkv"])
         want |= {f"model.layers.{i}.{key}": x for key, x in block.items()}
     folder = tmp_path / "Baichuan"
     folder.mkdir()
-    shutil.copy(made / "MiniCPM-nano-sft" / "tokenizer.model", folder)
-    (folder / "config.json").write_text(json.dumps(config))
-    safetensors.numpy.save_file(want, folder / "model.safetensors")
-    subprocess.run([program, "convert", f"{folder}.gguf@f16", tmp_path / "m.gguf"], check=True)
-    subprocess.run([program, "convert", tmp_path / "m.gguf.hf@f16", tmp_path / "back"], check=True)
-    got = safetensors.numpy.load_file(tmp_path / "back" / "model.safetensors")
-    assert got.keys() == want.keys()
-    assert all(np.array_equal(got[key], x) for key, x in want.items())
-    written = json.loads((tmp_path / "back" / "config.json").read_text())
-    assert {key: written.get(key) for key in config if key != "torch_dtype" and key != "transformers_version"} == {
-        key: value for key, value in config.items() if key != "torch_dtype" and key != "transformers_version"}
+    shutil.copy(source / "tokenizer.model", folder)
+    got, written = there_and_back(program, folder, config, want)
+    assert same_arrays(got, want)
+    for key in config.keys() - {"torch_dtype", "transformers_version"}:
+        assert written.get(key) == config[key], key
 
 
 def deci_nas(given):
-    """Blocks of several kinds: keys of two counts, a linear layer for attention, no attention, nothing."""
-    blocks = [{"attention": {"n_heads_in_group": group or None, "no_op": group == 0, "replace_with_linear": group is None},
+    """Blocks of several kinds: keys of two counts, a linear layer for attention, no attention,
+    nothing."""
+    blocks = [{"attention": {"n_heads_in_group": group or None, "no_op": group == 0,
+                             "replace_with_linear": group is None},
                "ffn": {"ffn_mult": mult, "no_op": mult is None, "replace_with_linear": False}}
               for group, mult in ((2, 3.0), (1, 6.0), (None, 3.0), (0, 3.0), (0, None))]
     width, heads = given["model.norm.weight"].size, 4
@@ -176,9 +193,11 @@ def deci_nas(given):
             rows = width // attention["n_heads_in_group"]
             shapes |= {"self_attn.q_proj": (width, width), "self_attn.k_proj": (rows, width),
                        "self_attn.v_proj": (rows, width), "self_attn.o_proj": (width, width)}
-        out |= {f"{at}{key}.weight": rng.standard_normal(shape).astype(np.float16) for key, shape in shapes.items()}
-    return out, {"block_configs": blocks, "num_hidden_layers": len(blocks), "num_attention_heads": heads,
-                 "num_key_value_heads": None, "intermediate_size": None, "model_type": "nemotron-nas",
+        out |= {f"{at}{key}.weight": rng.standard_normal(shape).astype(np.float16)
+                for key, shape in shapes.items()}
+    return out, {"block_configs": blocks, "num_hidden_layers": len(blocks),
+                 "num_attention_heads": heads, "num_key_value_heads": None,
+                 "intermediate_size": None, "model_type": "nemotron-nas",
                  "architectures": ["DeciLMForCausalLM"], "hidden_size": width}
 
 
@@ -196,15 +215,10 @@ def test_blocks_of_deci_come_back(program, made, tmp_path, deci):
     config = json.loads((source / "config.json").read_text()) | changes
     for key in ("head_dim", "num_key_value_heads"):
         config.pop(key, None)
-    (folder / "config.json").write_text(json.dumps(config))
-    safetensors.numpy.save_file(want, folder / "model.safetensors")
-    subprocess.run([program, "convert", f"{folder}.gguf@f16", tmp_path / "m.gguf"], check=True)
-    subprocess.run([program, "convert", tmp_path / "m.gguf.hf@f16", tmp_path / "back"], check=True)
-    got = safetensors.numpy.load_file(tmp_path / "back" / "model.safetensors")
-    assert got.keys() == want.keys()
-    assert all(np.array_equal(got[key], x) for key, x in want.items())
+    got, written = there_and_back(program, folder, config, want)
+    assert same_arrays(got, want)
     keys = "num_key_value_heads_per_layer"
-    assert json.loads((tmp_path / "back" / "config.json").read_text()).get(keys) == changes.get(keys)
+    assert written.get(keys) == changes.get(keys)
     a, b = describe(program, tmp_path / "m.gguf"), describe(program, tmp_path / "back.gguf@f16")
     for key, value in a["metadata"].items():
         if key.startswith("deci."):
@@ -241,13 +255,10 @@ def test_what_is_not_a_default_is_said(program, tmp_path, name, edit, changes, w
     subprocess.run([program, "convert", f"{folder}.safetensors@f16", plain], check=True)
     for part in folder.glob("*.safetensors*"):
         part.unlink()
-    safetensors.numpy.save_file(edit(safetensors.numpy.load_file(plain)), folder / "model.safetensors")
     config = json.loads((folder / "config.json").read_text()) | changes
-    (folder / "config.json").write_text(json.dumps(config))
-    subprocess.run([program, "convert", f"{folder}.gguf@f16", tmp_path / "m.gguf"], check=True)
-    subprocess.run([program, "convert", tmp_path / "m.gguf.hf@f16", tmp_path / "back"], check=True)
-    written = json.loads((tmp_path / "back" / "config.json").read_text())
-    assert json.dumps({key: written.get(key) for key in want}, sort_keys=True) == json.dumps(want, sort_keys=True)
+    _, written = there_and_back(program, folder, config, edit(safetensors.numpy.load_file(plain)))
+    written = {key: written.get(key) for key in want}
+    assert json.dumps(written, sort_keys=True) == json.dumps(want, sort_keys=True)
 
 
 @pytest.mark.parametrize("name, pattern", [("afmoe-nano", 2), ("embeddinggemma-nano", [False, True])])

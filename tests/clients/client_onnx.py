@@ -13,6 +13,7 @@ import onnxruntime
 import pytest
 import safetensors.numpy
 from onnx import numpy_helper
+from onnx_parts import parts
 from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
 from onnxruntime.transformers.float16 import convert_float_to_float16
 
@@ -36,38 +37,6 @@ def onnx_mount(mounting, tmp_path_factory):
     for path in DATA.glob("*.onnx*"):
         shutil.copy(path, src)
     return mounting(src, f"cache={tmp_path_factory.mktemp('cache')}")
-
-
-def attribute(a):
-    v = onnx.helper.get_attribute_value(a)
-    if isinstance(v, onnx.TensorProto):
-        return v.data_type, tuple(v.dims), numpy_helper.to_array(v).tobytes()
-    if isinstance(v, onnx.GraphProto):
-        nodes, numbers, ends = graph_parts(v)
-        return nodes, numbers, [name for name, _ in ends]
-    return tuple(v) if hasattr(v, "__len__") and not isinstance(v, bytes) else v
-
-
-def graph_parts(graph):
-    """Nodes (their order does not matter), numbers, and what goes in and out. A Constant is an
-    initializer."""
-    nodes, numbers = [], {t.name: t for t in graph.initializer}
-    for n in graph.node:
-        if n.op_type == "Constant" and [a.name for a in n.attribute] == ["value"]:
-            numbers[n.output[0]] = n.attribute[0].t
-        else:
-            attributes = sorted((a.name, attribute(a)) for a in n.attribute)
-            nodes.append((n.domain.removeprefix("ai.onnx"), n.op_type, n.name, tuple(n.input),
-                          tuple(n.output), attributes))
-    numbers = {name: (t.data_type, tuple(t.dims), numpy_helper.to_array(t).tobytes())
-               for name, t in numbers.items()}
-    values = [(v.name, v.type.SerializeToString()) for ends in (graph.input, graph.output)
-              for v in ends]
-    return sorted(nodes, key=repr), numbers, values
-
-
-def parts(model):
-    return graph_parts(model.graph)
 
 
 @pytest.mark.parametrize("name,spec", TOOLS)
