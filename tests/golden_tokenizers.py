@@ -18,12 +18,19 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 GOLDEN = os.path.join(HERE, "data", "token_folders.tsv")
 BASES = {"bpe": ["words", "added"], "fallback": ["byte-fallback"], "wordpiece": ["wordpiece-words"],
          "pairs": ["words"], "lines": ["wordpiece-words"], "bpe+padding": ["words"],
-         "fallback+padding": ["byte-fallback"]}
+         "fallback+padding": ["byte-fallback"], "bpe+accents": ["words"]}
 EACH = 24
-PADDING = {"strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
-           "pad_type_id": 0, "pad_token": "<filler>"}
+EDITS = {
+    "padding": {"padding": {"strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": None, "pad_id": 0,
+                            "pad_type_id": 0, "pad_token": "<filler>"}},
+    "accents": {"normalizer": {"type": "Sequence", "normalizers": [
+        {"type": "StripAccents"}, {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True,
+                                   "strip_accents": None, "lowercase": False}]}},
+}
 SEEDS = {"pairs": [*range(EACH), 117, 655],  # the last two: special tokens in a list and in a dictionary
-         "bpe+padding": [5, 8, 11, 28, 50, 61], "fallback+padding": [3, 15, 18, 21, 42]}
+         "fallback": [*range(EACH), 31], "wordpiece": [*range(EACH), 96, 141],  # last: one role in two places
+         "bpe+padding": [5, 8, 11, 28, 50, 61], "fallback+padding": [3, 15, 18, 21, 42],
+         "bpe+accents": [0, 1, 2, 3]}
 
 
 def make(top, kind, seed):
@@ -32,9 +39,8 @@ def make(top, kind, seed):
     os.mkdir(folder)
     with open(os.path.join(HERE, "data", "tokenizers", r.choice(BASES[kind]), "tokenizer.json"), encoding="utf-8") as f:
         spec = json.load(f)
-    kind, _, padded = kind.partition("+")
-    if padded:
-        spec["padding"] = PADDING
+    kind, _, name = kind.partition("+")
+    spec |= EDITS.get(name, {})
     tokenizer_folders.make(folder, kind, r.choice(tokenizer_folders.KINDS[kind]), r, spec, 0)
     return folder
 

@@ -93,12 +93,20 @@ static int put_others(struct roles *r, const struct json *v, bool texts, struct 
     return rc;
 }
 
+/* A role of the dictionary takes the place of one that the model has alone. */
 static int put_dictionary(struct roles *r, const struct json *v, struct arena *a, struct err *err) {
     int rc = 0;
     if (json_type(v) != JSON_OBJECT)
         return 0;
-    for (struct json_iter it = json_iter(v); rc == 0 && json_next(&it);)
-        rc = put_value(r, it.key, it.value, a, err);
+    for (struct json_iter it = json_iter(v); rc == 0 && json_next(&it);) {
+        uint32_t i = 0;
+        while (i < r->n && (is_usual(it.key) || !str_eq(r->items[i].name, it.key)))
+            i++;
+        if (i == r->n)
+            rc = put_value(r, it.key, it.value, a, err);
+        else if (added_token_read(it.value, &r->items[i].token))
+            r->items[i].plain = json_type(it.value) == JSON_STRING;
+    }
     return rc;
 }
 

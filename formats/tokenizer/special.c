@@ -111,6 +111,15 @@ static int take_model_config(struct special *s) {
 
 /* --- tokenizer.json --- */
 
+/* A null takes back what a normalizer before said. */
+static void take_flag(enum flag *flag, const struct json *v) {
+    bool b;
+    if (json_bool(v, &b))
+        *flag = b ? FLAG_TRUE : FLAG_FALSE;
+    else if (v && json_is_null(v))
+        *flag = FLAG_ABSENT;
+}
+
 static void read_normalizer(struct special *s, const struct json *normalizer, unsigned depth) {
     struct str type;
     if (!json_str(json_get(normalizer, "type"), &type) || depth > 8)
@@ -120,11 +129,8 @@ static void read_normalizer(struct special *s, const struct json *normalizer, un
     else if (str_is(type, "StripAccents"))
         s->strip_accents = FLAG_TRUE;
     if (str_is(type, "BertNormalizer")) {
-        bool b;
-        if (json_bool(json_get(normalizer, "lowercase"), &b))
-            s->lowercase = b ? FLAG_TRUE : FLAG_FALSE;
-        if (json_bool(json_get(normalizer, "strip_accents"), &b))
-            s->strip_accents = b ? FLAG_TRUE : FLAG_FALSE;
+        take_flag(&s->lowercase, json_get(normalizer, "lowercase"));
+        take_flag(&s->strip_accents, json_get(normalizer, "strip_accents"));
     }
     const struct json *list = json_get(normalizer, "normalizers");
     for (size_t i = 0; str_is(type, "Sequence") && i < json_len(list); i++)
