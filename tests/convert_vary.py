@@ -2,8 +2,8 @@
 """Many small folders against the converter: convert_vary.py [-n N] [-s SEED] [-v] LLAMA_CPP WEIGHTFS OUT
 [FAMILY...]
 
-Makes N folders of each family of convert_vary_models.py (transformers makes the weights), varied by
-seed: fields of config.json, in the forms of transformers 4 and 5, positions, sizes of the
+Makes N folders of each family of convert_vary_models.py and convert_vary_kin.py (transformers makes
+the weights), varied by seed: fields of config.json, in the forms of transformers 4 and 5, positions, sizes of the
 vocabulary, types of weights, shards, generation_config.json, the folder's name. Each is converted
 by weightfs and by convert_hf_to_gguf.py, in this process, and the files are compared. Those that
 differ stay in OUT. The name of the pre-tokenizer is given to both, so that the tokenizers can be
@@ -26,8 +26,10 @@ import transformers  # noqa: E402
 from huggingface_hub.errors import StrictDataclassError  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
+from convert_vary_kin import KIN  # noqa: E402
 from convert_vary_models import FAMILIES  # noqa: E402
 
+FAMILIES |= KIN
 HERE = os.path.dirname(os.path.abspath(__file__))
 SPM = os.path.join(HERE, "data", "corpus", "tokenizers", "spm-llama", "tokenizer.model")
 PRE = "llama-bpe"

@@ -24,7 +24,7 @@ NO_WAY_BACK = {
     "DeepSeek-OCR-nano", "HunyuanOCR-nano", "InternVL2_5-Nano", "MiMo-V2-nano",
     "Ministral-consolidated-nano", "Mistral-consolidated-nano", "Mistral-consolidated-spm",
     "PaddleOCR-VL-nano", "Qwen2.5-Omni-nano", "Qwen3-Omni-nano", "cogvlm-nano", "falcon-h1-nano",
-    "glm-4-nano-chat", "granite-4-nano", "grok-2-nano", "jina-v2-nano-en", "jina-v3-nano",
+    "glm-4-nano-chat", "granite-4-nano", "granite-swa-nano", "grok-2-nano", "jina-v2-nano-en", "jina-v3-nano",
     "nomic-embed-v2-moe-nano", "rwkv7-nano-world",
 }
 # Whose blocks that predict further tokens a GGUF does not have.

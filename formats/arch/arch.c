@@ -263,8 +263,12 @@ bool form_knows_folder(struct root *root, const char *path) {
 
 static int read_counts(struct arch_work *w) {
     struct err *err = w->err;
-    int rc = hf_config_need(&w->config, "n_layers num_hidden_layers n_layer num_layers",
-                            &w->n_layer, err);
+    w->n_layer =
+        w->arch->block_list ? json_len(hf_config_json(&w->config, w->arch->block_list)) : 0;
+    int rc = w->n_layer
+                 ? 0
+                 : hf_config_need(&w->config, "n_layers num_hidden_layers n_layer num_layers",
+                                  &w->n_layer, err);
     if (rc == 0 && w->arch->mtp)
         rc = hf_config_u64(&w->config, w->arch->mtp, &w->n_mtp, err);
     if (rc >= 0 && w->arch->count_mtp)

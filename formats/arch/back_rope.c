@@ -213,4 +213,7 @@ void back_rope(struct back *w) {
         add_llama3(w, freqs, theta);
     else
         add_typed(w);
+    if (json_type(json_get(w->defaults, "rope_parameters")) ==
+        JSON_OBJECT) /* a scaling of its own */
+        back_raw(w, "rope_scaling", "{\"rope_type\": \"default\"}");
 }

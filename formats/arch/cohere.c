@@ -141,7 +141,7 @@ static int add_windows(struct arch_work *w) {
     if (!windows)
         return work_no_memory(w);
     if (json_len(hf_config_json(&w->config, "layer_types")))
-        return decoder_window_pattern(w);
+        return decoder_window_pattern(w, 0);
     int rc = hf_config_u64(&w->config, "sliding_window_pattern", &every, w->err);
     if (rc >= 0)
         rc = hf_config_u64(&w->config, "prefix_dense_sliding_window_pattern", &every_dense, w->err);

@@ -54,15 +54,17 @@ int decoder_shared_width(struct arch_work *w) {
     return rc < 0 ? rc : work_u32(w, ".expert_shared_feed_forward_length", width * n);
 }
 
-int decoder_window_pattern(struct arch_work *w) {
+int decoder_window_pattern(struct arch_work *w, uint64_t period) {
     const struct json *types = hf_config_json(&w->config, "layer_types");
-    const size_t n = json_len(types);
+    const uint64_t n = json_len(types) ? json_len(types) : w->n_layer;
     uint8_t *windows = arena_array(w->form->arena, uint8_t, n + 1);
     if (!windows)
         return work_no_memory(w);
-    for (size_t i = 0; i < n; i++) {
+    for (uint64_t i = 0; i < n; i++) {
         struct str type;
-        windows[i] = json_str(json_at(types, i), &type) && str_is(type, "sliding_attention");
+        windows[i] = json_len(types)
+                         ? json_str(json_at(types, i), &type) && str_is(type, "sliding_attention")
+                         : period && (i + 1) % period;
     }
     return n ? work_array(w, ".attention.sliding_window_pattern", KV_BOOL, windows, n) : 0;
 }

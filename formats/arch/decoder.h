@@ -77,8 +77,9 @@ int decoder_partial_rope(struct arch_work *w);
 int decoder_half_rope(struct arch_work *w); /* half of it where it is absent */
 /* .expert_shared_feed_forward_length: moe_intermediate_size times num_shared_experts, or one. */
 int decoder_shared_width(struct arch_work *w);
-/* .attention.sliding_window_pattern: whether "layer_types" is "sliding_attention", each block. */
-int decoder_window_pattern(struct arch_work *w);
+/* .attention.sliding_window_pattern: whether "layer_types" is "sliding_attention", each block;
+ * where config.json does not say, all blocks are but the last of each @period. 0: none is. */
+int decoder_window_pattern(struct arch_work *w, uint64_t period);
 /* llama3's scaling of frequencies, and the factor by which it divides one. */
 struct llama3 {
     double factor, low, high, context;

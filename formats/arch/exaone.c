@@ -99,15 +99,14 @@ static int add_window(struct arch_work *w) {
     if (rc <= 0)
         return rc;
     rc = work_u32(w, ".attention.sliding_window", window);
-    if (rc < 0 || types)
-        return rc < 0 ? rc : decoder_window_pattern(w);
+    (void)json_u64(pattern, &every);
+    if (rc < 0 || json_len(types) || !json_str(pattern, &letters) || !letters.n)
+        return rc < 0 ? rc : decoder_window_pattern(w, every);
     uint8_t *windows = arena_array(w->form->arena, uint8_t, w->n_layer + 1);
     if (!windows)
         return work_no_memory(w);
-    (void)json_str(pattern, &letters);
-    (void)json_u64(pattern, &every);
     for (uint64_t i = 0; i < w->n_layer; i++)
-        windows[i] = letters.n ? letters.p[i % letters.n] == 'L' : every && (i + 1) % every;
+        windows[i] = letters.p[i % letters.n] == 'L';
     return w->n_layer
                ? work_array(w, ".attention.sliding_window_pattern", KV_BOOL, windows, w->n_layer)
                : 0;
@@ -170,7 +169,7 @@ static const struct arch_back exaone_back[] = {
 };
 
 static const struct arch_back moe_back[] = {
-    { "exaone_moe", "ExaoneMoEForCausalLM", .fields = "head_dim", .more = back_windows }, { 0 }
+    { "exaone_moe", "ExaoneMoeForCausalLM", .fields = "head_dim", .more = back_windows }, { 0 }
 };
 
 static const struct arch archs[] = {

@@ -310,11 +310,10 @@ static int add_mellum_window(struct arch_work *w) {
     if (!hf_config_bool(&w->config, "use_sliding_window", true))
         return 0;
     int rc = hf_config_u64(&w->config, "sliding_window", &window, w->err);
-    if (rc > 0)
-        rc = work_u32(w, ".attention.sliding_window", window);
-    else
+    if (rc <= 0)
         return rc;
-    return rc < 0 ? rc : decoder_window_pattern(w);
+    rc = work_u32(w, ".attention.sliding_window", window);
+    return rc < 0 ? rc : decoder_window_pattern(w, 0);
 }
 
 static const struct hparam mellum_hparams[] = {

@@ -159,6 +159,8 @@ struct arch {
     bool experts_turned; /* stacks of experts are [in][out], and transformers takes them so: PEFT's
                           * matrices are not */
     const char *experts; /* config keys of the number of experts; NULL: a dense model */
+    const char *block_list; /* config key of a list with an element for each block: its length
+                             * counts before num_hidden_layers; or NULL */
     uint64_t (*count_mtp)(const struct arch_work *w); /* in place of @mtp; or NULL */
     const char *mtp; /* config key of the number of blocks behind the others, which predict
                       * further tokens and are written too; or NULL */

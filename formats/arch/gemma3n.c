@@ -179,17 +179,7 @@ static int add_sparsity(struct arch_work *w) {
 
 /* Every fifth block has full attention where config.json does not say. */
 static int add_pattern(struct arch_work *w) {
-    enum { PERIOD = 5 };
-    uint8_t *windows = arena_array(w->form->arena, uint8_t, w->n_layer + 1);
-    if (!windows)
-        return work_no_memory(w);
-    if (json_len(hf_config_json(&w->config, "layer_types")))
-        return decoder_window_pattern(w);
-    for (uint64_t i = 0; i < w->n_layer; i++)
-        windows[i] = (i + 1) % PERIOD != 0;
-    return w->n_layer
-               ? work_array(w, ".attention.sliding_window_pattern", KV_BOOL, windows, w->n_layer)
-               : 0;
+    return decoder_window_pattern(w, 5);
 }
 
 static int check_streams(struct arch_work *w) {

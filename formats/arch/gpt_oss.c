@@ -155,7 +155,6 @@ static int back_own(struct reverse *r, const struct tensor *t, const struct tens
 static void say_positions(struct back *w) {
     back_window_types(w);
     back_yarn(w, ", \"truncate\": false");
-    back_raw(w, "rope_scaling", "{\"rope_type\": \"default\"}"); /* the class's own is yarn */
 }
 
 static const struct arch_back back[] = { { "gpt_oss", "GptOssForCausalLM", .more = say_positions },

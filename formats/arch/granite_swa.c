@@ -65,13 +65,15 @@ static const struct tensor_rule rules[] = {
     DECODER_ATTENTION(OP_PERMUTE_Q, OP_PERMUTE_K),
     SAME("model.layers.#.self_attn.sinks", "blk.#.attn_sinks"),
     DECODER_MLP,
-    SAME("model.layers.#.block_sparse_moe.router.layer", "blk.#.ffn_gate_inp"),
-    SAME("model.layers.#.block_sparse_moe.input_linear", "blk.#.ffn_gate_up_exps"),
-    SAME("model.layers.#.block_sparse_moe.output_linear", "blk.#.ffn_down_exps"),
+    SAME("model.layers.#.block_sparse_moe.router", "blk.#.ffn_gate_inp"),
     { "model.layers.#.block_sparse_moe.experts.gate_up_proj", "blk.#.ffn_gate_up_exps", OP_EXPERTS,
       NULL },
     { "model.layers.#.block_sparse_moe.experts.down_proj", "blk.#.ffn_down_exps", OP_EXPERTS,
       NULL },
+    /* as Granite 3 has them */
+    SAME("model.layers.#.block_sparse_moe.router.layer", "blk.#.ffn_gate_inp"),
+    SAME("model.layers.#.block_sparse_moe.input_linear", "blk.#.ffn_gate_up_exps"),
+    SAME("model.layers.#.block_sparse_moe.output_linear", "blk.#.ffn_down_exps"),
     SAME("model.layers.#.shared_mlp.input_linear", "blk.#.ffn_up_shexp"),
     SAME("model.layers.#.shared_mlp.output_linear", "blk.#.ffn_down_shexp"),
     RULES_END,
@@ -88,7 +90,7 @@ static int add_windows(struct arch_work *w) {
     if (!windows)
         return work_no_memory(w);
     if (rc < 0 || json_len(hf_config_json(&w->config, "layer_types")))
-        return rc < 0 ? rc : decoder_window_pattern(w);
+        return rc < 0 ? rc : decoder_window_pattern(w, 0);
     for (uint64_t i = 0; i < w->n_layer; i++)
         windows[i] = i % PERIOD != 0;
     return w->n_layer
@@ -135,15 +137,16 @@ static bool has_experts(const struct back *w) {
     return back_count(w, ".expert_count", 0, 0);
 }
 
-/* The pair is one for each block that turns; else all do. */
+/* The pair is one for each block that turns. */
 static const char *is_turned(const struct back *w, uint64_t block) {
-    return back_count(w, ".attention.rope_pattern", block, 1) ? "1" : "0";
+    return back_count(w, ".attention.rope_pattern", block, 0) ? "1" : "0";
 }
 
 static void say_blocks(struct back *w) {
     back_biases(w);
     back_windows(w);
-    back_list(w, "no_rope_layers", is_turned);
+    if (back_has(w, ".attention.rope_pattern"))
+        back_list(w, "no_rope_layers", is_turned);
 }
 
 static const struct arch_back back[] = {

@@ -264,6 +264,7 @@ static const struct arch archs[] = {
       .back_edits = back_edits,
       .hparams = hparams,
       .experts = "n_routed_experts",
+      .block_list = "layers_block_type",
       .mtp = "num_nextn_predict_layers",
       .vocab_multiple = 8,
       .tokenizers = bpe },

@@ -112,14 +112,7 @@ static int add_window(struct arch_work *w) {
     if (rc <= 0)
         return rc;
     rc = work_u32(w, ".attention.sliding_window", window);
-    if (rc < 0 || hf_config_json(&w->config, "layer_types"))
-        return rc < 0 ? rc : decoder_window_pattern(w);
-    uint8_t *windows = arena_array(w->form->arena, uint8_t, w->n_layer + 1);
-    for (uint64_t i = 0; windows && i < w->n_layer; i++)
-        windows[i] = (i + 1) % 4 != 0;
-    return windows && w->n_layer
-               ? work_array(w, ".attention.sliding_window_pattern", KV_BOOL, windows, w->n_layer)
-               : 0;
+    return rc < 0 ? rc : decoder_window_pattern(w, 4);
 }
 
 static const struct hparam olmo_hparams[] = {

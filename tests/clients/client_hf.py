@@ -241,6 +241,8 @@ CHANGED = [("SmolLM3-nano", biases, {"mlp_bias": True}, {"mlp_bias": True}),
             {"num_key_value_heads": 2}),
            ("gpt-oss-nano-BF16", dict, {"rope_parameters": {"rope_type": "default", "rope_theta": 1e5}},
             {"rope_theta": 1e5, "rope_scaling": {"rope_type": "default"}}),
+           ("apertus-nano", dict, {"rope_scaling": None, "rope_parameters": {"rope_type": "default", "rope_theta": 1e5}},
+            {"rope_theta": 1e5, "rope_scaling": {"rope_type": "default"}}),
            ("mpt-nano", dict, {}, {"attn_config": {"alibi": True, "alibi_bias_max": 8, "clip_qkv": 6.0}}),
            ("Qwen3-3M-Base", dict, {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}},
             {"rope_scaling": {"rope_type": "linear", "factor": 2.0}})]
@@ -276,6 +278,25 @@ def test_windows_that_a_gguf_tells_of_come_back(program, tmp_path, name, pattern
     blocks = range(written["num_hidden_layers"])
     windows = [(i + 1) % pattern > 0 for i in blocks] if isinstance(pattern, int) else pattern
     assert written["layer_types"] == ["sliding_attention" if x else "full_attention" for x in windows]
+
+
+# Blocks by a list alone, and what the class has where there is no list.
+SAME = [("Nemotron-H-nano", {}, {"num_hidden_layers": None, "hybrid_override_pattern": None,
+                                 "layers_block_type": ["linear_attention", "mlp", "full_attention"]}),
+        ("Mellum-nano", {"layer_types": ["full_attention", "full_attention"]}, {"layer_types": None})]
+
+
+@pytest.mark.parametrize("name, one, other", SAME)
+def test_a_config_that_says_the_same_gives_the_same(program, made, tmp_path, name, one, other):
+    files = []
+    for part, changes in (("one", one), ("other", other)):
+        folder = tmp_path / part / name
+        shutil.copytree(made / name, folder)
+        config = json.loads((folder / "config.json").read_text()) | changes
+        (folder / "config.json").write_text(json.dumps({key: x for key, x in config.items() if x is not None}))
+        subprocess.run([program, "convert", f"{folder}.gguf@f16", tmp_path / f"{part}.gguf"], check=True)
+        files.append((tmp_path / f"{part}.gguf").read_bytes())
+    assert files[0] == files[1]
 
 
 def test_ternary_weights_come_back_as_numbers(program, tmp_path):
