@@ -68,8 +68,17 @@ static void say_positions(struct back *w) {
         back_u64(w, "max_position_embeddings", context + position_offset(w->m));
 }
 
+/* Of what a classifier looks at, by llama.cpp's number; other ways are not converted. */
+static void say_pooling(struct back *w) {
+    static const char *const names[] = { [1] = "\"mean\"", [2] = "\"cls\"" };
+    const uint64_t pooling = back_count(w, ".classifier.pooling_type", 0, 0);
+    if (pooling && pooling < sizeof names / sizeof *names)
+        back_raw(w, "classifier_pooling", names[pooling]);
+}
+
 static void say_modern(struct back *w) {
     float theta;
+    say_pooling(w);
     if (back_find_f32(w, ".rope.freq_base", &theta))
         back_f32(w, "global_rope_theta", theta);
     if (back_find_f32(w, ".rope.freq_base_swa", &theta))
@@ -100,5 +109,6 @@ const struct arch_back modern_back[] = {
     { 0 },
 };
 const struct arch_back eurobert_back[] = {
-    { .model_type = "eurobert", .class_name = "EuroBertModel" }, { 0 }
+    { .model_type = "eurobert", .class_name = "EuroBertModel", .more = say_pooling },
+    { 0 },
 };

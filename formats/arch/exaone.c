@@ -161,9 +161,13 @@ static const struct tokenizer_kind *const bpe[] = { &tokenizer_gpt2, NULL };
 static const struct arch_back exaone4_back[] = {
     { "exaone4", "Exaone4ForCausalLM", .more = back_windows }, { 0 }
 };
+static void say_exaone(struct back *w) {
+    back_raw(w, "activation_function", "\"silu\""); /* llama.cpp's converter wants it said */
+}
+
 static const struct arch_back exaone_back[] = {
-    { "exaone", "ExaoneForCausalLM",
-      .fields = "num_hidden_layers max_position_embeddings hidden_size intermediate_size "
+    { "exaone", "ExaoneForCausalLM", .more = say_exaone,
+      .fields = "num_layers max_position_embeddings hidden_size intermediate_size "
                 "num_attention_heads num_key_value_heads layer_norm_epsilon head_dim rope_theta" },
     { 0 },
 };

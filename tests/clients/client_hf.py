@@ -243,6 +243,8 @@ CHANGED = [("SmolLM3-nano", biases, {"mlp_bias": True}, {"mlp_bias": True}),
             {"rope_theta": 1e5, "rope_scaling": {"rope_type": "default"}}),
            ("apertus-nano", dict, {"rope_scaling": None, "rope_parameters": {"rope_type": "default", "rope_theta": 1e5}},
             {"rope_theta": 1e5, "rope_scaling": {"rope_type": "default"}}),
+           ("EuroBERT-nano", dict, {"classifier_pooling": "mean"}, {"classifier_pooling": "mean"}),
+           ("EXAONE-3.5-nano", dict, {}, {"num_layers": 1, "activation_function": "silu"}),
            ("mpt-nano", dict, {}, {"attn_config": {"alibi": True, "alibi_bias_max": 8, "clip_qkv": 6.0}}),
            ("Qwen3-3M-Base", dict, {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 1e4}},
             {"rope_scaling": {"rope_type": "linear", "factor": 2.0}})]
