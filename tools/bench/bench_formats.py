@@ -75,6 +75,12 @@ class Formats:
         if not link.exists():
             os.link(hf / "model.safetensors", link)
 
+    def read_source(self, kind):
+        """Into the page cache."""
+        for path in self.source(kind).rglob("*"):
+            if path.is_file():
+                m.sequential(path)
+
     def loaded_in(self, what, path):
         out = subprocess.run([sys.executable, "-c", LOAD[what] + TIMED, path], check=True,
                              capture_output=True, text=True)
@@ -88,6 +94,7 @@ class Formats:
         if what == "onnx":  # what it reads at once, it reads of a file too
             m.sequential(self.plain / (name + ".data"))
         plain = best(lambda: -self.loaded_in(what, copy))
+        self.read_source(kind)
         with self.mount(kind):
             first = self.loaded_in(what, self.mnt / name)
             again = self.loaded_in(what, self.mnt / name)
@@ -117,9 +124,7 @@ class Formats:
                 ("onnx", "onnx@int8.data", "from f32, dynamic", ""),
                 ("hf", "onnx@fp16.data", "from bf16", ""), ("hf", "pt@f16", "from bf16", "")]
         for kind, view, how, aim in rows:
-            for path in self.source(kind).rglob("*"):
-                if path.is_file():
-                    m.sequential(path)
+            self.read_source(kind)
             with self.mount(kind):
                 got = rate_once(m.sequential, self.view(kind, view))
             self.table.add(f"{self.view(kind, view).name} {how}", got, "GB/s", "bare mount",
