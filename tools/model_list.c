@@ -9,17 +9,20 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* @path NULL: there was no memory for it. */
 static bool append(struct model_list *l, char *path) {
+    if (!path)
+        return false;
     if (l->n == l->cap) {
         const size_t cap = l->cap ? 2 * l->cap : 16;
-        char **more = path ? reallocarray(l->paths, cap, sizeof *more) : NULL;
+        char **more = reallocarray(l->paths, cap, sizeof *more);
         if (!more)
             return false;
         l->paths = more;
         l->cap = cap;
     }
     l->paths[l->n++] = path;
-    return path;
+    return true;
 }
 
 static int by_name(const void *a, const void *b) {
